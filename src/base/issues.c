@@ -1,0 +1,60 @@
+#include "base/issues.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void issues_init(struct issues *list, struct arena *arena)
+{
+    *list = (struct issues){ .arena = arena };
+    list->tail = &list->first;
+}
+
+static struct slice format_text(struct arena *arena, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = length < 0 ? NULL : arena_raw(arena, (size_t)length + 1);
+    if (!text)
+        return SLICE("(no memory left for the text of this finding)");
+    vsnprintf(text, (size_t)length + 1, format, args);
+    return slice_of(text, (size_t)length);
+}
+
+static void add(struct issues *list, enum issue_severity severity, const char *code,
+                struct slice expression, const char *format, va_list args)
+{
+    if (list->count++ >= ISSUES_MAX)
+        return;
+    struct issue *issue = arena_alloc(list->arena, sizeof *issue);
+    if (!issue)
+        return;
+    issue->severity = severity;
+    issue->code = code;
+    issue->text = format_text(list->arena, format, args);
+    if (expression.length) {
+        char *copy = arena_copy(list->arena, expression);
+        issue->expression = copy ? slice_of(copy, expression.length) : SLICE_NONE;
+    }
+    *list->tail = issue;
+    list->tail = &issue->next;
+}
+
+void issues_add(struct issues *list, enum issue_severity severity, const char *code,
+                struct slice expression, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(list, severity, code, expression, format, args);
+    va_end(args);
+}
+
+enum err issues_fail(struct issues *list, enum err err, const char *code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add(list, ISSUE_ERROR, code, SLICE_NONE, format, args);
+    va_end(args);
+    return err;
+}

@@ -1,0 +1,45 @@
+/* base/issues.h - what a person should read about a request.
+ *
+ * A list of findings that any layer may add to and only the edge renders (as
+ * an OperationOutcome or an AWS error). Texts are copied into the arena of the
+ * request. The list is bounded: past ISSUES_MAX findings only the count grows.
+ */
+#ifndef BASE_ISSUES_H
+#define BASE_ISSUES_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum { ISSUES_MAX = 200 };
+
+enum issue_severity { ISSUE_FATAL, ISSUE_ERROR, ISSUE_WARNING, ISSUE_INFORMATION };
+
+struct issue {
+    struct issue *next;
+    enum issue_severity severity;
+    const char *code;        /* of value set issue-type: "invalid", "not-found", ... static */
+    struct slice text;       /* names the thing, the place and the remedy */
+    struct slice expression; /* FHIRPath or parameter name; may be empty */
+};
+
+struct issues {
+    struct arena *arena; /* borrowed */
+    struct issue *first;
+    struct issue **tail;
+    size_t count; /* of all findings, also those past ISSUES_MAX */
+};
+
+void issues_init(struct issues *list, struct arena *arena);
+
+/* Add a finding; memory shortage drops the text, never the count. `code` must
+ * be static. `expression` is copied and may be SLICE_NONE. */
+void issues_add(struct issues *list, enum issue_severity severity, const char *code,
+                struct slice expression, const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* Add an error and return `err`, for `return issues_fail(...)`. */
+MUST_USE enum err issues_fail(struct issues *list, enum err err, const char *code,
+                              const char *format, ...) PRINTF_LIKE(4, 5);
+
+#endif

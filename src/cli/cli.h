@@ -1,0 +1,20 @@
+/* cli/cli.h - the verbs of the command line, one file each.
+ *
+ * Every verb is a function (argc, argv without the program's name, argv[0] the
+ * verb) that returns the exit status: 0 done, 1 failed, 2 wrong use.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+struct cli_verb {
+    const char *name;
+    const char *summary; /* one line for `tarn help` */
+    int (*run)(int argc, char **argv);
+};
+
+/* The verbs, ended by a row without name (cli/verbs.c). */
+extern const struct cli_verb cli_verbs[];
+
+#define TARN_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,7 @@
+#include "cli/cli.h"
+
+#include <stddef.h>
+
+const struct cli_verb cli_verbs[] = {
+    { NULL, NULL, NULL },
+};

@@ -1,0 +1,84 @@
+/* index/index.h - what a resource can be found by: resource to terms.
+ *
+ * A term is (field, value): field = resource type * 65536 + search parameter,
+ * value = bytes whose order is the order searches need. One walk over the
+ * resource makes all terms of all its parameters; index/README.md draws every
+ * value byte by byte. The same encoders serve the search side, so that what is
+ * asked and what is stored cannot drift apart.
+ *
+ * Value bytes begin with a kind byte (enum term_kind) so that several shapes of
+ * one parameter keep apart:
+ *   'p'                              present (for :missing)
+ *   'c' code 0 system                token by code (system may be empty)
+ *   's' system                       token by system alone
+ *   't' folded 0 exact               string
+ *   'u' uri                          uri, canonical as written
+ *   'v' uri                          canonical without its |version
+ *   'r' id 0 type                    reference to a resource of this store
+ *   'l' url                          reference elsewhere, urn, logical identifier
+ *   'd' low(8) high(8)               date: microseconds, sign-flipped big-endian
+ * A code holding a NUL byte is not indexed (FHIR forbids it).
+ */
+#ifndef INDEX_INDEX_H
+#define INDEX_INDEX_H
+
+#include "base/arena.h"
+#include "base/date.h"
+#include "base/err.h"
+#include "fhir/fhir.h"
+#include "json/json.h"
+#include "store/term.h"
+
+enum term_kind {
+    TERM_PRESENT = 'p',
+    TERM_TOKEN_CODE = 'c',
+    TERM_TOKEN_SYSTEM = 's',
+    TERM_STRING = 't',
+    TERM_URI = 'u',
+    TERM_CANONICAL = 'v',
+    TERM_REFERENCE = 'r',
+    TERM_REFERENCE_OUTSIDE = 'l',
+    TERM_DATE = 'd',
+};
+
+/* Reserved parameters (above every generated id). */
+enum {
+    INDEX_PARAM_TYPE = 0xffff,        /* value: empty; every live document of the type */
+    INDEX_PARAM_COMPARTMENT = 0xfffe, /* field of type 0xffff: value OwnerType/id 0 Type */
+};
+
+static inline uint32_t index_field(const struct fhir_type *resource, uint16_t param)
+{
+    return (uint32_t)resource->resource << 16 | param;
+}
+#define INDEX_FIELD_COMPARTMENT ((uint32_t)0xffff << 16 | INDEX_PARAM_COMPARTMENT)
+
+struct extraction {
+    struct term *terms; /* unsorted, may repeat; in the arena */
+    size_t term_count;
+    struct slice home_type; /* first Patient compartment owner by table order, */
+    struct slice home_id;   /* the Patient itself for a Patient; empty without one */
+    struct slice appendix;  /* "Type/id\n" lines: outgoing local references that
+                             * $everything adds (see README) */
+};
+
+/* All terms of one resource (a JSON object whose resourceType is known).
+ * `base_url` ("http://host/datastore/ID/r4", may be empty) tells which absolute
+ * references are ours. Values that break their format are skipped: validation
+ * reports them, indexing must not. ERR_NO_MEMORY only. */
+MUST_USE enum err index_extract(struct json resource, const struct fhir_type *type,
+                                struct slice base_url, struct arena *arena,
+                                struct extraction *ret);
+
+/* Encoders shared with search/. Each cuts the value from the arena; .bytes ==
+ * NULL when memory is short. */
+struct slice index_encode_token(struct arena *a, struct slice system, struct slice code);
+struct slice index_encode_token_code_prefix(struct arena *a, struct slice code);
+struct slice index_encode_token_system(struct arena *a, struct slice system);
+struct slice index_encode_string(struct arena *a, struct slice text);
+struct slice index_encode_reference(struct arena *a, struct slice type, struct slice id);
+struct slice index_encode_date(struct arena *a, struct date_range range);
+struct slice index_encode_compartment(struct arena *a, struct slice owner_type,
+                                      struct slice owner_id, struct slice type);
+
+#endif

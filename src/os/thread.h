@@ -1,0 +1,60 @@
+/* os/thread.h - threads, locks and conditions with their promises checked.
+ *
+ * Thin inline wrappers over POSIX threads: what can only fail through a bug of
+ * ours stops the program; only starting a thread can fail for outside reasons.
+ */
+#ifndef OS_THREAD_H
+#define OS_THREAD_H
+
+#include <pthread.h>
+
+#include "base/err.h"
+
+static inline void mutex_init(pthread_mutex_t *m)
+{
+    CHECK(pthread_mutex_init(m, NULL) == 0);
+}
+static inline void mutex_destroy(pthread_mutex_t *m)
+{
+    CHECK(pthread_mutex_destroy(m) == 0);
+}
+static inline void mutex_lock(pthread_mutex_t *m)
+{
+    CHECK(pthread_mutex_lock(m) == 0);
+}
+static inline void mutex_unlock(pthread_mutex_t *m)
+{
+    CHECK(pthread_mutex_unlock(m) == 0);
+}
+static inline void cond_init(pthread_cond_t *c)
+{
+    CHECK(pthread_cond_init(c, NULL) == 0);
+}
+static inline void cond_destroy(pthread_cond_t *c)
+{
+    CHECK(pthread_cond_destroy(c) == 0);
+}
+static inline void cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
+{
+    CHECK(pthread_cond_wait(c, m) == 0);
+}
+static inline void cond_signal(pthread_cond_t *c)
+{
+    CHECK(pthread_cond_signal(c) == 0);
+}
+static inline void cond_broadcast(pthread_cond_t *c)
+{
+    CHECK(pthread_cond_broadcast(c) == 0);
+}
+
+/* ERR_NO_MEMORY when the system refuses another thread. */
+MUST_USE static inline enum err thread_start(pthread_t *t, void *(*run)(void *), void *context)
+{
+    return pthread_create(t, NULL, run, context) == 0 ? ERR_NONE : ERR_NO_MEMORY;
+}
+static inline void thread_join(pthread_t t)
+{
+    CHECK(pthread_join(t, NULL) == 0);
+}
+
+#endif

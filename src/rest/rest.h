@@ -1,0 +1,60 @@
+/* rest/rest.h - the FHIR interactions: HTTP request in, HTTP response out.
+ *
+ * The only place where an error becomes an OperationOutcome. Authentication is
+ * done before (auth/); what arrives here is allowed.
+ */
+#ifndef REST_REST_H
+#define REST_REST_H
+
+#include "http/http.h"
+#include "store/store.h"
+
+/* How to behave where HealthLake and the open default differ. Presets:
+ * rest_behaviour_open(), _guide(), _healthlake(). */
+struct rest_behaviour {
+    const char *name;
+    size_t body_bytes;           /* whole request */
+    size_t resource_bytes;       /* one create or update; 0: body_bytes */
+    size_t bundle_bytes;         /* a Bundle; 0: body_bytes */
+    uint32_t transaction_entries, batch_entries; /* 0: no cap */
+    bool location_on_create;
+    bool always_new_version;     /* an equal PUT makes a version */
+    int instant_digits;          /* 6, HealthLake 3 */
+    bool everything_by_id;       /* type then id, compartment only */
+    bool refuse_large_count;
+    bool store_all_types;        /* false: OperationOutcome, Parameters are no stored types */
+};
+struct rest_behaviour rest_behaviour_open(void);
+struct rest_behaviour rest_behaviour_guide(void);
+struct rest_behaviour rest_behaviour_healthlake(void);
+
+struct rest_settings {
+    struct store *store;
+    struct rest_behaviour behaviour;
+    struct slice public_url;   /* "https://host"; empty: scheme and Host of the request */
+    struct slice datastore_id;
+    struct slice software_version;
+    uint32_t default_count, largest_count; /* page sizes */
+};
+
+struct rest;
+MUST_USE enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest);
+void rest_close(struct rest *rest);
+
+/* `path`: what follows /datastore/{id}/r4, normalised and still percent-encoded,
+ * without leading slash ("Patient/1/_history"). Always fills *response. */
+void rest_handle(struct rest *rest, struct http_request *r, struct slice path,
+                 struct http_response *response);
+
+/* An OperationOutcome for an error made outside (HTTP layer, routing). */
+void rest_refuse(struct http_request *r, enum err err, const char *code, struct slice text,
+                 struct http_response *response);
+
+/* store_open()'s extraction callback; context: a struct rest_extract. */
+struct rest_extract {
+    struct slice base_url;
+};
+enum err rest_extract(void *context, struct slice type, struct slice id, struct slice body,
+                      struct arena *arena, struct term **ret_terms, size_t *ret_count);
+
+#endif

@@ -1,0 +1,56 @@
+/* search/search.h - query text to plan, plan to pages.
+ *
+ * Parses the parameters of a FHIR search on one type, refuses by name what it
+ * does not know, compiles the rest to a plan for store_search(), and makes and
+ * reads the opaque page tokens. R4 search: http://hl7.org/fhir/R4/search.html.
+ */
+#ifndef SEARCH_SEARCH_H
+#define SEARCH_SEARCH_H
+
+#include "base/issues.h"
+#include "fhir/fhir.h"
+#include "store/store.h"
+
+struct search_pair {
+    struct slice name, value; /* percent-decoded */
+};
+
+/* Split and decode "a=b&c=d" (URL query or form body). '+' is a blank in both:
+ * the one documented meaning. Appends to *pairs. */
+MUST_USE enum err search_pairs_parse(struct slice text, struct arena *arena,
+                                     struct search_pair **pairs, size_t *count,
+                                     struct issues *issues);
+
+enum search_total { SEARCH_TOTAL_NONE, SEARCH_TOTAL_ESTIMATE, SEARCH_TOTAL_ACCURATE };
+
+struct search_settings {
+    struct slice base_url;  /* to recognise absolute references as ours */
+    uint32_t default_count; /* 100 */
+    uint32_t largest_count; /* 1,000; more is lowered */
+    bool refuse_large_count; /* HealthLake: _count 0 and over the largest are 400 */
+};
+
+struct search_query {
+    const struct fhir_type *type;
+    struct plan *plan;      /* type included */
+    uint32_t count;         /* page size as applied */
+    bool count_only;        /* _count=0 or _summary=count */
+    enum search_total total;
+    uint64_t time;          /* of the page token; 0: now */
+    uint64_t after;         /* of the page token: resume behind this document */
+    struct slice applied;   /* canonical query text for the self link, without page */
+};
+
+MUST_USE enum err search_parse(const struct search_settings *settings,
+                               const struct fhir_type *type, const struct search_pair *pairs,
+                               size_t count, struct arena *arena, struct issues *issues,
+                               struct search_query *ret);
+
+/* Opaque token of unreserved characters: bound to reader time and position. */
+struct slice search_page_token(struct arena *arena, uint64_t time, uint64_t after);
+MUST_USE enum err search_page_parse(struct slice token, uint64_t *ret_time, uint64_t *ret_after);
+
+/* The parameters a type supports now, for the CapabilityStatement. */
+bool search_param_is_supported(const struct fhir_param *param);
+
+#endif

@@ -1,0 +1,234 @@
+/* store/store.h - the seam: documents with terms go down, plans are asked.
+ *
+ * Above it nobody sees keys; below it nobody knows FHIR. A *document* is one
+ * version of a resource and never changes; its number grows in commit order. An
+ * *entity* is a (type, id). Every acknowledged write is durable and visible to
+ * reads and searches before store_apply() returns. A reader sees exactly the
+ * commits up to its time, never half of one.
+ *
+ * Rules that keep a second engine possible: no reader outlives a request; ids
+ * come from the caller; terms cross as text; positions are opaque.
+ *
+ * Thread-safe: any number of threads may apply and read one store at once.
+ * Slices returned point into the arena given, or into the reader until its
+ * end, as said below.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "store/term.h"
+
+struct store;
+struct store_reader;
+
+/* ---- opening ---- */
+
+/* Derive the terms of a stored body again (recovery, check, rebuild). Terms are
+ * cut from the arena. Called from any thread. */
+typedef enum err store_extract(void *context, struct slice type, struct slice id,
+                               struct slice body, struct arena *arena, struct term **ret_terms,
+                               size_t *ret_count);
+
+struct store_settings {
+    const char *folder;          /* made if absent */
+    store_extract *extract;      /* required */
+    void *extract_context;
+    uint64_t rules_hash;         /* of all extraction rules; a change re-derives the index */
+    struct slice dictionary;     /* zstd dictionary for bodies; empty: none. Its id is in
+                                  * every frame; all ever used must be kept by the caller */
+    size_t cache_bytes;          /* 0: default */
+    size_t memtable_bytes;       /* 0: default */
+    bool accept_clock_ahead;     /* the stored last instant lies far ahead of the clock */
+};
+
+/* ERR_IO, ERR_CORRUPT, ERR_CONFLICT (clock far behind the store), ERR_BUSY (open
+ * elsewhere). *error gets a sentence from the arena. */
+MUST_USE enum err store_open(const struct store_settings *settings, struct arena *arena,
+                             struct store **ret_store, struct slice *error);
+/* Waits for commits in flight; no reader may be left. Reports what flushing lost. */
+MUST_USE enum err store_close(struct store *store);
+
+/* ---- writing ---- */
+
+enum store_operation { STORE_PUT, STORE_DELETE };
+
+enum store_expect {
+    STORE_ANY,       /* whatever is there */
+    STORE_NOT_THERE, /* never existed (a deleted id stays taken) */
+    STORE_VERSION,   /* the live head has exactly expect_version */
+    STORE_LIVE,      /* some live head is there */
+};
+
+struct store_write {
+    uint8_t operation;   /* enum store_operation */
+    uint8_t expect;      /* enum store_expect */
+    bool skip_if_equal;  /* a PUT whose body and splice equal the live head's makes no version */
+    uint64_t expect_version;
+    struct slice type, id;
+    struct slice body;     /* PUT: minified JSON without versionId and lastUpdated */
+    uint32_t splice;       /* PUT: where a read puts them back; opaque to the store */
+    struct slice appendix; /* PUT: opaque bytes kept beside the body, returned with it */
+    struct slice home_type, home_id; /* whose record it lies in; empty: none */
+    struct term *terms;    /* PUT: unsorted, repeats allowed; the store may reorder them */
+    size_t term_count;
+};
+
+enum store_outcome {
+    STORE_CREATED,   /* first version, or the first after a delete */
+    STORE_UPDATED,
+    STORE_UNCHANGED, /* skip_if_equal met an equal head */
+    STORE_DELETED,
+    STORE_NOTHING,   /* DELETE of what was not live */
+    STORE_REFUSED,   /* `expect` did not hold; version is the head's (0: none) */
+};
+
+struct store_result {
+    uint8_t outcome;  /* enum store_outcome */
+    bool was_deleted; /* the head before was a deletion */
+    uint64_t version; /* of the resource after the write; a deletion has one too */
+    int64_t instant;  /* its lastUpdated, microseconds */
+    uint64_t doc;
+};
+
+/* One commit. `all_or_nothing`: the first refusal leaves everything unwritten
+ * (every other result then is STORE_NOTHING) and *ret_refused names it; else
+ * each write passes or fails alone. At most one write per (type, id).
+ * *ret_time: the reader time that sees exactly this commit and all before.
+ * Durable and visible on ERR_NONE. ERR_READ_ONLY once the engine is latched;
+ * ERR_BUSY when it asks to come back; ERR_NO_MEMORY, ERR_IO. */
+MUST_USE enum err store_apply(struct store *store, struct store_write *writes, size_t count,
+                              bool all_or_nothing, struct arena *arena,
+                              struct store_result *results, uint64_t *ret_time,
+                              size_t *ret_refused);
+
+/* ---- reading ---- */
+
+/* Sees the commits visible now; `time` 0, or a time that store_apply() or
+ * store_reader_time() gave: sees exactly up to it. ERR_GONE past the horizon. */
+MUST_USE enum err store_read_begin(struct store *store, uint64_t time,
+                                   struct store_reader **ret_reader);
+void store_read_end(struct store_reader *reader);
+uint64_t store_reader_time(const struct store_reader *reader);
+
+struct store_version {
+    uint64_t doc;
+    uint64_t version;
+    int64_t instant;
+    bool is_deleted;   /* then body is empty */
+    bool is_first;     /* of the resource ever */
+    struct slice type, id;
+    uint32_t splice;
+    struct slice body, appendix; /* decompressed into the arena */
+};
+
+/* *ret_found false: never existed. A deleted head has is_deleted. */
+MUST_USE enum err store_head(struct store_reader *reader, struct slice type, struct slice id,
+                             struct arena *arena, bool *ret_found, struct store_version *ret);
+/* The same without reading the body. */
+MUST_USE enum err store_head_meta(struct store_reader *reader, struct slice type,
+                                  struct slice id, bool *ret_found, struct store_version *ret);
+MUST_USE enum err store_version(struct store_reader *reader, struct slice type, struct slice id,
+                                uint64_t version, struct arena *arena, bool *ret_found,
+                                struct store_version *ret);
+/* Versions newest first, without bodies (store_doc() fetches one), those with
+ * doc < before_doc (0: from the newest) and instant >= since (INT64_MIN: all).
+ * Up to `limit`; *ret_count 0 at the end. Entries are cut from the arena. */
+MUST_USE enum err store_history(struct store_reader *reader, struct slice type, struct slice id,
+                                uint64_t before_doc, int64_t since, size_t limit,
+                                struct arena *arena, struct store_version **ret_versions,
+                                size_t *ret_count);
+/* One document by number, body included. ERR_NOT_FOUND if erased. */
+MUST_USE enum err store_doc(struct store_reader *reader, uint64_t doc, struct arena *arena,
+                            struct store_version *ret);
+
+/* ---- searching ---- */
+
+enum plan_kind {
+    PLAN_ALL,      /* every live document */
+    PLAN_NONE,
+    PLAN_TERM,     /* field has exactly `from` */
+    PLAN_PREFIX,   /* field has a value that starts with `from` */
+    PLAN_RANGE,    /* from <= value < to (byte order; empty `to`: no bound), and, if
+                    * given, tail_from <= last 8 bytes < tail_to */
+    PLAN_CONTAINS, /* a value that starts with the bytes `from` and holds `needle`
+                    * behind them, before the first NUL byte there (if any) */
+    PLAN_ID,       /* (type, id), values in `from` and `to` */
+    PLAN_INSTANT,  /* committed in [instant_low, instant_high) microseconds */
+    PLAN_AND,
+    PLAN_OR,
+    PLAN_NOT,      /* of its one child, among all live documents */
+};
+
+struct plan {
+    enum plan_kind kind;
+    uint32_t field;
+    struct slice from, to, tail_from, tail_to, needle;
+    int64_t instant_low, instant_high;
+    struct plan **children;
+    size_t child_count;
+};
+
+/* Live documents that match, ascending by doc, those above `after` (0: from the
+ * start), up to `limit`. Fewer than `limit` means the end. The list is cut from
+ * the arena; ERR_LIMIT when it has no room. */
+MUST_USE enum err store_search(struct store_reader *reader, const struct plan *plan,
+                               uint64_t after, size_t limit, struct arena *arena,
+                               uint64_t **ret_docs, size_t *ret_count);
+MUST_USE enum err store_count(struct store_reader *reader, const struct plan *plan,
+                              uint64_t *ret_count);
+
+/* ---- a compartment's documents by type ---- */
+
+/* One value that a field has under a prefix, with its live documents: how
+ * $everything gets its members sorted by type, then commit. */
+struct store_value {
+    struct slice value; /* in the arena */
+    uint64_t *docs;     /* live at the reader's time, ascending */
+    size_t doc_count;
+};
+MUST_USE enum err store_values(struct store_reader *reader, uint32_t field, struct slice prefix,
+                               struct arena *arena, struct store_value **ret_values,
+                               size_t *ret_count);
+
+/* Bodies of documents in the order given, `count` of them, each handed to
+ * `visit` with the arena rewound in between. Reads a record that lies together
+ * with one iterator. Stops at the first error and returns it. */
+typedef enum err store_visit(void *context, const struct store_version *version);
+MUST_USE enum err store_docs(struct store_reader *reader, const uint64_t *docs, size_t count,
+                             struct arena *scratch, store_visit *visit, void *context);
+
+/* ---- small records ---- */
+
+/* Compare-and-set records for the control plane and settings: `expected` empty
+ * means "absent". ERR_CONFLICT when it differs. Durable on return. */
+MUST_USE enum err store_meta_get(struct store *store, struct slice key, struct arena *arena,
+                                 bool *ret_found, struct slice *ret_value);
+MUST_USE enum err store_meta_set(struct store *store, struct slice key, struct slice expected,
+                                 struct slice value);
+
+/* ---- care ---- */
+
+struct store_figures {
+    uint64_t documents;      /* last number handed out */
+    uint64_t commits;
+    uint64_t syncs;          /* of the log: below commits when they share */
+    uint64_t ordered_ns;     /* time inside the ordered section, all commits */
+    uint64_t ordered_docs;   /* documents that passed it */
+    bool is_read_only;
+    bool index_is_ready;     /* the tail has been derived again */
+};
+void store_figures(struct store *store, struct store_figures *ret);
+
+/* What tarn check does: every head, body, posting and reference agrees. Calls
+ * `report` for each disagreement. */
+typedef void store_report(void *context, const char *what, struct slice type, struct slice id);
+MUST_USE enum err store_check(struct store *store, store_report *report, void *context,
+                              uint64_t *ret_checked);
+
+#endif
