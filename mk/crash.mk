@@ -1,0 +1,23 @@
+# The crash tests: a preloaded shim that fails system calls and keeps an undo
+# journal of unsynced writes, the tool that applies it, the store's driver.
+
+CRASH := $(BUILD)/crash
+
+$(CRASH)/shim.so: tests/crash/shim.c tests/crash/undo.h
+	@mkdir -p $(@D)
+	@echo "CC   $<"
+	$(Q)$(CC) -std=c17 -O1 -g -Wall -Wextra -Werror -fPIC -shared -pthread -o $@ $< -ldl
+
+$(CRASH)/powercut: tests/crash/powercut.c tests/crash/undo.h
+	@mkdir -p $(@D)
+	@echo "CC   $<"
+	$(Q)$(CC) -std=c17 -O1 -g -Wall -Wextra -Werror -o $@ $<
+
+$(CRASH)/store_writer: tests/crash/store_writer.c $(BUILD)/libtarn.a
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libtarn.a $(LDLIBS)
+
+.PHONY: test-crash
+test-crash: $(CRASH)/shim.so $(CRASH)/powercut $(CRASH)/store_writer
+	@python3 tests/crash/store_crash.py $(CRASH) $(CRASH_ARGS)
