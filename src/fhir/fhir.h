@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 #include "json/json.h"
@@ -26,6 +27,78 @@ enum fhir_kind {
 };
 
 enum { FHIR_MANY = 0xffff, FHIR_NO_TYPE = 0xffff };
+
+/* The data types, in the order of spec/types.txt: the first ids of the type
+ * table, so that `switch (item.type->id)` may name them (FHIR_TYPE_HUMAN_NAME).
+ * The generated tables assert that the list is right. */
+#define FHIR_DATA_TYPES(X) \
+    X(BASE64_BINARY, base64Binary) \
+    X(BOOLEAN, boolean) \
+    X(CANONICAL, canonical) \
+    X(CODE, code) \
+    X(DATE, date) \
+    X(DATE_TIME, dateTime) \
+    X(DECIMAL, decimal) \
+    X(ID, id) \
+    X(INSTANT, instant) \
+    X(INTEGER, integer) \
+    X(MARKDOWN, markdown) \
+    X(OID, oid) \
+    X(POSITIVE_INT, positiveInt) \
+    X(STRING, string) \
+    X(TIME, time) \
+    X(UNSIGNED_INT, unsignedInt) \
+    X(URI, uri) \
+    X(URL, url) \
+    X(UUID, uuid) \
+    X(XHTML, xhtml) \
+    X(ADDRESS, Address) \
+    X(AGE, Age) \
+    X(ANNOTATION, Annotation) \
+    X(ATTACHMENT, Attachment) \
+    X(BACKBONE_ELEMENT, BackboneElement) \
+    X(CODEABLE_CONCEPT, CodeableConcept) \
+    X(CODING, Coding) \
+    X(CONTACT_DETAIL, ContactDetail) \
+    X(CONTACT_POINT, ContactPoint) \
+    X(CONTRIBUTOR, Contributor) \
+    X(COUNT, Count) \
+    X(DATA_REQUIREMENT, DataRequirement) \
+    X(DISTANCE, Distance) \
+    X(DOSAGE, Dosage) \
+    X(DURATION, Duration) \
+    X(ELEMENT, Element) \
+    X(ELEMENT_DEFINITION, ElementDefinition) \
+    X(EXPRESSION, Expression) \
+    X(EXTENSION, Extension) \
+    X(HUMAN_NAME, HumanName) \
+    X(IDENTIFIER, Identifier) \
+    X(MARKETING_STATUS, MarketingStatus) \
+    X(META, Meta) \
+    X(MONEY, Money) \
+    X(NARRATIVE, Narrative) \
+    X(PARAMETER_DEFINITION, ParameterDefinition) \
+    X(PERIOD, Period) \
+    X(POPULATION, Population) \
+    X(PROD_CHARACTERISTIC, ProdCharacteristic) \
+    X(PRODUCT_SHELF_LIFE, ProductShelfLife) \
+    X(QUANTITY, Quantity) \
+    X(RANGE, Range) \
+    X(RATIO, Ratio) \
+    X(REFERENCE, Reference) \
+    X(RELATED_ARTIFACT, RelatedArtifact) \
+    X(SAMPLED_DATA, SampledData) \
+    X(SIGNATURE, Signature) \
+    X(SUBSTANCE_AMOUNT, SubstanceAmount) \
+    X(TIMING, Timing) \
+    X(TRIGGER_DEFINITION, TriggerDefinition) \
+    X(USAGE_CONTEXT, UsageContext)
+enum fhir_data_type {
+#define X(constant, name) FHIR_TYPE_##constant,
+    FHIR_DATA_TYPES(X)
+#undef X
+        FHIR_DATA_TYPE_COUNT
+};
 
 struct fhir_element {
     struct slice name;       /* JSON name; each type of a choice is a row: "valueQuantity" */
@@ -67,7 +140,8 @@ const struct fhir_type *fhir_type_find(struct slice name);
 const struct fhir_type *fhir_type_at(uint16_t id);
 /* A concrete resource type; NULL for abstract ones and all else. */
 const struct fhir_type *fhir_resource_find(struct slice name);
-/* By fhir_type.resource; the count of concrete resource types (148 in R4). */
+/* By fhir_type.resource; the count of concrete resource types (146 in R4: 148
+ * resource types, of which Resource and DomainResource are abstract). */
 const struct fhir_type *fhir_resource_at(uint16_t resource);
 uint16_t fhir_resource_count(void);
 /* By JSON member name (without the leading '_'); NULL when unknown. */
@@ -120,12 +194,20 @@ const uint16_t *fhir_params_of(const struct fhir_type *resource, size_t *ret_cou
 struct fhir_item {
     struct json value;            /* of a primitive: its JSON value (may be absent when only
                                    * an extension is there: then it is not visited) */
-    const struct fhir_type *type; /* its declared type: "HumanName", "dateTime", ... */
+    const struct fhir_type *type; /* its declared type: "HumanName", "dateTime", ...; of a
+                                   * contained or bundled resource: its own, if known */
+    struct json resource;         /* the resource it lies in: what "#id" and %resource mean.
+                                   * Set in every item visited; may be absent in a root that
+                                   * is itself a resource */
 };
 typedef enum err fhir_visit(void *context, struct fhir_item item);
 
-/* Run a compiled expression on a resource (or, for components, on an element):
- * visit each selected element in document order. Stops at the first error. */
+/* Run a compiled expression on a resource (or, for components, on the item of
+ * the composite's own path): visit each selected element, the branches of a
+ * union one after the other, each in document order. A computed boolean
+ * (Patient.deceased) is visited as a static JSON true or false. What does not
+ * have the JSON shape that its type asks for is passed over. `path` may be NULL.
+ * Stops at the first error and returns it; has no errors of its own. */
 MUST_USE enum err fhir_path_visit(const struct fhir_path *path, struct fhir_item root,
                                   fhir_visit *visit, void *context);
 
@@ -167,5 +249,77 @@ struct fhir_reference fhir_reference_parse(struct slice text);
 
 /* [A-Za-z0-9\-\.]{1,64} */
 bool fhir_id_is_valid(struct slice id);
+
+/* ---- walking a resource ---- */
+
+/* One value met on the way; arrays are taken apart. */
+struct fhir_node {
+    struct json value;
+    struct json key;                    /* of the member; absent for the root */
+    const struct fhir_element *element; /* NULL for the root and for unknown members */
+    const struct fhir_type *type;       /* the value's type, a resource's own one included;
+                                         * NULL when unknown */
+    const struct fhir_type *parent;     /* of the object that holds it; NULL for the root */
+    uint32_t index;                     /* place in the JSON array; 0 outside of one */
+    uint16_t depth;                     /* of the root: 0 */
+    bool is_array;                      /* the member's value is a JSON array */
+    bool is_sibling;                    /* under "_name": id and extensions of a primitive */
+};
+
+/* Any of the functions may be NULL. The first error stops the walk. */
+struct fhir_walker {
+    /* An object whose type is known; *skip = true passes over what is inside
+     * (leave() is then not called). */
+    enum err (*enter)(void *context, const struct fhir_node *node, bool *skip);
+    enum err (*leave)(void *context, const struct fhir_node *node);
+    /* A string, number, boolean or null; also an object or array that stands
+     * where a primitive belongs, or a primitive where an object belongs. */
+    enum err (*leaf)(void *context, const struct fhir_node *node);
+    /* A member that the type does not have, or a resource of unknown type: not
+     * walked into. `resourceType` itself is not reported. */
+    enum err (*unknown)(void *context, const struct fhir_node *node);
+    void *context;
+};
+
+/* Walk a resource (or any element of `type`) in document order, contained and
+ * bundled resources included. Needs no memory but a fixed stack; what lies
+ * deeper than JSON_DEFAULT_DEPTH is ERR_LIMIT. */
+MUST_USE enum err fhir_walk(struct json value, const struct fhir_type *type,
+                            const struct fhir_walker *walker);
+
+/* ---- stored form ---- */
+
+/* What a reference or URL in the resource becomes. `url` is the decoded text
+ * without its #fragment; true: put *ret_target in its place (plain text, it is
+ * escaped as needed; must stay valid until the next call). */
+typedef bool fhir_rewrite(void *context, struct slice url, struct slice *ret_target);
+
+struct fhir_prepare {
+    struct slice id;       /* set or replace `id`; empty: leave as it is */
+    fhir_rewrite *rewrite; /* NULL: rewrite nothing */
+    void *context;
+    struct slice full_url; /* of the bundle entry, may be empty: relative references
+                            * are looked up as they stand, then against its base */
+};
+
+/* Append the stored body: the resource's tokens without white space, `id` set,
+ * meta.versionId and meta.lastUpdated taken out, and with them a meta that has
+ * nothing else. With `rewrite`, texts in Reference.reference, in elements of
+ * type uri, url, oid, uuid and in href and src attributes of narratives are
+ * offered to it; canonical never (R4 transaction rules). Member order stays.
+ * `id` goes behind resourceType when there was none.
+ *
+ * *ret_splice tells fhir_splice_meta() where the two members go back: the upper
+ * two bits say how, the others where, so a body is at most 1 GB.
+ * ERR_INVALID: no object, or its meta is none. Else the buffer's status. */
+MUST_USE enum err fhir_prepare_body(struct json resource, const struct fhir_type *type,
+                                    const struct fhir_prepare *options, struct buf *out,
+                                    uint32_t *ret_splice);
+
+/* Append the body with the two members at the start of its meta, or with a meta
+ * of these two behind its id. Both texts need no escaping. ERR_CORRUPT when the
+ * offset lies outside of the body. Else the buffer's status. */
+MUST_USE enum err fhir_splice_meta(struct slice body, uint32_t splice, struct slice version_id,
+                                   struct slice last_updated, struct buf *out);
 
 #endif

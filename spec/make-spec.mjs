@@ -1,0 +1,174 @@
+#!/usr/bin/env node
+// Turn the published FHIR R4 definitions into the compact text that tools/gen
+// reads. For maintainers; the build only needs the result. See README.md.
+//
+//   node make-spec.mjs OUT [PACKAGE]
+//
+// PACKAGE is the unpacked package folder; without it `npm pack` fetches it
+// from whatever registry npm is set up to use.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const PACKAGE = "hl7.fhir.r4.examples@4.0.1";
+const COMPARTMENTS = ["patient", "encounter", "relatedPerson", "practitioner", "device"];
+const PROFILE = "http://hl7.org/fhir/StructureDefinition/";
+
+// Two places where the published snapshots disagree with the specification's
+// pages (see README.md, "Corrections").
+const CORRECTIONS = { "Resource.id": "id", "xhtml.id": "string" };
+
+function fetchPackage() {
+  const folder = mkdtempSync(join(tmpdir(), "tarn-spec-"));
+  const name = execFileSync("npm", ["pack", "--silent", PACKAGE], { cwd: folder }).toString();
+  execFileSync("tar", ["-xzf", name.trim().split("\n").pop()], { cwd: folder });
+  return { folder: join(folder, "package"), remove: folder };
+}
+
+function header(title) {
+  return [
+    `# ${title}`,
+    `# Made by make-spec.mjs from ${PACKAGE} (FHIR R4 4.0.1, CC0-1.0). Do not edit.`,
+    "",
+  ];
+}
+
+function byName(a, b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+// ---- types ----
+
+function targetName(url) {
+  if (!url.startsWith(PROFILE)) throw new Error(`target profile ${url}`);
+  return url.slice(PROFILE.length);
+}
+
+function typeText(element, type) {
+  let code = type.code;
+  if (code.startsWith("http://hl7.org/fhirpath/")) {
+    const real = (type.extension ?? []).find((e) => e.url.endsWith("structuredefinition-fhir-type"));
+    code = CORRECTIONS[element.path] ?? real.valueUrl;
+  }
+  const targets = (type.targetProfile ?? []).map(targetName);
+  return targets.length ? `${code}(${targets.join("|")})` : code;
+}
+
+// An element with children of its own is an anonymous type, named by its path.
+function elementTypes(element, paths) {
+  if (element.contentReference) return element.contentReference.replace(/^#/, "");
+  if (paths.has(element.path)) return element.path;
+  return element.type.map((t) => typeText(element, t)).join(",");
+}
+
+function elementLine(element, paths) {
+  const words = [
+    "  " + element.path.slice(element.path.lastIndexOf(".") + 1),
+    `${element.min}..${element.max}`,
+    elementTypes(element, paths),
+  ];
+  // Prohibited in a specialisation (xhtml.extension): the base still says it repeats.
+  if (element.max === "0" && element.base.max === "*") words.push("repeats");
+  if (element.isModifier) words.push("modifier");
+  if (element.isSummary) words.push("summary");
+  if (element.binding?.valueSet)
+    words.push(`${element.binding.strength}=${element.binding.valueSet}`);
+  return words.join(" ");
+}
+
+function typeKind(definition) {
+  if (definition.kind === "resource") return "resource";
+  return definition.kind === "primitive-type" ? "primitive" : "complex";
+}
+
+function definitionLines(definition) {
+  const elements = definition.snapshot.element.slice(1);
+  const parents = new Set(elements.map((e) => e.path.slice(0, e.path.lastIndexOf("."))));
+  const paths = new Set(elements.map((e) => e.path).filter((p) => parents.has(p)));
+  const base = definition.baseDefinition?.slice(PROFILE.length) ?? "-";
+  const blocks = [{ path: definition.name, kind: typeKind(definition), base }];
+  for (const e of elements)
+    if (paths.has(e.path)) blocks.push({ path: e.path, kind: "backbone", base: e.type[0].code });
+
+  const lines = [];
+  for (const block of blocks) {
+    const isAbstract = block.path === definition.name && definition.abstract;
+    lines.push(`${block.kind} ${block.path} ${block.base}${isAbstract ? " abstract" : ""}`);
+    for (const e of elements) {
+      const isHere = e.path.slice(0, e.path.lastIndexOf(".")) === block.path;
+      const isOwn = e.base.path === e.path || e.max !== e.base.max;
+      const isValue = block.kind === "primitive" && e.path === `${block.path}.value`;
+      if (isHere && isOwn && !isValue) lines.push(elementLine(e, paths));
+    }
+  }
+  return lines;
+}
+
+function makeTypes(bundles) {
+  const all = [...bundles.types, ...bundles.resources].filter(
+    (d) =>
+      d.resourceType === "StructureDefinition" &&
+      d.derivation !== "constraint" &&
+      d.kind !== "logical",
+  );
+  const order = ["primitive", "complex", "resource"];
+  all.sort(
+    (a, b) =>
+      order.indexOf(typeKind(a)) - order.indexOf(typeKind(b)) || byName(a.name, b.name),
+  );
+  return [...header("Types and elements."), ...all.flatMap(definitionLines)];
+}
+
+// ---- search parameters ----
+
+function makeParams(bundles) {
+  const lines = header("Search parameters.");
+  for (const p of [...bundles.searchParams].sort((a, b) => byName(a.id, b.id))) {
+    if (p.url !== `http://hl7.org/fhir/SearchParameter/${p.id}`) throw new Error(p.url);
+    lines.push(`param ${p.id} ${p.type} ${p.code}`, `  base ${p.base.join(" ")}`);
+    if (p.target) lines.push(`  target ${p.target.join(" ")}`);
+    if (p.expression) lines.push(`  expression ${p.expression}`);
+    for (const c of p.component ?? [])
+      lines.push(`  component ${c.definition.split("/").pop()} ${c.expression}`);
+  }
+  return lines;
+}
+
+// ---- compartments ----
+
+function makeCompartments(folder) {
+  const lines = header("Compartments.");
+  for (const id of COMPARTMENTS) {
+    const file = join(folder, `CompartmentDefinition-${id}.json`);
+    const definition = JSON.parse(readFileSync(file, "utf8"));
+    lines.push(`compartment ${definition.code}`);
+    for (const r of definition.resource)
+      if (r.param?.length) lines.push(`  ${r.code} ${r.param.join(" ")}`);
+  }
+  return lines;
+}
+
+function main(out, given) {
+  const fetched = given ? { folder: given } : fetchPackage();
+  const bundles = {};
+  for (const name of ["types", "resources", "searchParams"]) {
+    const file = join(fetched.folder, `Bundle-${name}.json`);
+    bundles[name] = JSON.parse(readFileSync(file, "utf8")).entry.map((e) => e.resource);
+  }
+  const files = {
+    "types.txt": makeTypes(bundles),
+    "params.txt": makeParams(bundles),
+    "compartments.txt": makeCompartments(fetched.folder),
+  };
+  for (const [name, lines] of Object.entries(files))
+    writeFileSync(join(out, name), lines.join("\n") + "\n");
+  if (fetched.remove) rmSync(fetched.remove, { recursive: true });
+}
+
+if (process.argv.length < 3) {
+  process.stderr.write("usage: make-spec.mjs OUT [PACKAGE]\n");
+  process.exit(2);
+}
+main(process.argv[2], process.argv[3]);
