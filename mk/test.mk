@@ -1,0 +1,8 @@
+# `make test`: what a change must pass, five minutes after set-up.
+
+.PHONY: test-e2e
+test-e2e: $(BUILD)/tarn
+	@scripts/run-e2e.sh
+
+test: $(BUILD)/tarn $(UNIT_TESTS)
+	@scripts/run-tests.sh
