@@ -21,3 +21,9 @@ $(CRASH)/store_writer: tests/crash/store_writer.c $(BUILD)/libtarn.a
 .PHONY: test-crash
 test-crash: $(CRASH)/shim.so $(CRASH)/powercut $(CRASH)/store_writer
 	@python3 tests/crash/store_crash.py $(CRASH) $(CRASH_ARGS)
+
+# kill -9 of `tarn serve` during `tarn sync`: KILLS times.
+KILLS ?= 8
+.PHONY: test-kills
+test-kills: $(BUILD)/tarn
+	@python3 tests/crash/kill_sync.py $(BUILD)/tarn --kills $(KILLS)
