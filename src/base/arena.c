@@ -71,6 +71,11 @@ static bool arena_grow(struct arena *a, size_t need_bytes)
     return true;
 }
 
+static size_t rounded(size_t size_bytes)
+{
+    return (size_bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+}
+
 void *arena_raw(struct arena *a, size_t size_bytes)
 {
     ASSERT(arena_is_valid(a));
@@ -78,7 +83,7 @@ void *arena_raw(struct arena *a, size_t size_bytes)
     if (size_bytes > a->limit_bytes)
         return NULL;
 
-    size_t need_bytes = (size_bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+    size_t need_bytes = rounded(size_bytes);
     bool fits = a->block && need_bytes <= a->block->size_bytes - a->used_bytes;
     if (!fits && !arena_grow(a, need_bytes))
         return NULL;
@@ -100,6 +105,14 @@ void *arena_array(struct arena *a, size_t count, size_t size_bytes)
     if (__builtin_mul_overflow(count, size_bytes, &total_bytes))
         return NULL;
     return arena_alloc(a, MAX(total_bytes, 1));
+}
+
+void arena_trim(struct arena *a, void *piece, size_t size_bytes, size_t keep_bytes)
+{
+    ASSERT(arena_is_valid(a) && a->block && keep_bytes <= size_bytes);
+    char *end = (char *)a->block->bytes + a->used_bytes;
+    if (!ONE_BLOCK_PER_PIECE && (char *)piece + rounded(size_bytes) == end)
+        a->used_bytes -= rounded(size_bytes) - rounded(MAX(keep_bytes, 1));
 }
 
 char *arena_copy(struct arena *a, struct slice s)

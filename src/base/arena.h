@@ -44,6 +44,10 @@ MUST_USE void *arena_array(struct arena *a, size_t count, size_t size_bytes);
 /* Like arena_alloc() without zeroing, for bytes that are written at once. */
 MUST_USE void *arena_raw(struct arena *a, size_t size_bytes);
 
+/* Give back the end of a piece of `size_bytes`, of which the first `keep_bytes`
+ * stay, if it is the newest piece; else nothing happens. */
+void arena_trim(struct arena *a, void *piece, size_t size_bytes, size_t keep_bytes);
+
 /* A NUL-terminated copy; NULL when refused. */
 MUST_USE char *arena_copy(struct arena *a, struct slice s);
 

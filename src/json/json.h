@@ -41,7 +41,7 @@ enum { JSON_HAS_ESCAPE = 1, JSON_HAS_NON_ASCII = 2 };
 struct json_node {
     uint32_t offset; /* of the first byte; strings and keys: behind the quote */
     uint32_t length; /* in bytes; strings and keys: between the quotes */
-    uint32_t next;   /* index of the node behind this subtree */
+    uint32_t next;   /* index of the node behind this subtree; a key's: its value */
     uint8_t type;    /* enum json_type */
     uint8_t flags;   /* JSON_HAS_* of strings and keys */
     uint16_t spare;
@@ -62,10 +62,10 @@ struct json {
 #define JSON_ABSENT ((struct json){ NULL, 0 })
 
 struct json_limits {
-    uint32_t depth; /* 0: JSON_DEFAULT_DEPTH */
+    uint32_t depth; /* 0: JSON_DEFAULT_DEPTH; never more than JSON_DEPTH_MAX */
     uint32_t nodes; /* 0: no limit but the arena's */
 };
-enum { JSON_DEFAULT_DEPTH = 128 };
+enum { JSON_DEFAULT_DEPTH = 128, JSON_DEPTH_MAX = 1024 };
 
 /* Where and why a text was refused. */
 struct json_error {
@@ -76,7 +76,8 @@ struct json_error {
 };
 
 /* Parse the whole text. On ERR_SYNTAX (or ERR_LIMIT for depth, nodes) *error
- * says where; ERR_NO_MEMORY when the arena refuses. */
+ * says where; ERR_NO_MEMORY when the arena refuses. `limits` and `error` may be
+ * NULL. On failure the arena is as it was. */
 MUST_USE enum err json_parse(struct slice text, const struct json_limits *limits,
                              struct arena *arena, struct json_doc *ret_doc,
                              struct json_error *error);

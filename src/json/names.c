@@ -1,0 +1,86 @@
+#include "json/names.h"
+
+#include "base/map.h"
+#include "json/text.h"
+
+static inline struct slice name_of(const char *text, const struct json_node *key)
+{
+    return slice_of(text + key->offset, key->length);
+}
+
+static bool same_name(const char *text, const struct json_node *a, const struct json_node *b)
+{
+    if ((a->flags | b->flags) & JSON_HAS_ESCAPE)
+        return text_both_decoded_equal(name_of(text, a), name_of(text, b));
+    return a->length == b->length && memcmp(text + a->offset, text + b->offset, a->length) == 0;
+}
+
+/* Cheap, and different for most names of one FHIR object. */
+static inline uint64_t signature(struct slice name)
+{
+    if (name.length == 0)
+        return 1;
+    unsigned first = (uint8_t)name.bytes[0], last = (uint8_t)name.bytes[name.length - 1];
+    unsigned middle = (uint8_t)name.bytes[name.length / 2];
+    unsigned mixed = (unsigned)name.length * 7 + first * 11 + last * 29 + middle * 37;
+    return (uint64_t)1 << (mixed & 63);
+}
+
+bool names_add(struct names *names, const char *text, const struct json_node *nodes,
+               uint32_t object, uint32_t key)
+{
+    uint32_t count = names->count++;
+    if (count >= NAMES_COMPARED_MAX)
+        return true;
+    /* The bit is of the written form: a name with escapes may equal any other. */
+    bool escaped = nodes[key].flags & JSON_HAS_ESCAPE;
+    uint64_t bit = escaped ? UINT64_MAX : signature(name_of(text, &nodes[key]));
+    bool maybe = names->filter & bit;
+    names->filter |= bit;
+    if (LIKELY(!maybe))
+        return true;
+    for (uint32_t at = object + 1; at < key; at = nodes[at + 1].next)
+        if (same_name(text, &nodes[at], &nodes[key]))
+            return false;
+    return true;
+}
+
+/* The name as the map's key: decoded, from the arena if it has escapes. */
+static bool decoded_name(const char *text, const struct json_node *key, struct arena *arena,
+                         struct slice *ret_name)
+{
+    *ret_name = name_of(text, key);
+    if (!(key->flags & JSON_HAS_ESCAPE))
+        return true;
+    char *room = arena_raw(arena, key->length);
+    if (!room)
+        return false;
+    *ret_name = slice_of(room, text_decode(*ret_name, room));
+    return true;
+}
+
+enum err names_check(uint32_t count, const char *text, const struct json_node *nodes,
+                     uint32_t object, struct arena *arena, uint32_t *ret_key)
+{
+    /* Addresses are not known outside, so names cannot be made to collide. */
+    uint64_t seed = (uint64_t)(uintptr_t)nodes * 0x9E3779B97F4A7C15u ^ (uint64_t)(uintptr_t)&count;
+    struct map map;
+    map_init(&map, count, seed);
+    struct arena_mark mark = arena_mark(arena);
+    enum err err = ERR_NONE;
+    uint32_t at = object + 1;
+    for (uint32_t i = 0; i < count && !err; i++, at = nodes[at + 1].next) {
+        struct slice name;
+        uint64_t *value;
+        bool is_new = true;
+        err = decoded_name(text, &nodes[at], arena, &name) ? map_put(&map, name, &value, &is_new)
+                                                           : ERR_NO_MEMORY;
+        if (!err && !is_new) {
+            *ret_key = at;
+            err = ERR_SYNTAX;
+        }
+    }
+    arena_rewind(arena, mark);
+    map_release(&map);
+    return err;
+}
