@@ -1,0 +1,16 @@
+# Benchmarks: ratios against ceiling programs, in one run. `make bench` builds
+# what is needed and prints a table; BENCH_SECONDS sets the length of each step.
+
+BENCH := $(BUILD)/bench
+BENCH_SECONDS ?= 4
+BENCH_PROGRAMS := ceiling_ingest ceiling_log ceiling_http load
+
+$(BENCH)/%: bench/%.c bench/clock.h $(BUILD)/libtarn.a
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	$(Q)$(CC) -Isrc -std=c17 -O2 -g -Wall -Wextra -pthread -o $@ $< $(BUILD)/libtarn.a $(LDLIBS)
+
+.PHONY: bench bench-programs
+bench-programs: $(BENCH_PROGRAMS:%=$(BENCH)/%)
+bench: $(BUILD)/tarn bench-programs
+	@python3 bench/run.py $(BUILD) --seconds $(BENCH_SECONDS)
