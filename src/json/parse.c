@@ -223,7 +223,8 @@ static const uint8_t *after_value(struct parser *s, const uint8_t *at)
             return object ? take_key(s, at) : at;
         }
         if (at >= s->end || *at != (object ? '}' : ']'))
-            return fail_syntax(s, at, object ? "expected a comma or '}'" : "expected a comma or ']'");
+            return fail_syntax(s, at,
+                               object ? "expected a comma or '}'" : "expected a comma or ']'");
         at = close_container(s, at);
         if (!at)
             return NULL;

@@ -204,7 +204,8 @@ static void nothing_behind_the_text_is_read(void **state)
                             "{\"abcdefghi\":1.5e3}", "-",                 "\"\\ud834\\",
                             "[1.",                  "\"\\",               "{\"a\":[" };
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, flags, -1, 0);
     assert_ptr_not_equal(pages, MAP_FAILED);
     assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
