@@ -1,8 +1,15 @@
 /* aws/aws.h - AWS Signature Version 4, one canonicaliser for both sides.
  *
  * Works on a neutral request; knows neither the HTTP library nor FHIR.
- * Comparisons of secrets are constant-time. Rules: reference/flexpa.md 15.1 and
- * the AWS documentation "Signature Version 4 signing process".
+ * Comparisons of secrets are constant-time. Rules: the AWS documentation
+ * "Signature Version 4 signing process", and what its clients really send.
+ *
+ * Canonical form. Path: as on the wire, empty, `.` and `..` segments dropped,
+ * then every byte outside A-Za-z0-9-_.~/ encoded (so a wire %24 becomes %2524).
+ * Query: each name and value decoded (`+` is a blank, as in a form), encoded
+ * again, sorted by name, then value. A '%' without two hex digits stands for
+ * itself. Headers: trimmed, runs of blanks one blank, repeated ones joined by
+ * commas in their order.
  */
 #ifndef AWS_AWS_H
 #define AWS_AWS_H
@@ -40,6 +47,7 @@ struct aws_canonical_options {
     bool keep_path_segments; /* true: do not drop empty and dot segments (S3 rule) */
     bool single_encode_path; /* true: S3's single encoding */
     bool presigned;          /* leave X-Amz-Signature out of the query */
+    bool no_content_header;  /* aws_sign(): do not add x-amz-content-sha256 (as botocore) */
 };
 
 /* "METHOD\npath\nquery\nheaders\n\nsigned\nhash"; `signed_headers` is the list to
@@ -50,8 +58,11 @@ struct slice aws_canonical_request(struct arena *a, const struct aws_request *r,
                                    const struct aws_canonical_options *options);
 
 /* The headers to add: x-amz-date, x-amz-content-sha256, x-amz-security-token (if
- * any) and authorization. `r->headers` must hold host; all of them get signed
- * except those a proxy may change. Texts in the arena. */
+ * any) and authorization; headers of these names in `r->headers` are passed over
+ * and must not be sent. `r->headers` must hold host; all of them get signed
+ * except those a proxy may change (user-agent, connection, ...). `options` NULL:
+ * the rule of every service but S3. Texts in the arena. ERR_INVALID without host,
+ * ERR_NO_MEMORY. */
 MUST_USE enum err aws_sign(struct arena *a, const struct aws_request *r,
                            const struct aws_credentials *credentials,
                            const struct aws_scope *scope,
@@ -59,11 +70,16 @@ MUST_USE enum err aws_sign(struct arena *a, const struct aws_request *r,
                            struct aws_header **ret_headers, size_t *ret_count);
 
 /* The whole presigned query ("X-Amz-Algorithm=...&X-Amz-Signature=..."), the
- * request's own query included. Life in seconds, 1 to 604,800. */
+ * request's own query included, in canonical form. Life in seconds, 1 to 604,800,
+ * else ERR_INVALID. `options` as for aws_sign(). */
 MUST_USE enum err aws_presign(struct arena *a, const struct aws_request *r,
                               const struct aws_credentials *credentials,
-                              const struct aws_scope *scope, unsigned life_seconds,
-                              struct slice *ret_query);
+                              const struct aws_scope *scope,
+                              const struct aws_canonical_options *options,
+                              unsigned life_seconds, struct slice *ret_query);
+
+/* "%64x" of the bytes' SHA-256 and NUL, for `payload_sha256`. */
+void aws_sha256_hex(struct slice bytes, char out[65]);
 
 /* Why a request is refused. */
 enum aws_refusal {
@@ -78,17 +94,27 @@ enum aws_refusal {
 typedef bool aws_find_secret(void *context, struct slice access_key_id,
                              struct slice *ret_secret);
 
+/* A day's signing keys, so that a request costs one HMAC instead of five. Looked
+ * up by key id, secret, date, region and service. Thread-safe; holds secrets. */
+struct aws_key_cache;
+MUST_USE enum err aws_key_cache_open(struct aws_key_cache **ret_cache);
+void aws_key_cache_close(struct aws_key_cache *cache); /* NULL is harmless */
+
 struct aws_verifier {
     struct slice region, service;
     int64_t skew_us;            /* 5 minutes */
     bool host_without_port;     /* also accept a signature over the host without port */
     aws_find_secret *find_secret;
     void *context;
+    struct aws_key_cache *keys; /* borrowed; may be NULL */
 };
 
 /* First step, before the body: parse Authorization or the presigned query, check
- * form, scope, clock, key. Second step: aws_verify_finish() with the body's hash.
- * *ret_text says precisely what is wrong (never the expected signature). */
+ * form, scope, clock, key; and, when the request states its body's hash in
+ * x-amz-content-sha256, the signature. `r->payload_sha256` is not looked at.
+ * Second step: aws_verify_finish() with the body's hash in it; only its
+ * AWS_ACCEPTED accepts a request. *ret_text says precisely what is wrong (never
+ * the expected signature). The request's texts must live from one to the other. */
 struct aws_claim; /* in the arena */
 enum aws_refusal aws_verify_begin(struct arena *a, const struct aws_verifier *v,
                                   const struct aws_request *r, int64_t now_us,
@@ -97,5 +123,19 @@ enum aws_refusal aws_verify_finish(struct arena *a, const struct aws_verifier *v
                                    const struct aws_request *r, const struct aws_claim *claim,
                                    struct slice *ret_text);
 struct slice aws_claim_access_key(const struct aws_claim *claim);
+
+/* ---- a client's credentials ---- */
+
+/* The first parts of the chain that AWS's own tools follow: AWS_ACCESS_KEY_ID,
+ * AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN (passed over when a profile is
+ * chosen), then the profile (`profile`, else AWS_PROFILE, else "default") in
+ * AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials) and AWS_CONFIG_FILE
+ * (~/.aws/config). Texts in the arena. *ret_region: AWS_REGION, else
+ * AWS_DEFAULT_REGION, else the profile's; may be empty. Filled also on failure.
+ * ERR_NOT_FOUND, ERR_UNSUPPORTED (the profile assumes a role, asks a process or
+ * SSO), ERR_INVALID, ERR_IO, ERR_NO_MEMORY; *ret_text then says what to do. */
+MUST_USE enum err aws_credentials_find(struct arena *a, const char *profile,
+                                       struct aws_credentials *ret_credentials,
+                                       struct slice *ret_region, struct slice *ret_text);
 
 #endif
