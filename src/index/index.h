@@ -12,10 +12,12 @@
  *   'c' code 0 system                token by code (system may be empty)
  *   's' system                       token by system alone
  *   't' folded 0 exact               string
+ *   'w' folded piece                 string of more than 480 bytes, overlapping pieces
  *   'u' uri                          uri, canonical as written
  *   'v' uri                          canonical without its |version
  *   'r' id 0 type                    reference to a resource of this store
- *   'l' url                          reference elsewhere, urn, logical identifier
+ *   'l' url                          reference elsewhere, urn; Type/id/_history/n
+ *   'c', 's' of a reference          its logical identifier (for :identifier)
  *   'd' low(8) high(8)               date: microseconds, sign-flipped big-endian
  * A code holding a NUL byte is not indexed (FHIR forbids it).
  */
@@ -34,6 +36,7 @@ enum term_kind {
     TERM_TOKEN_CODE = 'c',
     TERM_TOKEN_SYSTEM = 's',
     TERM_STRING = 't',
+    TERM_STRING_WINDOW = 'w',
     TERM_URI = 'u',
     TERM_CANONICAL = 'v',
     TERM_REFERENCE = 'r',
@@ -70,14 +73,38 @@ MUST_USE enum err index_extract(struct json resource, const struct fhir_type *ty
                                 struct slice base_url, struct arena *arena,
                                 struct extraction *ret);
 
+/* Does index_extract() make terms of the parameter, a presence term at least?
+ * Not for composites (R4 has no :missing for them), for what has no expression,
+ * nor for _id and _lastUpdated, which the store answers itself. */
+bool index_param_has_terms(const struct fhir_param *param);
+
+/* Limits of what a search for text can ask, in folded bytes: values are stored
+ * as heads of 480 bytes and, for :contains, overlapping pieces. */
+enum {
+    INDEX_STARTS_WITH_BYTES_MAX = 480,
+    INDEX_CONTAINS_BYTES_MAX = 240,
+    INDEX_TEXT_BYTES_MAX = 1 << 30, /* of one folded text */
+};
+
 /* Encoders shared with search/. Each cuts the value from the arena; .bytes ==
  * NULL when memory is short. */
 struct slice index_encode_token(struct arena *a, struct slice system, struct slice code);
 struct slice index_encode_token_code_prefix(struct arena *a, struct slice code);
 struct slice index_encode_token_system(struct arena *a, struct slice system);
+/* NULL also when the text is not UTF-8. */
 struct slice index_encode_string(struct arena *a, struct slice text);
+/* kind TERM_STRING or TERM_STRING_WINDOW and folded text, to be used as a prefix;
+ * at most INDEX_STARTS_WITH_BYTES_MAX bytes. */
+struct slice index_encode_folded(struct arena *a, enum term_kind kind, struct slice folded);
+/* kind TERM_URI, TERM_CANONICAL or TERM_REFERENCE_OUTSIDE. */
+struct slice index_encode_uri(struct arena *a, enum term_kind kind, struct slice uri);
 struct slice index_encode_reference(struct arena *a, struct slice type, struct slice id);
+/* The id in any type. */
+struct slice index_encode_reference_id_prefix(struct arena *a, struct slice id);
 struct slice index_encode_date(struct arena *a, struct date_range range);
+/* One end of a date, without the kind byte: 8 bytes. */
+struct slice index_encode_instant(struct arena *a, int64_t instant);
+/* An empty type makes the prefix of all members of the owner's compartment. */
 struct slice index_encode_compartment(struct arena *a, struct slice owner_type,
                                       struct slice owner_id, struct slice type);
 

@@ -1,0 +1,171 @@
+#include "index/extract.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+enum { FIRST_TERMS = 64, CHUNK_BYTES = 8 * 1024 };
+
+_Static_assert(CHUNK_BYTES >= 2 * TERM_VALUE_BYTES_MAX, "a chunk holds several values");
+
+uint8_t *extractor_room(struct extractor *x)
+{
+    if (x->chunk_bytes < TERM_VALUE_BYTES_MAX) {
+        x->chunk = arena_raw(x->arena, CHUNK_BYTES);
+        x->chunk_bytes = x->chunk ? CHUNK_BYTES : 0;
+    }
+    return x->chunk;
+}
+
+static enum err extractor_grow(struct extractor *x)
+{
+    size_t room = x->term_room ? x->term_room * 2 : FIRST_TERMS;
+    struct term *terms = arena_raw(x->arena, room * sizeof *terms);
+    if (!terms)
+        return ERR_NO_MEMORY;
+    if (x->term_count)
+        memcpy(terms, x->terms, x->term_count * sizeof *terms);
+    x->terms = terms;
+    x->term_room = room;
+    return ERR_NONE;
+}
+
+enum err extractor_add(struct extractor *x, uint32_t field, size_t length)
+{
+    CHECK(length <= TERM_VALUE_BYTES_MAX && length <= x->chunk_bytes);
+    if (x->term_count == x->term_room)
+        TRY(extractor_grow(x));
+    x->terms[x->term_count++] = (struct term){ field, slice_of((const char *)x->chunk, length) };
+    x->chunk += length;
+    x->chunk_bytes -= length;
+    return ERR_NONE;
+}
+
+struct slice extract_text(struct json value, struct arena *arena)
+{
+    enum json_type type = json_type(value);
+    if (type == JSON_TRUE || type == JSON_FALSE || type == JSON_NUMBER)
+        return json_raw(value);
+    if (type != JSON_STRING)
+        return SLICE_NONE;
+
+    struct slice text = json_string(value, arena);
+    /* A raw NUL is no JSON, so only an escape can have made one. */
+    if ((json_node(value)->flags & JSON_HAS_ESCAPE) && text.bytes &&
+        slice_find_byte(text, '\0') >= 0)
+        return SLICE_NONE;
+    return text;
+}
+
+/* An element that holds nothing but an id and extensions has no value. */
+static bool item_has_value(struct json value)
+{
+    enum json_type type = json_type(value);
+    if (type != JSON_OBJECT)
+        return type != JSON_NONE && type != JSON_NULL;
+    struct json key = json_first(value);
+    while (json_exists(key)) {
+        if (!json_string_is(key, SLICE("id")) && !json_string_is(key, SLICE("extension")))
+            return true;
+        key = json_next(value, json_value(key));
+    }
+    return false;
+}
+
+static enum err visit(void *context, struct fhir_item item)
+{
+    struct extractor *x = context;
+    if (!item_has_value(item.value))
+        return ERR_NONE;
+    x->is_present = true;
+    switch ((enum fhir_param_type)x->param->type) {
+    case FHIR_PARAM_TOKEN:
+        return extract_token(x, item);
+    case FHIR_PARAM_STRING:
+        return extract_string(x, item);
+    case FHIR_PARAM_REFERENCE:
+        return extract_reference(x, item);
+    case FHIR_PARAM_URI:
+        return extract_uri(x, item);
+    case FHIR_PARAM_DATE:
+        return extract_date(x, item);
+    case FHIR_PARAM_NUMBER:
+    case FHIR_PARAM_QUANTITY:
+    case FHIR_PARAM_SPECIAL:
+    case FHIR_PARAM_COMPOSITE:
+        break; /* presence alone, for now */
+    }
+    return ERR_NONE;
+}
+
+static enum err extract_param(struct extractor *x, const struct fhir_param *param)
+{
+    x->param = param;
+    x->field = index_field(x->type, param->id);
+    x->is_present = false;
+    struct fhir_item root = { .value = x->resource, .type = x->type };
+    TRY(fhir_path_visit(param->path, root, visit, x));
+    if (!x->is_present)
+        return ERR_NONE;
+
+    uint8_t *at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    *at = TERM_PRESENT;
+    return extractor_add(x, x->field, 1);
+}
+
+bool index_param_has_terms(const struct fhir_param *param)
+{
+    return param->path && param->type != FHIR_PARAM_COMPOSITE &&
+           !slice_is(param->code, "_id") && !slice_is(param->code, "_lastUpdated");
+}
+
+static enum err extract_all(struct extractor *x)
+{
+    if (!extractor_room(x))
+        return ERR_NO_MEMORY;
+    TRY(extractor_add(x, index_field(x->type, INDEX_PARAM_TYPE), 0));
+    TRY(membership_of_owner(x));
+
+    size_t count;
+    const uint16_t *params = fhir_params_of(x->type, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct fhir_param *param = fhir_param_at(params[i]);
+        if (index_param_has_terms(param))
+            TRY(extract_param(x, param));
+    }
+    return ERR_NONE;
+}
+
+enum err index_extract(struct json resource, const struct fhir_type *type, struct slice base_url,
+                       struct arena *arena, struct extraction *ret)
+{
+    CHECK(type && type->resource != FHIR_NO_TYPE);
+    struct extractor x = {
+        .arena = arena,
+        .resource = resource,
+        .type = type,
+        .base_url = base_url,
+        .id = extract_text(json_member(resource, "id"), arena),
+        .home_rank = SIZE_MAX,
+    };
+    buf_init(&x.folded, INDEX_TEXT_BYTES_MAX);
+
+    struct slice appendix = SLICE_NONE;
+    enum err err = extract_all(&x);
+    if (!err)
+        err = appendix_collect(resource, base_url, arena, &appendix);
+    if (!err)
+        *ret = (struct extraction){
+            .terms = x.terms,
+            .term_count = x.term_count,
+            .home_type = x.home_id.length
+                             ? fhir_compartment_owner(FHIR_COMPARTMENT_PATIENT)->name
+                             : SLICE_NONE,
+            .home_id = x.home_id,
+            .appendix = appendix,
+        };
+    buf_release(&x.folded);
+    return err == ERR_LIMIT ? ERR_NO_MEMORY : err;
+}

@@ -1,0 +1,75 @@
+/* index/extract.h - the walk that turns one resource into terms.
+ *
+ * Private to index/. A struct extractor lives for one index_extract(). Values
+ * are written into chunks cut from the arena, so a resource costs a handful of
+ * allocations however many terms it has.
+ */
+#ifndef INDEX_EXTRACT_H
+#define INDEX_EXTRACT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "fhir/fhir.h"
+#include "index/index.h"
+#include "index/values.h"
+
+struct extractor {
+    struct arena *arena; /* borrowed */
+    struct term *terms;  /* in the arena, term_room of them */
+    size_t term_count;
+    size_t term_room;
+    uint8_t *chunk;      /* free bytes of the newest value chunk */
+    size_t chunk_bytes;
+
+    struct json resource;
+    const struct fhir_type *type;
+    struct slice base_url;
+    struct slice id; /* of the resource; empty without one */
+    struct buf folded;
+
+    const struct fhir_param *param; /* being extracted */
+    uint32_t field;                 /* of it */
+    bool is_present;                /* it has selected a value */
+
+    size_t home_rank; /* place in the compartment's table of home_id's parameter */
+    struct slice home_id;
+};
+
+/* Room for one value, TERM_VALUE_BYTES_MAX bytes; NULL when memory is short. */
+uint8_t *extractor_room(struct extractor *x);
+/* Make a term of the first `length` bytes of what extractor_room() gave. */
+MUST_USE enum err extractor_add(struct extractor *x, uint32_t field, size_t length);
+
+/* The visits of one parameter type each: add the terms of one item. */
+MUST_USE enum err extract_token(struct extractor *x, struct fhir_item item);
+MUST_USE enum err extract_string(struct extractor *x, struct fhir_item item);
+MUST_USE enum err extract_reference(struct extractor *x, struct fhir_item item);
+MUST_USE enum err extract_uri(struct extractor *x, struct fhir_item item);
+MUST_USE enum err extract_date(struct extractor *x, struct fhir_item item);
+
+/* A uri or canonical in all forms it is found by. */
+MUST_USE enum err extract_uri_text(struct extractor *x, struct slice uri, bool is_canonical);
+/* Token terms of an element with `system` and a code under the name given. */
+MUST_USE enum err extract_coded(struct extractor *x, struct json element, struct slice code_name);
+
+/* The resource's own memberships: it belongs to the compartments it owns. */
+MUST_USE enum err membership_of_owner(struct extractor *x);
+/* The current parameter refers to owner_type/owner_id: memberships and home. */
+MUST_USE enum err membership_of_reference(struct extractor *x, const struct fhir_type *owner_type,
+                                          struct slice owner_id);
+
+/* See struct extraction.appendix. */
+MUST_USE enum err appendix_collect(struct json resource, struct slice base_url,
+                                   struct arena *arena, struct slice *ret_appendix);
+
+/* The text of a primitive: strings decoded, numbers and booleans as written.
+ * bytes == NULL when it has none, holds a NUL or memory is short. */
+struct slice extract_text(struct json value, struct arena *arena);
+
+/* Is it a Type/id of this store: relative, or absolute with our base. */
+static inline bool reference_is_local(struct fhir_reference r, struct slice base_url)
+{
+    return r.type && r.id.length && (r.base.length == 0 || slice_equal(r.base, base_url));
+}
+
+#endif

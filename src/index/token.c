@@ -1,0 +1,88 @@
+/* Tokens and uris: codes with their systems, and texts matched whole. */
+#include "index/extract.h"
+
+static enum err add_token(struct extractor *x, struct slice system, struct slice code)
+{
+    uint8_t *at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    return extractor_add(x, x->field, value_token(at, system, code));
+}
+
+enum err extract_coded(struct extractor *x, struct json element, struct slice code_name)
+{
+    struct slice system = extract_text(json_member(element, "system"), x->arena);
+    struct slice code = extract_text(json_get(element, code_name), x->arena);
+    if (system.length) {
+        uint8_t *at = extractor_room(x);
+        if (!at)
+            return ERR_NO_MEMORY;
+        TRY(extractor_add(x, x->field, value_system(at, system)));
+    }
+    return code.length ? add_token(x, system, code) : ERR_NONE;
+}
+
+static enum err extract_concept(struct extractor *x, struct json concept)
+{
+    struct json codings = json_member(concept, "coding");
+    if (!json_is(codings, JSON_ARRAY))
+        return ERR_NONE;
+    for (struct json c = json_first(codings); json_exists(c); c = json_next(codings, c))
+        TRY(extract_coded(x, c, SLICE("code")));
+    return ERR_NONE;
+}
+
+/* R4 gives a ContactPoint's token no system. Its kind is accepted as one, too:
+ * clients know "phone|555-1234" from other servers. */
+static enum err extract_contact(struct extractor *x, struct json contact)
+{
+    struct slice value = extract_text(json_member(contact, "value"), x->arena);
+    if (!value.length)
+        return ERR_NONE;
+    TRY(add_token(x, SLICE_NONE, value));
+    struct slice system = extract_text(json_member(contact, "system"), x->arena);
+    return system.length ? add_token(x, system, value) : ERR_NONE;
+}
+
+enum err extract_token(struct extractor *x, struct fhir_item item)
+{
+    struct slice name = item.type->name;
+    if (item.type->kind == FHIR_PRIMITIVE) {
+        struct slice text = extract_text(item.value, x->arena);
+        return text.length ? add_token(x, SLICE_NONE, text) : ERR_NONE;
+    }
+    if (slice_equal(name, SLICE("CodeableConcept")))
+        return extract_concept(x, item.value);
+    if (slice_equal(name, SLICE("Coding")))
+        return extract_coded(x, item.value, SLICE("code"));
+    if (slice_equal(name, SLICE("Identifier")))
+        return extract_coded(x, item.value, SLICE("value"));
+    if (slice_equal(name, SLICE("ContactPoint")))
+        return extract_contact(x, item.value);
+    return ERR_NONE;
+}
+
+static enum err add_uri(struct extractor *x, enum term_kind kind, struct slice uri)
+{
+    uint8_t *at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    return extractor_add(x, x->field, value_uri(at, (char)kind, uri));
+}
+
+enum err extract_uri_text(struct extractor *x, struct slice uri, bool is_canonical)
+{
+    TRY(add_uri(x, TERM_URI, uri));
+    ptrdiff_t bar = is_canonical ? slice_find_byte(uri, '|') : -1;
+    return bar > 0 ? add_uri(x, TERM_CANONICAL, slice_head(uri, (size_t)bar)) : ERR_NONE;
+}
+
+enum err extract_uri(struct extractor *x, struct fhir_item item)
+{
+    if (item.type->kind != FHIR_PRIMITIVE)
+        return ERR_NONE;
+    struct slice text = extract_text(item.value, x->arena);
+    if (!text.length)
+        return ERR_NONE;
+    return extract_uri_text(x, text, slice_equal(item.type->name, SLICE("canonical")));
+}
