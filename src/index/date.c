@@ -52,14 +52,13 @@ static bool timing_of(struct json timing, struct arena *arena, struct date_range
 
 enum err extract_date(struct extractor *x, struct fhir_item item)
 {
-    struct slice name = item.type->name;
     struct date_range range;
     bool has_date;
     if (item.type->kind == FHIR_PRIMITIVE)
         has_date = date_of(item.value, x->arena, &range);
-    else if (slice_equal(name, SLICE("Period")))
+    else if (item.type->id == FHIR_TYPE_PERIOD)
         has_date = period_of(item.value, x->arena, &range);
-    else if (slice_equal(name, SLICE("Timing")))
+    else if (item.type->id == FHIR_TYPE_TIMING)
         has_date = timing_of(item.value, x->arena, &range);
     else
         has_date = false;

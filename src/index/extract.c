@@ -103,7 +103,7 @@ static enum err extract_param(struct extractor *x, const struct fhir_param *para
     x->param = param;
     x->field = index_field(x->type, param->id);
     x->is_present = false;
-    struct fhir_item root = { .value = x->resource, .type = x->type };
+    struct fhir_item root = { .value = x->resource, .type = x->type, .resource = x->resource };
     TRY(fhir_path_visit(param->path, root, visit, x));
     if (!x->is_present)
         return ERR_NONE;

@@ -103,12 +103,12 @@ enum err extract_reference(struct extractor *x, struct fhir_item item)
         struct slice text = extract_text(item.value, x->arena);
         if (!text.length)
             return ERR_NONE;
-        bool is_canonical = slice_equal(item.type->name, SLICE("canonical"));
+        bool is_canonical = item.type->id == FHIR_TYPE_CANONICAL;
         TRY(extract_uri_text(x, text, is_canonical));
         struct fhir_reference r = fhir_reference_parse(text);
         return reference_is_local(r, x->base_url) ? add_local(x, r) : ERR_NONE;
     }
-    if (!slice_equal(item.type->name, SLICE("Reference")))
+    if (item.type->id != FHIR_TYPE_REFERENCE)
         return ERR_NONE;
 
     struct slice text = extract_text(json_member(item.value, "reference"), x->arena);

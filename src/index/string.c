@@ -73,12 +73,11 @@ static enum err add_parts(struct extractor *x, struct json element, const struct
 
 enum err extract_string(struct extractor *x, struct fhir_item item)
 {
-    struct slice name = item.type->name;
     if (item.type->kind == FHIR_PRIMITIVE)
         return add_string(x, item.value);
-    if (slice_equal(name, SLICE("HumanName")))
+    if (item.type->id == FHIR_TYPE_HUMAN_NAME)
         return add_parts(x, item.value, name_parts, ARRAY_COUNT(name_parts));
-    if (slice_equal(name, SLICE("Address")))
+    if (item.type->id == FHIR_TYPE_ADDRESS)
         return add_parts(x, item.value, address_parts, ARRAY_COUNT(address_parts));
     return ERR_NONE;
 }

@@ -46,20 +46,22 @@ static enum err extract_contact(struct extractor *x, struct json contact)
 
 enum err extract_token(struct extractor *x, struct fhir_item item)
 {
-    struct slice name = item.type->name;
     if (item.type->kind == FHIR_PRIMITIVE) {
         struct slice text = extract_text(item.value, x->arena);
         return text.length ? add_token(x, SLICE_NONE, text) : ERR_NONE;
     }
-    if (slice_equal(name, SLICE("CodeableConcept")))
+    switch (item.type->id) {
+    case FHIR_TYPE_CODEABLE_CONCEPT:
         return extract_concept(x, item.value);
-    if (slice_equal(name, SLICE("Coding")))
+    case FHIR_TYPE_CODING:
         return extract_coded(x, item.value, SLICE("code"));
-    if (slice_equal(name, SLICE("Identifier")))
+    case FHIR_TYPE_IDENTIFIER:
         return extract_coded(x, item.value, SLICE("value"));
-    if (slice_equal(name, SLICE("ContactPoint")))
+    case FHIR_TYPE_CONTACT_POINT:
         return extract_contact(x, item.value);
-    return ERR_NONE;
+    default:
+        return ERR_NONE;
+    }
 }
 
 static enum err add_uri(struct extractor *x, enum term_kind kind, struct slice uri)
@@ -84,5 +86,5 @@ enum err extract_uri(struct extractor *x, struct fhir_item item)
     struct slice text = extract_text(item.value, x->arena);
     if (!text.length)
         return ERR_NONE;
-    return extract_uri_text(x, text, slice_equal(item.type->name, SLICE("canonical")));
+    return extract_uri_text(x, text, item.type->id == FHIR_TYPE_CANONICAL);
 }
