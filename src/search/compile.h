@@ -1,0 +1,94 @@
+/* search/compile.h - one parameter of a query on its way to a plan.
+ *
+ * Private to search/. parse.c walks the pairs; each compile_*() turns one value
+ * (a piece between commas, escapes still in it) of the current parameter into a
+ * plan. What is wrong with a value goes into the issues, by name.
+ */
+#ifndef SEARCH_COMPILE_H
+#define SEARCH_COMPILE_H
+
+#include "base/date.h"
+#include "search/search.h"
+
+enum {
+    SEARCH_PAIRS_MAX = 1000,  /* parameters of one query */
+    SEARCH_VALUES_MAX = 4096, /* values between commas, all parameters together */
+    SEARCH_SHOWN_BYTES = 100, /* of a name or value repeated in an issue */
+};
+
+enum modifier {
+    MODIFIER_NONE,
+    MODIFIER_MISSING,
+    MODIFIER_EXACT,
+    MODIFIER_CONTAINS,
+    MODIFIER_NOT,
+    MODIFIER_BELOW,
+    MODIFIER_IDENTIFIER,
+    MODIFIER_TYPE, /* of a reference: the name of a resource type */
+};
+
+struct compiler {
+    const struct search_settings *settings;
+    const struct fhir_type *type; /* searched */
+    struct arena *arena;
+    struct issues *issues;
+    size_t value_count; /* so far */
+
+    /* The parameter at hand. */
+    struct slice name; /* as asked, modifier included */
+    const struct fhir_param *param;
+    uint32_t field;
+    enum modifier modifier;
+    const struct fhir_type *target; /* of MODIFIER_TYPE */
+};
+
+typedef enum err compile_value(struct compiler *c, struct slice value, struct plan **ret_plan);
+
+compile_value compile_token, compile_string, compile_reference, compile_uri, compile_date;
+compile_value compile_id, compile_last_updated, compile_missing;
+
+/* What stands behind the ':' of a name, for the type of the current parameter.
+ * ERR_INVALID or ERR_UNSUPPORTED with an issue. */
+MUST_USE enum err modifier_parse(struct compiler *c, struct slice text);
+
+/* ---- values ---- */
+
+/* Cut at the first `separator` that no backslash escapes; as slice_cut(). */
+struct slice value_cut(struct slice *rest, char separator);
+/* Without the escapes `\,` `\|` `\$` `\\`; other backslashes stay. Borrowed when
+ * there are none. bytes == NULL when memory is short. */
+struct slice value_unescape(struct slice value, struct arena *arena);
+/* "The value 'x' of the parameter 'name' <what>." */
+MUST_USE enum err value_refuse(struct compiler *c, struct slice value, const char *what);
+
+/* ---- plans ---- */
+
+/* A leaf on the current field; ERR_NO_MEMORY when `from.bytes` is NULL. */
+MUST_USE enum err plan_leaf(struct compiler *c, enum plan_kind kind, struct slice from,
+                            struct plan **ret_plan);
+/* Without children and bytes: PLAN_ALL, PLAN_NONE, PLAN_INSTANT. */
+MUST_USE enum err plan_bare(struct compiler *c, enum plan_kind kind, struct plan **ret_plan);
+MUST_USE enum err plan_not(struct compiler *c, struct plan *child, struct plan **ret_plan);
+
+struct plan_list {
+    struct plan **items; /* in the arena */
+    size_t count, room;
+};
+MUST_USE enum err plan_list_add(struct compiler *c, struct plan_list *list, struct plan *plan);
+/* PLAN_AND or PLAN_OR of the list (not empty); one item stands for itself. */
+MUST_USE enum err plan_join(struct compiler *c, enum plan_kind kind,
+                            const struct plan_list *list, struct plan **ret_plan);
+/* PLAN_OR of two. */
+MUST_USE enum err plan_either(struct compiler *c, struct plan *a, struct plan *b,
+                              struct plan **ret_plan);
+/* True if nothing but resources of the searched type can match. */
+bool plan_is_typed(const struct plan *plan);
+
+/* ---- suggestions ---- */
+
+/* The name nearest to a misspelt one among `type`'s parameters and `others`;
+ * empty when none is near. */
+struct slice suggest_param(const struct fhir_type *type, const struct slice *others,
+                           size_t other_count, struct slice name);
+
+#endif

@@ -1,0 +1,335 @@
+/* The pairs of a query to one plan and the result parameters. */
+#include "search/compile.h"
+
+#include "base/codec.h"
+#include "index/index.h"
+
+struct parser {
+    struct compiler compiler;
+    struct plan_list conditions; /* all must hold */
+    struct buf applied;
+    uint32_t given; /* bit i: result_params[i] was there */
+    struct search_query query;
+};
+
+/* ---- result parameters ---- */
+
+typedef enum err parse_result(struct parser *p, struct slice value);
+
+static bool is_number(struct slice text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.bytes[i] < '0' || text.bytes[i] > '9')
+            return false;
+    return text.length > 0;
+}
+
+static enum err parse_count(struct parser *p, struct slice value)
+{
+    const struct search_settings *settings = p->compiler.settings;
+    if (!is_number(value))
+        return value_refuse(&p->compiler, value, "is no number from 0 up");
+    uint64_t count;
+    if (!slice_parse_u64(value, &count))
+        count = UINT64_MAX; /* as large as it says */
+    bool is_refused = count == 0 || count > settings->largest_count;
+    if (is_refused && settings->refuse_large_count)
+        return issues_fail(p->compiler.issues, ERR_INVALID, "value",
+                           "_count must be from 1 to %u.", (unsigned)settings->largest_count);
+    p->query.count_only |= count == 0;
+    p->query.count = (uint32_t)MIN(count, settings->largest_count);
+    return ERR_NONE;
+}
+
+static enum err parse_total(struct parser *p, struct slice value)
+{
+    if (slice_is(value, "none"))
+        p->query.total = SEARCH_TOTAL_NONE;
+    else if (slice_is(value, "accurate"))
+        p->query.total = SEARCH_TOTAL_ACCURATE;
+    else if (slice_is(value, "estimate") && !p->compiler.settings->refuse_large_count)
+        p->query.total = SEARCH_TOTAL_ESTIMATE;
+    else
+        return value_refuse(&p->compiler, value, "is not one of none, estimate, accurate");
+    return ERR_NONE;
+}
+
+static enum err parse_summary(struct parser *p, struct slice value)
+{
+    bool is_later = slice_is(value, "true") || slice_is(value, "text") || slice_is(value, "data");
+    if (is_later)
+        return issues_fail(p->compiler.issues, ERR_UNSUPPORTED, "not-supported",
+                           "_summary=%.*s is not supported; count and false are.",
+                           SLICE_ARGS(value));
+    if (slice_is(value, "count"))
+        p->query.count_only = true;
+    else if (!slice_is(value, "false"))
+        return value_refuse(&p->compiler, value, "is not one of count, false");
+    return ERR_NONE;
+}
+
+static enum err parse_page(struct parser *p, struct slice value)
+{
+    enum err err = search_page_parse(value, &p->query.time, &p->query.after);
+    if (err == ERR_INVALID)
+        return issues_fail(p->compiler.issues, err, "value", "Invalid pagination token.");
+    return err;
+}
+
+/* How the answer looks is decided before the query is read. */
+static enum err parse_nothing(struct parser *p, struct slice value)
+{
+    (void)p;
+    (void)value;
+    return ERR_NONE;
+}
+
+struct result_param {
+    struct slice name;
+    parse_result *parse; /* NULL: of R4, but still to come */
+};
+
+static const struct result_param result_params[] = {
+    { SLICE_INIT("_count"), parse_count },
+    { SLICE_INIT("_total"), parse_total },
+    { SLICE_INIT("_summary"), parse_summary },
+    { SLICE_INIT("_format"), parse_nothing },
+    { SLICE_INIT("_pretty"), parse_nothing },
+    { SLICE_INIT("page"), parse_page },
+    { SLICE_INIT("_sort"), NULL },
+    { SLICE_INIT("_include"), NULL },
+    { SLICE_INIT("_revinclude"), NULL },
+    { SLICE_INIT("_elements"), NULL },
+    { SLICE_INIT("_contained"), NULL },
+    { SLICE_INIT("_containedType"), NULL },
+    { SLICE_INIT("_has"), NULL },
+    { SLICE_INIT("_filter"), NULL },
+    { SLICE_INIT("_list"), NULL },
+    { SLICE_INIT("_type"), NULL },
+    { SLICE_INIT("_score"), NULL },
+};
+_Static_assert(ARRAY_COUNT(result_params) <= 32, "`given` has a bit for each");
+
+static enum err refuse_unsupported(struct compiler *c)
+{
+    return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
+                       "The parameter '%.*s' is not supported.",
+                       SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)));
+}
+
+static enum err parse_result_param(struct parser *p, size_t at, struct slice value)
+{
+    if (!result_params[at].parse)
+        return refuse_unsupported(&p->compiler);
+    if (p->given & 1U << at)
+        return issues_fail(p->compiler.issues, ERR_INVALID, "invalid",
+                           "The parameter '%.*s' is given more than once.",
+                           SLICE_ARGS(result_params[at].name));
+    p->given |= 1U << at;
+    return result_params[at].parse(p, value);
+}
+
+/* ---- search parameters ---- */
+
+static compile_value *compiler_of(const struct compiler *c)
+{
+    if (c->modifier == MODIFIER_MISSING)
+        return compile_missing;
+    if (slice_is(c->param->code, "_id"))
+        return compile_id;
+    if (slice_is(c->param->code, "_lastUpdated"))
+        return compile_last_updated;
+    switch ((enum fhir_param_type)c->param->type) {
+    case FHIR_PARAM_TOKEN:
+        return compile_token;
+    case FHIR_PARAM_STRING:
+        return compile_string;
+    case FHIR_PARAM_REFERENCE:
+        return compile_reference;
+    case FHIR_PARAM_URI:
+        return compile_uri;
+    case FHIR_PARAM_DATE:
+        return compile_date;
+    case FHIR_PARAM_NUMBER:
+    case FHIR_PARAM_QUANTITY:
+    case FHIR_PARAM_COMPOSITE:
+    case FHIR_PARAM_SPECIAL:
+        break;
+    }
+    return NULL;
+}
+
+bool search_param_is_supported(const struct fhir_param *param)
+{
+    if (!param->path)
+        return false;
+    struct compiler c = { .param = param };
+    return compiler_of(&c) != NULL;
+}
+
+/* One pair: its values, of which one must match. */
+static enum err compile_values(struct compiler *c, compile_value *compile, struct slice values,
+                               struct plan **ret_plan)
+{
+    struct plan_list any = { 0 };
+    struct slice rest = values.bytes ? values : SLICE("");
+    while (rest.bytes) {
+        struct slice value = value_cut(&rest, ',');
+        if (value.length == 0)
+            return issues_fail(c->issues, ERR_INVALID, "value",
+                               "The parameter '%.*s' has an empty value.",
+                               SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)));
+        if (++c->value_count > SEARCH_VALUES_MAX)
+            return issues_fail(c->issues, ERR_INVALID, "too-costly",
+                               "A search may have %d values; this one has more.",
+                               (int)SEARCH_VALUES_MAX);
+        struct plan *plan;
+        TRY(compile(c, value, &plan));
+        TRY(plan_list_add(c, &any, plan));
+    }
+    TRY(plan_join(c, PLAN_OR, &any, ret_plan));
+    return c->modifier == MODIFIER_NOT ? plan_not(c, *ret_plan, ret_plan) : ERR_NONE;
+}
+
+static enum err refuse_unknown(struct parser *p, struct slice code)
+{
+    struct compiler *c = &p->compiler;
+    struct slice results[ARRAY_COUNT(result_params)];
+    for (size_t i = 0; i < ARRAY_COUNT(result_params); i++)
+        results[i] = result_params[i].name;
+    struct slice near = suggest_param(c->type, results, ARRAY_COUNT(results), code);
+    return issues_fail(c->issues, ERR_INVALID, "not-supported",
+                       "Unknown search parameter '%.*s' for %.*s.%s%.*s%s",
+                       SLICE_ARGS(slice_head(code, SEARCH_SHOWN_BYTES)),
+                       SLICE_ARGS(c->type->name), near.length ? " Did you mean '" : "",
+                       SLICE_ARGS(near), near.length ? "'?" : "");
+}
+
+static enum err parse_search_param(struct parser *p, struct slice code, struct slice modifier,
+                                   struct slice values)
+{
+    struct compiler *c = &p->compiler;
+    c->param = fhir_param_find(c->type, code);
+    if (!c->param) {
+        bool is_chain = slice_find_byte(c->name, '.') > 0;
+        return is_chain ? issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
+                                      "Chained search ('%.*s') is not supported.",
+                                      SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)))
+                        : refuse_unknown(p, code);
+    }
+    c->field = index_field(c->type, c->param->id);
+    c->modifier = MODIFIER_NONE;
+    if (!c->param->path)
+        return refuse_unsupported(c);
+    if (modifier.bytes)
+        TRY(modifier_parse(c, modifier));
+    bool is_composite = c->param->type == FHIR_PARAM_COMPOSITE; /* R4: no :missing */
+    compile_value *compile = is_composite ? NULL : compiler_of(c);
+    if (!compile)
+        return refuse_unsupported(c);
+
+    struct plan *plan;
+    TRY(compile_values(c, compile, values, &plan));
+    return plan_list_add(c, &p->conditions, plan);
+}
+
+/* ---- the whole ---- */
+
+static enum err parse_pair(struct parser *p, const struct search_pair *pair)
+{
+    p->compiler.name = pair->name;
+    for (size_t i = 0; i < ARRAY_COUNT(result_params); i++)
+        if (slice_equal(result_params[i].name, pair->name))
+            return parse_result_param(p, i, pair->value);
+    struct slice modifier = pair->name;
+    struct slice code = slice_cut(&modifier, ':');
+    if (slice_is(code, "_has") || slice_is(code, "_include") || slice_is(code, "_revinclude"))
+        return refuse_unsupported(&p->compiler);
+    return parse_search_param(p, code, modifier, pair->value);
+}
+
+/* What a presigned URL adds for the signature's sake asks for nothing. */
+static bool is_signature(struct slice name)
+{
+    return name.length >= 6 && slice_equal_nocase(slice_head(name, 6), SLICE("X-Amz-"));
+}
+
+static void apply(struct parser *p, const struct search_pair *pair)
+{
+    if (slice_is(pair->name, "page"))
+        return;
+    if (p->applied.length)
+        buf_append_byte(&p->applied, '&');
+    percent_encode(&p->applied, pair->name, false);
+    buf_append_byte(&p->applied, '=');
+    if (slice_is(pair->name, "_count"))
+        buf_append_u64(&p->applied, p->query.count);
+    else
+        percent_encode(&p->applied, pair->value, false);
+}
+
+/* All that is wrong is reported, not only the first. */
+static enum err parse_pairs(struct parser *p, const struct search_pair *pairs, size_t count)
+{
+    enum err first = ERR_NONE;
+    for (size_t i = 0; i < count; i++) {
+        if (is_signature(pairs[i].name))
+            continue;
+        enum err err = parse_pair(p, &pairs[i]);
+        if (err == ERR_NO_MEMORY)
+            return err;
+        if (!err)
+            apply(p, &pairs[i]);
+        first = first ? first : err;
+    }
+    return first;
+}
+
+static enum err finish(struct parser *p)
+{
+    struct compiler *c = &p->compiler;
+    bool is_typed = false;
+    for (size_t i = 0; i < p->conditions.count; i++)
+        is_typed |= plan_is_typed(p->conditions.items[i]);
+    if (!is_typed) {
+        struct plan *type;
+        c->field = index_field(c->type, INDEX_PARAM_TYPE);
+        TRY(plan_leaf(c, PLAN_TERM, SLICE(""), &type));
+        TRY(plan_list_add(c, &p->conditions, type));
+    }
+    TRY(plan_join(c, PLAN_AND, &p->conditions, &p->query.plan));
+    TRY(buf_status(&p->applied));
+    const char *text = arena_copy(c->arena, buf_slice(&p->applied));
+    if (!text)
+        return ERR_NO_MEMORY;
+    p->query.applied = slice_of(text, p->applied.length);
+    return ERR_NONE;
+}
+
+static size_t applied_limit(const struct search_pair *pairs, size_t count)
+{
+    size_t bytes = 1;
+    for (size_t i = 0; i < count; i++)
+        bytes += 3 * (pairs[i].name.length + pairs[i].value.length) + 2 + 20;
+    return bytes;
+}
+
+enum err search_parse(const struct search_settings *settings, const struct fhir_type *type,
+                      const struct search_pair *pairs, size_t count, struct arena *arena,
+                      struct issues *issues, struct search_query *ret)
+{
+    CHECK(type && type->resource != FHIR_NO_TYPE);
+    struct parser p = {
+        .compiler = { .settings = settings, .type = type, .arena = arena, .issues = issues },
+        .query = { .type = type, .count = settings->default_count },
+    };
+    buf_init(&p.applied, applied_limit(pairs, count));
+    enum err err = parse_pairs(&p, pairs, count);
+    if (!err)
+        err = finish(&p);
+    buf_release(&p.applied);
+    if (err)
+        return err;
+    *ret = p.query;
+    return ERR_NONE;
+}

@@ -1,0 +1,101 @@
+/* Tokens, and what the store answers without terms: _id. */
+#include "search/compile.h"
+
+#include "index/index.h"
+
+/* Does the element's binding stand for this system? A required value set of R4
+ * takes the codes of the system that its own url names without "ValueSet/". */
+static bool is_bound_to(const struct fhir_element *element, struct slice system)
+{
+    static const struct slice middle = SLICE_INIT("/ValueSet/");
+    struct slice set = element->value_set;
+    struct slice url = slice_cut(&set, '|');
+    ptrdiff_t at = slice_find(url, middle);
+    if (element->type != FHIR_TYPE_CODE || at < 0)
+        return false;
+    struct slice head = slice_head(url, (size_t)at + 1);
+    struct slice tail = slice_from(url, (size_t)at + middle.length);
+    return system.length == head.length + tail.length && slice_starts_with(system, head) &&
+           slice_ends_with(system, tail);
+}
+
+/* `path` is one branch of a published expression, e.g. "Patient.gender". */
+static bool path_is_bound_to(struct slice path, const struct fhir_type *type, struct slice system)
+{
+    const struct fhir_element *element = NULL;
+    if (!slice_equal(slice_cut(&path, '.'), type->name))
+        return false;
+    while (path.bytes) {
+        element = fhir_element_find(type, slice_cut(&path, '.'));
+        if (!element || element->type == FHIR_NO_TYPE)
+            return false;
+        type = fhir_type_at(element->type);
+    }
+    return element && is_bound_to(element, system);
+}
+
+/* The system of a `code` element stands in its binding, not in the resource: is
+ * `system` that of the current parameter? */
+static bool is_implicit_system(const struct compiler *c, struct slice system)
+{
+    struct slice rest = c->param->expression;
+    while (rest.bytes) {
+        struct slice path = slice_trim(slice_cut(&rest, '|'));
+        if (path_is_bound_to(path, c->type, system))
+            return true;
+    }
+    return false;
+}
+
+static enum err with_system(struct compiler *c, struct slice system, struct slice code,
+                            struct plan **ret_plan)
+{
+    TRY(plan_leaf(c, PLAN_TERM, index_encode_token(c->arena, system, code), ret_plan));
+    if (!system.length || !is_implicit_system(c, system))
+        return ERR_NONE;
+    struct plan *implicit;
+    TRY(plan_leaf(c, PLAN_TERM, index_encode_token(c->arena, SLICE_NONE, code), &implicit));
+    return plan_either(c, *ret_plan, implicit, ret_plan);
+}
+
+enum err compile_token(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    struct slice rest = value;
+    struct slice first = value_cut(&rest, '|');
+    bool has_bar = rest.bytes != NULL;
+    struct slice system = has_bar ? value_unescape(first, c->arena) : SLICE("");
+    struct slice code = value_unescape(has_bar ? rest : first, c->arena);
+    if (!system.bytes || !code.bytes)
+        return ERR_NO_MEMORY;
+    if (system.length + code.length == 0)
+        return value_refuse(c, value, "is no token: expected code, system|code, |code or system|");
+
+    if (!has_bar)
+        return plan_leaf(c, PLAN_PREFIX, index_encode_token_code_prefix(c->arena, code),
+                         ret_plan);
+    if (!code.length)
+        return plan_leaf(c, PLAN_TERM, index_encode_token_system(c->arena, system), ret_plan);
+    return with_system(c, system, code, ret_plan);
+}
+
+enum err compile_id(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    if (!fhir_id_is_valid(value))
+        return value_refuse(c, value, "is no id: expected 1 to 64 of A-Z a-z 0-9 - .");
+    TRY(plan_leaf(c, PLAN_ID, c->type->name, ret_plan));
+    (*ret_plan)->to = value;
+    return ERR_NONE;
+}
+
+enum err compile_missing(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    bool is_missing = slice_is(value, "true");
+    if (!is_missing && !slice_is(value, "false"))
+        return value_refuse(c, value, "is neither true nor false");
+    if (!index_param_has_terms(c->param)) /* _id and _lastUpdated are never missing */
+        return plan_bare(c, is_missing ? PLAN_NONE : PLAN_ALL, ret_plan);
+
+    static const char present = TERM_PRESENT;
+    TRY(plan_leaf(c, PLAN_TERM, slice_of(&present, 1), ret_plan));
+    return is_missing ? plan_not(c, *ret_plan, ret_plan) : ERR_NONE;
+}
