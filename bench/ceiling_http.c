@@ -19,7 +19,7 @@
 
 #include "json/json.h"
 
-enum { EVENTS = 64, REQUEST_BYTES = 8192, FRAMES_MAX = 100000 };
+enum { HEAD_BYTES = 1024, EVENTS = 64, REQUEST_BYTES = 8192, FRAMES_MAX = 100000 };
 
 static struct {
     char *bytes;
@@ -72,8 +72,10 @@ static void send_all(int fd, const char *bytes, size_t length)
 static void respond(int fd, bool everything)
 {
     size_t length = everything ? plain_bytes : body_bytes;
-    int at = sprintf(answer, "HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\n"
-                             "ETag: W/\"1\"\r\nContent-Length: %zu\r\n\r\n", length);
+    int at = snprintf(answer, HEAD_BYTES,
+                      "HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\n"
+                      "ETag: W/\"1\"\r\nContent-Length: %zu\r\n\r\n",
+                      length);
     char *out = answer + at;
     if (everything) {
         for (size_t i = 0; i < frame_count; i++)
@@ -91,13 +93,14 @@ int main(int argc, char **argv)
     if (argc != 5)
         return 2;
     signal(SIGPIPE, SIG_IGN);
-    body_bytes = (size_t)atol(argv[2]);
-    load(argv[4], (size_t)atol(argv[3]));
-    answer = malloc(plain_bytes + body_bytes + 1024);
+    body_bytes = (size_t)strtol(argv[2], NULL, 10);
+    load(argv[4], (size_t)strtol(argv[3], NULL, 10));
+    answer = malloc(plain_bytes + body_bytes + HEAD_BYTES);
     decompressor = ZSTD_createDCtx();
     int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, poll = epoll_create1(0);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])),
+    struct sockaddr_in here = { .sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)strtol(argv[1], NULL, 10)),
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     if (bind(listener, (struct sockaddr *)&here, sizeof here) || listen(listener, 1024))
         return 2;

@@ -97,13 +97,14 @@ static size_t one_bundle(struct work *w, struct slice text, size_t *ret_resource
     for (struct json e = json_first(entries); json_exists(e); e = json_next(entries, e)) {
         struct slice raw = json_raw(json_member(e, "resource"));
         size_t room = ZSTD_compressBound(raw.length);
-        length += w->dictionary
-                      ? ZSTD_compress_usingCDict(w->context, w->out + length, room, raw.bytes,
-                                                 raw.length, w->dictionary)
-                      : ZSTD_compressCCtx(w->context, w->out + length, room, raw.bytes, raw.length, 1);
+        length += w->dictionary ? ZSTD_compress_usingCDict(w->context, w->out + length, room,
+                                                           raw.bytes, raw.length, w->dictionary)
+                                : ZSTD_compressCCtx(w->context, w->out + length, room, raw.bytes,
+                                                    raw.length, 1);
         for (unsigned k = 0; k < KEYS; k++) {
             w->hash = w->hash * 6364136223846793005ull + 1442695040888963407ull;
-            w->keys[resources * KEYS + k] = (struct key){ (uint64_t)k << 48 | w->hash >> 24, w->hash };
+            w->keys[resources * KEYS + k] =
+                (struct key){ (uint64_t)k << 48 | w->hash >> 24, w->hash };
         }
         resources++;
     }

@@ -110,8 +110,8 @@ int main(int argc, char **argv)
     if (argc != 6)
         return 2;
     char path[4096];
-    int clients = atoi(argv[3]);
-    body_bytes = (size_t)atol(argv[5]);
+    int clients = (int)strtol(argv[3], NULL, 10);
+    body_bytes = (size_t)strtol(argv[5], NULL, 10);
     snprintf(path, sizeof path, "%s/ceiling-%s", argv[2], argv[1]);
     if (strcmp(argv[1], "raw") == 0) {
         fd = open(path, O_CREAT | O_RDWR | O_TRUNC, 0600);

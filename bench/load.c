@@ -42,7 +42,8 @@ static void fail(const char *what)
 static int dial(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-    struct sockaddr_in there = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in there = { .sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)port),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     if (connect(fd, (struct sockaddr *)&there, sizeof there))
         fail("cannot connect");
@@ -98,7 +99,7 @@ static void receive(struct reader *r)
     char *end;
     while (!r->have || !(end = memmem(r->buffer, r->have, "\r\n\r\n", 4)))
         fill(r);
-    int status = atoi(r->buffer + 9);
+    int status = (int)strtol(r->buffer + 9, NULL, 10);
     size_t head = (size_t)(end - r->buffer) + 4, total = head;
     char saved = r->buffer[head - 1];
     r->buffer[head - 1] = '\0';
@@ -161,7 +162,8 @@ static void post_one(int fd, uint64_t n)
     snprintf(round, sizeof round, "%07lu", (unsigned long)(n / text_count % 10000000));
     char *body = malloc(lengths[file] + 1);
     memcpy(body, texts[file], lengths[file]);
-    for (char *at = body; (at = memmem(at, lengths[file] - (size_t)(at - body), "@ROUND@", MARK_BYTES));)
+    for (char *at = body;
+         (at = memmem(at, lengths[file] - (size_t)(at - body), "@ROUND@", MARK_BYTES));)
         memcpy(at, round, MARK_BYTES);
     send_request(fd, "POST", prefix, body, lengths[file]);
     free(body);
@@ -235,8 +237,8 @@ int main(int argc, char **argv)
     if (argc < 6)
         return 2;
     mode = argv[1];
-    port = atoi(argv[2]);
-    int clients = atoi(argv[3]);
+    port = (int)strtol(argv[2], NULL, 10);
+    int clients = (int)strtol(argv[3], NULL, 10);
     load_inputs(argc, argv);
     pthread_t threads[CLIENTS_MAX];
     double begun = wall_seconds();
