@@ -1,0 +1,65 @@
+/* fhir/params.c - lookups of search parameters, compartments, dates. */
+#include "fhir/tables.h"
+
+#include "base/check.h"
+
+const struct fhir_param *fhir_param_at(uint16_t id)
+{
+    return id < fhir_param_total ? &fhir_params[id] : NULL;
+}
+
+uint16_t fhir_param_count(void)
+{
+    return fhir_param_total;
+}
+
+const uint16_t *fhir_params_of(const struct fhir_type *resource, size_t *ret_count)
+{
+    *ret_count = 0;
+    if (resource->resource == FHIR_NO_TYPE)
+        return NULL;
+    const struct param_list *list = &fhir_resource_params[resource->resource];
+    *ret_count = list->count;
+    return list->ids;
+}
+
+const struct fhir_param *fhir_param_find(const struct fhir_type *resource, struct slice code)
+{
+    size_t low = 0, high;
+    const uint16_t *ids = fhir_params_of(resource, &high);
+    while (low < high) { /* the code, if there, lies in [low, high) */
+        size_t middle = low + (high - low) / 2;
+        const struct fhir_param *param = &fhir_params[ids[middle]];
+        int order = slice_compare(param->code, code);
+        if (order == 0)
+            return param;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const struct fhir_type *fhir_compartment_owner(enum fhir_compartment c)
+{
+    CHECK(c < FHIR_COMPARTMENT_COUNT);
+    return &fhir_types[fhir_compartments[c].owner];
+}
+
+const uint16_t *fhir_compartment_params(enum fhir_compartment c, const struct fhir_type *resource,
+                                        size_t *ret_count)
+{
+    CHECK(c < FHIR_COMPARTMENT_COUNT);
+    *ret_count = 0;
+    if (resource->resource == FHIR_NO_TYPE)
+        return NULL;
+    const struct param_list *list = &fhir_compartments[c].lists[resource->resource];
+    *ret_count = list->count;
+    return list->ids;
+}
+
+const struct fhir_path *fhir_everything_date(const struct fhir_type *resource)
+{
+    return resource->resource == FHIR_NO_TYPE ? NULL : fhir_everything_dates[resource->resource];
+}

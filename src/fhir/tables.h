@@ -1,0 +1,111 @@
+/* fhir/tables.h - what tools/gen writes and src/fhir reads; private to fhir/.
+ *
+ * All of it is const and lives in build/gen/fhir_tables.c.
+ */
+#ifndef FHIR_TABLES_H
+#define FHIR_TABLES_H
+
+#include "fhir/fhir.h"
+
+/* Changes when the meaning of compiled expressions does: part of every rule hash. */
+enum { PATH_COMPILER_VERSION = 1 };
+
+/* An open-addressed table of positions + 1 (0: free), linear probing. */
+struct name_table {
+    const uint16_t *slots; /* 1 << bits of them */
+    uint64_t multiplier;
+    uint32_t bits; /* 1 or more */
+};
+
+/* ---- compiled expressions ---- */
+
+enum path_op {
+    PATH_CHILD,       /* the members named by rows (several: a choice) */
+    PATH_WHERE_IS,    /* keep references to resources of `type` */
+    PATH_WHERE_EQUAL, /* keep objects whose member `name` is the string `literal` */
+};
+
+enum { PATH_EVERY = 0xffff, PATH_STEPS_MAX = 8 };
+
+struct path_step {
+    uint8_t op;                      /* enum path_op */
+    uint16_t index;                  /* PATH_CHILD: only the n-th of all; PATH_EVERY: all */
+    uint16_t type;                   /* PATH_WHERE_IS */
+    uint16_t row_count;              /* PATH_CHILD */
+    const struct fhir_element *rows; /* PATH_CHILD */
+    struct slice name;               /* PATH_WHERE_EQUAL; PATH_CHILD: the choice's stem */
+    struct slice literal;            /* PATH_WHERE_EQUAL */
+};
+
+struct path_branch {
+    const struct path_step *steps;
+    uint16_t step_count;
+    uint16_t root;      /* runs when the root's type is this or derives from it */
+    bool from_resource; /* begins with %resource instead of the root */
+};
+
+enum path_test { PATH_EXISTS, PATH_EQUAL, PATH_NOT_EQUAL };
+
+/* One operand of `and`, over a range of the path's branches. */
+struct path_condition {
+    uint8_t test; /* enum path_test */
+    uint16_t first_branch, branch_count;
+    struct slice literal; /* JSON text to compare with */
+};
+
+struct fhir_path {
+    const struct path_branch *branches;
+    uint16_t branch_count;
+    uint16_t condition_count;
+    const struct path_condition *conditions; /* not NULL: the path is a boolean */
+};
+
+/* ---- the tables ---- */
+
+struct param_list {
+    const uint16_t *ids;
+    uint16_t count;
+};
+
+struct compartment_row {
+    const struct param_list *lists; /* by fhir_type.resource; NULL ids: never a member */
+    uint16_t owner;                 /* type id */
+};
+
+extern const struct fhir_type fhir_types[];
+extern const uint16_t fhir_type_total;
+extern const struct name_table fhir_type_names;
+extern const struct name_table fhir_element_names[]; /* by type id */
+extern const uint16_t fhir_resources[];              /* type ids by fhir_type.resource */
+extern const uint16_t fhir_resource_total;
+extern const struct fhir_param fhir_params[];
+extern const uint16_t fhir_param_total;
+extern const struct param_list fhir_resource_params[]; /* by fhir_type.resource, by code */
+extern const struct compartment_row fhir_compartments[FHIR_COMPARTMENT_COUNT];
+extern const struct fhir_path *const fhir_everything_dates[]; /* by fhir_type.resource */
+
+/* ---- helpers inside fhir/ ---- */
+
+/* Is `id` the type `ancestor` or derived from it? */
+bool type_derives(uint16_t id, uint16_t ancestor);
+
+/* The resource's own type by its resourceType; NULL when unknown. */
+const struct fhir_type *resource_type_of(struct json resource);
+
+/* A resource stands here whose type only its content tells (contained, entry.resource). */
+static inline bool type_is_open_resource(const struct fhir_type *type)
+{
+    return type->kind == FHIR_RESOURCE && type->is_abstract;
+}
+
+/* Decode the escapes of a JSON string's bytes into `room`; the empty slice when
+ * it has no room. For texts that are short whenever they matter (names, URLs),
+ * where json_string() would want an arena. */
+struct slice text_unescape(struct slice raw, char *room, size_t room_bytes);
+
+/* The decoded name of a key, or text of a string: borrowed from the document, or
+ * decoded into `room`; the empty slice if it is longer than any element's name. */
+enum { ELEMENT_NAME_MAX = 96 };
+struct slice key_name(struct json key, char room[ELEMENT_NAME_MAX]);
+
+#endif
