@@ -46,7 +46,8 @@ static inline uint64_t name_hash(struct slice name)
     } else {
         return 0;
     }
-    uint64_t mixed = first * UINT64_C(0x9e3779b97f4a7c15) ^ (last + n) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    first *= UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = first ^ (last + n) * UINT64_C(0xc2b2ae3d27d4eb4f);
     return mixed ^ mixed >> 29;
 }
 

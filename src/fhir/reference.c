@@ -36,6 +36,7 @@ static bool has_scheme(struct slice text)
 struct fhir_reference fhir_reference_parse(struct slice text)
 {
     struct fhir_reference none = { .type = NULL };
+    const char *start = text.bytes;
     struct slice path = slice_cut(&text, '#');
     none.fragment = text.bytes ? text : SLICE_NONE;
 
@@ -55,6 +56,6 @@ struct fhir_reference fhir_reference_parse(struct slice text)
     }
     found.type = fhir_resource_find(name);
     found.base = before;
-    bool base_fits = is_absolute ? slice_find(before, SLICE("://")) > 0 : before.length == 0;
+    bool base_fits = is_absolute ? slice_find(before, SLICE("://")) > 0 : name.bytes == start;
     return found.type && base_fits && fhir_id_is_valid(found.id) ? found : none;
 }
