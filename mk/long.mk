@@ -1,0 +1,23 @@
+# `make test-long`: hours, with random seeds that it prints. Run the parts your
+# change touches: make long-crash, long-kills, long-records, long-fuzz.
+
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+
+.PHONY: test-long long-crash long-kills long-records long-fuzz
+test-long: long-crash long-kills long-records long-fuzz
+
+long-crash:
+	@echo "long-crash: seed $(SEED)"
+	@$(MAKE) -s test-crash CRASH_ARGS="--rounds 200 --calls 100 --seed $(SEED)"
+
+long-kills: $(BUILD)/tarn
+	@echo "long-kills: seed $(SEED)"
+	@python3 tests/crash/kill_sync.py $(BUILD)/tarn --kills 500 --seed $(SEED)
+
+# All 400 Synthea members, twice.
+long-records: $(BUILD)/tarn $(BUILD)/same
+	@TARN_SYNTHEA=all scripts/run-e2e.sh records.test.mjs
+
+long-fuzz:
+	@echo "long-fuzz: seed $(SEED)"
+	@FUZZ_SEED=$(SEED) scripts/run-fuzz.sh 900
