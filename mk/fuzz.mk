@@ -22,3 +22,9 @@ $(FUZZ_TARGETS): $(FUZZ_BUILD)/%: tests/fuzz/%.c $(FUZZ_OBJ)/libtarn.a
 	@mkdir -p $(@D)
 	@echo "FUZZ $<"
 	$(Q)clang $(FUZZ_CFLAGS) -o $@ $< $(FUZZ_OBJ)/libtarn.a $(LDLIBS)
+
+# Build the targets and run each for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 10
+.PHONY: test-fuzz
+test-fuzz: fuzz
+	@scripts/run-fuzz.sh $(FUZZ_SECONDS)

@@ -20,4 +20,4 @@ long-records: $(BUILD)/tarn $(BUILD)/same
 
 long-fuzz:
 	@echo "long-fuzz: seed $(SEED)"
-	@FUZZ_SEED=$(SEED) scripts/run-fuzz.sh 900
+	@FUZZ_SEED=$(SEED) $(MAKE) -s test-fuzz FUZZ_SECONDS=900
