@@ -46,6 +46,12 @@ void rest_close(struct rest *rest);
 void rest_handle(struct rest *rest, struct http_request *r, struct slice path,
                  struct http_response *response);
 
+/* To be asked when the head of a request is there and its length is known: true
+ * when *response refuses it already (no such route, body over its limit), so that
+ * the body need not come. Does not block. */
+bool rest_begin(struct rest *rest, struct http_request *r, struct slice path,
+                struct http_response *response);
+
 /* An OperationOutcome for an error made outside (HTTP layer, routing). */
 void rest_refuse(struct http_request *r, enum err err, const char *code, struct slice text,
                  struct http_response *response);

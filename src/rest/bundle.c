@@ -1,0 +1,142 @@
+#include "rest/bundle.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "os/random.h"
+#include "rest/draft.h"
+#include "rest/media.h"
+#include "rest/outcome.h"
+
+/* ---- failures of entries ---- */
+
+struct issues *entry_issues(struct bundle *b, struct entry *e)
+{
+    if (!e->issues) {
+        e->issues = arena_alloc(b->r->arena, sizeof *e->issues);
+        if (e->issues)
+            issues_init(e->issues, b->r->arena);
+    }
+    return e->issues;
+}
+
+void entry_fail(struct bundle *b, struct entry *e, enum err err, const char *code,
+                const char *format, ...)
+{
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    e->err = err;
+    if (entry_issues(b, e))
+        issues_add(e->issues, ISSUE_ERROR, code, SLICE_NONE, "%s", text);
+}
+
+enum err bundle_failure(struct bundle *b)
+{
+    enum err first = ERR_NONE;
+    for (size_t i = 0; i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        if (!e->err)
+            continue;
+        struct issues none;
+        issues_init(&none, b->r->arena);
+        outcome_merge(&b->r->issues, e->issues ? e->issues : &none, i, e->err);
+        first = first ? first : e->err;
+    }
+    return first;
+}
+
+/* ---- commits ---- */
+
+/* The writes of one round, in processing order, as one array. */
+struct round {
+    struct store_write *writes;
+    struct entry **entries;
+    struct store_result *results;
+    size_t count;
+};
+
+static enum err round_gather(struct bundle *b, uint32_t number, struct round *ret)
+{
+    struct arena *arena = b->r->arena;
+    size_t count = 0;
+    for (size_t i = 0; i < b->count; i++)
+        count += b->entries[i].write && b->entries[i].round == number;
+    ret->writes = arena_array(arena, count, sizeof *ret->writes);
+    ret->entries = arena_array(arena, count, sizeof *ret->entries);
+    ret->results = arena_array(arena, count, sizeof *ret->results);
+    ret->count = 0;
+    if (!ret->writes || !ret->entries || !ret->results)
+        return ERR_NO_MEMORY;
+    for (int verb = VERB_DELETE; verb < VERB_GET; verb++) {
+        for (size_t i = 0; i < b->count; i++) {
+            struct entry *e = &b->entries[i];
+            if (!e->write || e->round != number || (int)e->verb != verb)
+                continue;
+            ret->writes[ret->count] = *e->write;
+            ret->entries[ret->count++] = e;
+        }
+    }
+    return ERR_NONE;
+}
+
+static enum err round_apply(struct bundle *b, uint32_t number)
+{
+    struct round round;
+    size_t refused;
+    TRY(round_gather(b, number, &round));
+    if (round.count == 0)
+        return ERR_NONE;
+    TRY(store_apply(b->r->rest->settings.store, round.writes, round.count, b->is_transaction,
+                    b->r->arena, round.results, &b->time, &refused));
+    for (size_t i = 0; i < round.count; i++) {
+        struct entry *e = round.entries[i];
+        e->result = round.results[i];
+        if (e->result.outcome != STORE_REFUSED)
+            continue;
+        struct issues *issues = entry_issues(b, e);
+        if (!issues)
+            return ERR_NO_MEMORY;
+        e->err = draft_refused(issues, &round.writes[i], &e->result);
+    }
+    return ERR_NONE;
+}
+
+static enum err bundle_apply(struct bundle *b)
+{
+    for (uint32_t round = 0; round < b->round_count; round++)
+        TRY(round_apply(b, round));
+    return b->is_transaction ? bundle_failure(b) : ERR_NONE;
+}
+
+/* ---- the interaction ---- */
+
+static enum err bundle_run(struct bundle *b)
+{
+    TRY(bundle_parse(b));
+    TRY(bundle_draft(b));
+    if (b->is_transaction)
+        TRY(bundle_failure(b));
+    TRY(bundle_apply(b));
+    return bundle_answer(b);
+}
+
+enum err rest_bundle(struct request *r)
+{
+    static const char *const KNOWN[] = { NULL };
+    TRY(request_only(r, KNOWN));
+    TRY(media_body_is_json(r));
+    struct bundle b = { .r = r };
+    /* A node of the tape for each two bytes is the worst there is; twice, since
+     * the tape grows by copying. */
+    arena_init(&b.scratch, 32 * r->http->body.length + ((size_t)1 << 20));
+    map_init(&b.full_urls, UINT32_MAX, os_random_u64());
+    map_init(&b.targets, UINT32_MAX, os_random_u64());
+    enum err err = bundle_run(&b);
+    map_release(&b.targets);
+    map_release(&b.full_urls);
+    arena_release(&b.scratch);
+    return err;
+}

@@ -1,0 +1,71 @@
+/* rest/bundle.h - batch and transaction.
+ *
+ *   parse     Bundle JSON to entries: verb, route, target (bundle_parse.c)
+ *   draft     entries to writes, references rewritten (bundle_draft.c)
+ *   apply     writes to one commit (bundle.c)
+ *   answer    results, and GET entries at the commit's time, to a Bundle
+ *             (bundle_answer.c)
+ *
+ * The whole body is parsed once; resources are slices of it. Processing order is
+ * FHIR's: DELETE, POST, PUT, then GET; answers stand in request order. In a
+ * batch each entry passes or fails alone, within one commit; a target that is
+ * written twice there needs another commit for each repetition (a round).
+ */
+#ifndef REST_BUNDLE_H
+#define REST_BUNDLE_H
+
+#include "base/map.h"
+#include "rest/request.h"
+
+/* In processing order. */
+enum verb { VERB_DELETE, VERB_POST, VERB_PUT, VERB_GET, VERB_NONE };
+
+/* More repetitions of one target than this are refused: each costs a commit. */
+enum { BUNDLE_ROUNDS_MAX = 100 };
+
+struct entry {
+    enum verb verb;
+    bool is_head;         /* of VERB_GET: answered without the resource */
+    enum err err;         /* why it failed; ERR_NONE so far */
+    uint32_t round;       /* the commit that takes its write, from 0 */
+    struct json resource;
+    struct slice full_url;
+    struct slice path, query; /* of request.url, relative to the base */
+    const struct slice *if_match, *if_none_match, *if_modified_since; /* in the arena */
+    struct route route;
+    struct slice target;  /* "Type/id" of a write; in the arena */
+    struct issues *issues; /* NULL until one is found */
+    struct store_write *write;
+    struct store_result result;
+};
+
+struct bundle {
+    struct request *r;
+    bool is_transaction;
+    struct json_doc doc;
+    struct arena scratch; /* tape of the bundle below, of rewritten resources above */
+    struct entry *entries;
+    size_t count;
+    struct map full_urls; /* fullUrl to place of its entry */
+    struct map targets;   /* "Type/id" to number of writes so far; transaction: place + 1 */
+    uint32_t round_count;
+    uint64_t time;        /* reader time of the answer */
+};
+
+/* The list of an entry, made when first needed; NULL when memory is short. */
+struct issues *entry_issues(struct bundle *b, struct entry *e);
+/* Let the entry fail with this finding. */
+void entry_fail(struct bundle *b, struct entry *e, enum err err, const char *code,
+                const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* Errors of the bundle as a whole are returned; those of entries stay in them. */
+MUST_USE enum err bundle_parse(struct bundle *b);
+/* Fill e->write of each entry that writes. ERR_NO_MEMORY only. */
+MUST_USE enum err bundle_draft(struct bundle *b);
+MUST_USE enum err bundle_answer(struct bundle *b);
+
+/* The error of a transaction's first failed entry, all findings gathered in the
+ * request's list; ERR_NONE when none failed. */
+MUST_USE enum err bundle_failure(struct bundle *b);
+
+#endif

@@ -1,0 +1,186 @@
+#include <stdio.h>
+
+#include "base/date.h"
+#include "rest/bundle.h"
+#include "rest/outcome.h"
+#include "rest/page.h"
+#include "rest/reply.h"
+
+/* ---- one entry ---- */
+
+static void version_append(struct bundle *b, const struct route *route, uint64_t version,
+                           int64_t instant, bool has_location, struct buf *out)
+{
+    char when[INSTANT_TEXT_BYTES];
+    instant_render(instant, b->r->rest->settings.behaviour.instant_digits, when);
+    if (has_location)
+        buf_printf(out, ",\"location\":\"%.*s/%.*s/_history/%llu\"", SLICE_ARGS(route->type->name),
+                   SLICE_ARGS(route->id), (unsigned long long)version);
+    buf_printf(out, ",\"etag\":\"W/\\\"%llu\\\"\",\"lastModified\":\"%s\"",
+               (unsigned long long)version, when);
+}
+
+static void failure_append(const struct entry *e, struct buf *out)
+{
+    buf_printf(out, "{\"response\":{\"status\":\"%d\",\"outcome\":", err_http_status(e->err));
+    outcome_render(out, SLICE_NONE, e->err, e->issues);
+    buf_append_cstr(out, "}}");
+}
+
+static enum err write_append(struct bundle *b, struct entry *e, struct buf *out)
+{
+    const struct store_result *result = &e->result;
+    const char *status = result->outcome == STORE_CREATED ? "201" : "200";
+    if (e->verb == VERB_DELETE)
+        status = "204";
+    buf_append_byte(out, '{');
+    if (b->r->prefer == PREFER_REPRESENTATION && e->verb != VERB_DELETE) {
+        buf_printf(out, "\"fullUrl\":\"%.*s/%.*s\",\"resource\":", SLICE_ARGS(b->r->base_url),
+                   SLICE_ARGS(e->target));
+        TRY(reply_resource(b->r->rest, e->write->body, e->write->splice, result->version,
+                           result->instant, out));
+        buf_append_byte(out, ',');
+    }
+    buf_printf(out, "\"response\":{\"status\":\"%s\"", status);
+    if (result->outcome != STORE_NOTHING)
+        version_append(b, &e->route, result->version, result->instant, e->verb != VERB_DELETE,
+                       out);
+    buf_append_cstr(out, "}}");
+    return buf_status(out);
+}
+
+/* ---- GET entries ---- */
+
+static bool header_add(struct http_request *http, const char *name, const struct slice *value)
+{
+    if (value)
+        http->headers[http->header_count++] = (struct http_header){ slice_cstr(name), *value };
+    return value != NULL;
+}
+
+/* The entry as a request of its own, at the bundle's reader time. */
+static enum err inner_make(struct bundle *b, struct entry *e, struct http_request *http,
+                           struct request *r)
+{
+    *http = (struct http_request){ .method = e->is_head ? SLICE("HEAD") : SLICE("GET"),
+                                   .path = e->path, .query = e->query,
+                                   .arena = b->r->arena, .content_length = -1 };
+    memcpy(http->id, b->r->http->id, sizeof http->id);
+    http->headers = arena_array(b->r->arena, 2, sizeof *http->headers);
+    if (!http->headers)
+        return ERR_NO_MEMORY;
+    header_add(http, "If-None-Match", e->if_none_match);
+    header_add(http, "If-Modified-Since", e->if_modified_since);
+    *r = (struct request){ .rest = b->r->rest, .http = http, .arena = b->r->arena,
+                           .route = e->route, .base_url = b->r->base_url, .path = e->path,
+                           .media = b->r->media, .time = b->time, .is_entry = true };
+    issues_init(&r->issues, r->arena);
+    return request_query(r, NULL);
+}
+
+static enum err inner_append(struct bundle *b, struct entry *e, const struct request *r,
+                             struct http_response *response, struct buf *out)
+{
+    bool has_body = !e->is_head && (response->body.length || response->produce);
+    buf_append_byte(out, '{');
+    if (has_body)
+        buf_append_cstr(out, "\"resource\":");
+    size_t before = out->length;
+    TRY(page_drain(response, out));
+    if (has_body)
+        buf_append_byte(out, ',');
+    else
+        out->length = before;
+    buf_printf(out, "\"response\":{\"status\":\"%d\"", response->status);
+    if (r->version)
+        version_append(b, &e->route, r->version, r->instant, false, out);
+    buf_append_cstr(out, "}}");
+    return buf_status(out);
+}
+
+static enum err get_run(struct bundle *b, struct entry *e, struct buf *out)
+{
+    struct http_request *http = arena_alloc(b->r->arena, sizeof *http);
+    struct request *r = arena_alloc(b->r->arena, sizeof *r);
+    struct http_response response = { 0 };
+    if (!http || !r)
+        return ERR_NO_MEMORY;
+    e->err = inner_make(b, e, http, r);
+    r->response = &response;
+    if (!e->err)
+        e->err = request_run(r);
+    if (e->err) {
+        e->issues = &r->issues;
+        failure_append(e, out);
+        return buf_status(out);
+    }
+    return inner_append(b, e, r, &response, out);
+}
+
+static enum err get_append(struct bundle *b, struct entry *e, struct buf *out)
+{
+    struct arena_mark mark = arena_mark(b->r->arena);
+    enum err err = get_run(b, e, out);
+    arena_rewind(b->r->arena, mark);
+    return err;
+}
+
+/* ---- the answer ---- */
+
+/* GET entries of one bundle see one instant: the commit's, or now. */
+static enum err time_settle(struct bundle *b)
+{
+    struct store_reader *reader;
+    if (b->time)
+        return ERR_NONE;
+    TRY(store_read_begin(b->r->rest->settings.store, 0, &reader));
+    b->time = store_reader_time(reader);
+    store_read_end(reader);
+    return ERR_NONE;
+}
+
+static enum err entry_append(struct bundle *b, struct entry *e, struct buf *out)
+{
+    if (e->err) {
+        failure_append(e, out);
+        return buf_status(out);
+    }
+    return e->verb == VERB_GET ? get_append(b, e, out) : write_append(b, e, out);
+}
+
+static enum err answer_render(struct bundle *b, struct buf *out)
+{
+    buf_printf(out, "{\"resourceType\":\"Bundle\",\"id\":\"%s\",\"type\":\"%s-response\"",
+               b->r->http->id, b->is_transaction ? "transaction" : "batch");
+    for (size_t i = 0; i < b->count; i++) {
+        buf_append_cstr(out, i ? "," : ",\"entry\":[");
+        TRY(entry_append(b, &b->entries[i], out));
+    }
+    buf_append_cstr(out, b->count ? "]}" : "}");
+    return buf_status(out);
+}
+
+/* What GET entries bring is bounded like a request's body: it is held whole. A
+ * transaction is committed by then, so the client must learn that. */
+static enum err answer_limit(struct bundle *b, enum err err)
+{
+    if (err != ERR_LIMIT)
+        return err;
+    return issues_fail(&b->r->issues, ERR_LIMIT, "too-costly",
+                       "The answer passes %zu bytes (setting: --max-body); the Bundle's writes "
+                       "are done, ask for less in its GET entries",
+                       b->r->rest->settings.behaviour.body_bytes);
+}
+
+enum err bundle_answer(struct bundle *b)
+{
+    struct buf out;
+    buf_init(&out, b->r->rest->settings.behaviour.body_bytes + ((size_t)1 << 20));
+    enum err err = time_settle(b);
+    if (!err)
+        err = answer_limit(b, answer_render(b, &out));
+    if (!err)
+        err = page_send_buf(b->r, 200, &out);
+    buf_release(&out);
+    return err;
+}

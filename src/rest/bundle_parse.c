@@ -1,0 +1,255 @@
+#include "base/codec.h"
+#include "os/random.h"
+#include "rest/bundle.h"
+#include "rest/outcome.h"
+
+/* ---- the bundle as a whole ---- */
+
+static enum err type_check(struct bundle *b, struct json root)
+{
+    struct issues *issues = &b->r->issues;
+    if (!json_string_is(json_member(root, "resourceType"), SLICE("Bundle")))
+        return issues_fail(issues, ERR_INVALID, "structure",
+                           "The base takes a JSON object with \"resourceType\": \"Bundle\"");
+    struct json type = json_member(root, "type");
+    b->is_transaction = json_string_is(type, SLICE("transaction"));
+    if (b->is_transaction || json_string_is(type, SLICE("batch")))
+        return ERR_NONE;
+    return issues_fail(issues, ERR_INVALID, "value",
+                       "The base takes a Bundle of type batch or transaction, not %.*s; to store "
+                       "another Bundle as a resource, POST it to [base]/Bundle",
+                       SLICE_ARGS(json_exists(type) ? slice_head(json_raw(type), 100)
+                                                    : SLICE("one without type")));
+}
+
+static enum err count_check(struct bundle *b)
+{
+    const struct rest_behaviour *behave = &b->r->rest->settings.behaviour;
+    uint32_t limit = b->is_transaction ? behave->transaction_entries : behave->batch_entries;
+    if (limit == 0 || b->count <= limit)
+        return ERR_NONE;
+    return issues_fail(&b->r->issues, ERR_UNPROCESSABLE, "too-costly",
+                       "The Bundle has %zu entries; the limit of a %s is %u "
+                       "(settings: --max-entries, --behave %s)",
+                       b->count, b->is_transaction ? "transaction" : "batch", limit,
+                       behave->name);
+}
+
+/* ---- one entry ---- */
+
+/* A string member, decoded; .bytes NULL when absent or no string. */
+static struct slice member_text(struct bundle *b, struct json object, struct slice name)
+{
+    struct json value = json_get(object, name);
+    return json_is(value, JSON_STRING) ? json_string(value, b->r->arena) : SLICE_NONE;
+}
+
+static const struct slice *member_keep(struct bundle *b, struct json object, struct slice name)
+{
+    struct slice text = member_text(b, object, name);
+    struct slice *kept = text.bytes ? arena_alloc(b->r->arena, sizeof *kept) : NULL;
+    if (kept)
+        *kept = text;
+    return kept;
+}
+
+static enum verb verb_find(struct slice method)
+{
+    static const char *const NAMES[] = { "DELETE", "POST", "PUT", "GET", "HEAD", "PATCH" };
+    static const enum verb VERBS[] = { VERB_DELETE, VERB_POST, VERB_PUT,
+                                       VERB_GET,    VERB_GET,  VERB_PUT };
+    for (size_t i = 0; i < ARRAY_COUNT(NAMES); i++) {
+        if (slice_is(method, NAMES[i]))
+            return VERBS[i];
+    }
+    return VERB_NONE;
+}
+
+/* request.url to path and query: relative to the base, or absolute on it. */
+static void url_split(struct bundle *b, struct entry *e, struct slice url)
+{
+    if (slice_starts_with(url, b->r->base_url))
+        url = slice_from(url, b->r->base_url.length);
+    e->path = slice_cut(&url, '?');
+    e->query = url;
+}
+
+/* Which interactions an entry may be; a route of another kind (a form search, a
+ * bundle in a bundle) cannot be carried by one. */
+static bool is_carried(const struct entry *e)
+{
+    switch (e->route.interaction) {
+    case INTERACTION_CAPABILITIES:
+    case INTERACTION_READ:
+    case INTERACTION_VREAD:
+    case INTERACTION_HISTORY:
+    case INTERACTION_SEARCH:
+    case INTERACTION_OPERATION:
+        return e->verb == VERB_GET;
+    case INTERACTION_CREATE:
+    case INTERACTION_UPDATE:
+    case INTERACTION_DELETE:
+        return true;
+    case INTERACTION_NONE:
+    case INTERACTION_BUNDLE:
+    case INTERACTION_SEARCH_FORM:
+    case INTERACTION_LATER:
+        break;
+    }
+    return false;
+}
+
+static bool entry_request_parse(struct bundle *b, struct entry *e, struct json request)
+{
+    struct slice method = member_text(b, request, SLICE("method"));
+    struct slice url = member_text(b, request, SLICE("url"));
+    e->verb = verb_find(method);
+    if (e->verb == VERB_NONE) {
+        entry_fail(b, e, ERR_INVALID, "value",
+                   "request.method must be GET, HEAD, POST, PUT, DELETE or PATCH");
+        return false;
+    }
+    if (!url.bytes) {
+        entry_fail(b, e, ERR_INVALID, "required", "request.url is missing");
+        return false;
+    }
+    e->is_head = slice_is(method, "HEAD");
+    e->if_match = member_keep(b, request, SLICE("ifMatch"));
+    e->if_none_match = member_keep(b, request, SLICE("ifNoneMatch"));
+    e->if_modified_since = member_keep(b, request, SLICE("ifModifiedSince"));
+    url_split(b, e, url);
+    struct issues *issues = entry_issues(b, e);
+    if (!issues) {
+        e->err = ERR_NO_MEMORY;
+        return false;
+    }
+    e->err = route_find(&b->r->rest->settings.behaviour, method, e->path, b->r->arena, issues,
+                        &e->route);
+    return !e->err;
+}
+
+static void entry_parse(struct bundle *b, struct entry *e, struct json value)
+{
+    struct json request = json_member(value, "request");
+    e->verb = VERB_NONE;
+    if (!json_is(request, JSON_OBJECT)) {
+        entry_fail(b, e, ERR_INVALID, "required",
+                   "An entry of a batch or transaction must be an object with a request");
+        return;
+    }
+    e->full_url = member_text(b, value, SLICE("fullUrl"));
+    e->resource = json_member(value, "resource");
+    if (!entry_request_parse(b, e, request))
+        return;
+    if (!is_carried(e))
+        entry_fail(b, e, ERR_INVALID, "not-supported",
+                   "This interaction cannot be an entry of a Bundle");
+    else if (json_exists(json_member(request, "ifNoneExist")))
+        entry_fail(b, e, ERR_NOT_IMPLEMENTED, "not-supported",
+                   "request.ifNoneExist is not supported yet (issue 5)");
+    else if (e->verb != VERB_GET && e->query.length)
+        entry_fail(b, e, ERR_NOT_IMPLEMENTED, "not-supported",
+                   "request.url with criteria is not supported yet for writes (issue 5)");
+    else if ((e->verb == VERB_POST || e->verb == VERB_PUT) && !json_exists(e->resource))
+        entry_fail(b, e, ERR_INVALID, "required", "resource is missing");
+}
+
+/* ---- targets ---- */
+
+static enum err entry_name(struct bundle *b, struct entry *e)
+{
+    if (e->verb == VERB_POST) {
+        uint8_t random[16];
+        char id[UUID_TEXT_BYTES];
+        os_random(random, sizeof random);
+        uuid_render(random, id);
+        char *kept = arena_copy(b->r->arena, slice_cstr(id));
+        if (!kept)
+            return ERR_NO_MEMORY;
+        e->route.id = slice_cstr(kept);
+    }
+    e->target = arena_printf(b->r->arena, "%.*s/%.*s", SLICE_ARGS(e->route.type->name),
+                             SLICE_ARGS(e->route.id));
+    return e->target.bytes ? ERR_NONE : ERR_NO_MEMORY;
+}
+
+/* A target written twice: refused in a transaction, a further round in a batch. */
+static enum err target_add(struct bundle *b, struct entry *e, size_t index)
+{
+    uint64_t *seen;
+    bool is_new;
+    TRY(map_put(&b->targets, e->target, &seen, &is_new));
+    if (b->is_transaction) {
+        if (is_new)
+            *seen = index;
+        else
+            entry_fail(b, e, ERR_INVALID, "duplicate",
+                       "%.*s is the target of Bundle.entry[%llu] too; a transaction may write "
+                       "each resource once",
+                       SLICE_ARGS(e->target), (unsigned long long)*seen);
+        return ERR_NONE;
+    }
+    e->round = (uint32_t)(*seen)++;
+    if (e->round >= BUNDLE_ROUNDS_MAX)
+        entry_fail(b, e, ERR_UNPROCESSABLE, "too-costly",
+                   "A batch may write one resource at most %d times", BUNDLE_ROUNDS_MAX);
+    else
+        b->round_count = MAX(b->round_count, e->round + 1);
+    return ERR_NONE;
+}
+
+static enum err full_url_add(struct bundle *b, struct entry *e, size_t index)
+{
+    uint64_t *at;
+    bool is_new;
+    if (!b->is_transaction || !e->full_url.length || e->verb == VERB_DELETE)
+        return ERR_NONE;
+    TRY(map_put(&b->full_urls, e->full_url, &at, &is_new));
+    if (is_new)
+        *at = index;
+    else
+        entry_fail(b, e, ERR_INVALID, "duplicate", "fullUrl %.*s is Bundle.entry[%llu]'s too",
+                   SLICE_ARGS(slice_head(e->full_url, 200)), (unsigned long long)*at);
+    return ERR_NONE;
+}
+
+/* Targets are named in processing order, so that repetitions in a batch take
+ * their rounds in that order. */
+static enum err targets_find(struct bundle *b)
+{
+    for (int verb = VERB_DELETE; verb < VERB_GET; verb++) {
+        for (size_t i = 0; i < b->count; i++) {
+            struct entry *e = &b->entries[i];
+            if ((int)e->verb != verb || e->err)
+                continue;
+            TRY(entry_name(b, e));
+            TRY(target_add(b, e, i));
+            TRY(full_url_add(b, e, i));
+        }
+    }
+    b->round_count = MAX(b->round_count, 1);
+    return ERR_NONE;
+}
+
+enum err bundle_parse(struct bundle *b)
+{
+    struct json_error where;
+    enum err err = json_parse(b->r->http->body, NULL, &b->scratch, &b->doc, &where);
+    if (err)
+        return outcome_json(&b->r->issues, err, &where);
+    struct json root = json_root(&b->doc);
+    TRY(type_check(b, root));
+    struct json list = json_member(root, "entry");
+    if (json_exists(list) && !json_is(list, JSON_ARRAY))
+        return issues_fail(&b->r->issues, ERR_INVALID, "structure",
+                           "Bundle.entry must be an array");
+    b->count = json_count(list);
+    TRY(count_check(b));
+    b->entries = arena_array(b->r->arena, b->count, sizeof *b->entries);
+    if (!b->entries)
+        return ERR_NO_MEMORY;
+    size_t i = 0;
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v))
+        entry_parse(b, &b->entries[i++], v);
+    return targets_find(b);
+}

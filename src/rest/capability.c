@@ -1,0 +1,144 @@
+#include "rest/capability.h"
+
+#include "base/date.h"
+#include "os/clock.h"
+#include "rest/reply.h"
+
+static const char *const INSTANCE_INTERACTIONS[] = { "read", "vread", "update", "delete",
+                                                     "history-instance", "create",
+                                                     "search-type" };
+
+static const char *param_type_name(uint8_t type)
+{
+    static const char *const NAMES[] = {
+        [FHIR_PARAM_NUMBER] = "number",       [FHIR_PARAM_DATE] = "date",
+        [FHIR_PARAM_STRING] = "string",       [FHIR_PARAM_TOKEN] = "token",
+        [FHIR_PARAM_REFERENCE] = "reference", [FHIR_PARAM_COMPOSITE] = "composite",
+        [FHIR_PARAM_QUANTITY] = "quantity",   [FHIR_PARAM_URI] = "uri",
+        [FHIR_PARAM_SPECIAL] = "special",
+    };
+    CHECK(type < ARRAY_COUNT(NAMES));
+    return NAMES[type];
+}
+
+static void params_render(struct buf *out, const struct fhir_type *type)
+{
+    size_t count;
+    const uint16_t *ids = fhir_params_of(type, &count);
+    bool is_begun = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct fhir_param *param = fhir_param_at(ids[i]);
+        if (!search_param_is_supported(param))
+            continue;
+        buf_printf(out, "%s{\"name\":\"%.*s\",\"definition\":\"%.*s\",\"type\":\"%s\"}",
+                   is_begun ? "," : ",\"searchParam\":[", SLICE_ARGS(param->code),
+                   SLICE_ARGS(param->url), param_type_name(param->type));
+        is_begun = true;
+    }
+    if (is_begun)
+        buf_append_byte(out, ']');
+}
+
+static void operations_render(struct buf *out, const struct fhir_type *type)
+{
+    size_t count;
+    const struct rest_operation *operations = route_operations(&count);
+    bool is_begun = false;
+    for (size_t i = 0; i < count; i++) {
+        if (fhir_compartment_owner(operations[i].compartment) != type)
+            continue;
+        buf_printf(out,
+                   "%s{\"name\":\"%s\",\"definition\":"
+                   "\"http://hl7.org/fhir/OperationDefinition/%.*s-%s\"}",
+                   is_begun ? "," : ",\"operation\":[", operations[i].name,
+                   SLICE_ARGS(type->name), operations[i].name);
+        is_begun = true;
+    }
+    if (is_begun)
+        buf_append_byte(out, ']');
+}
+
+static void type_render(struct buf *out, const struct fhir_type *type)
+{
+    buf_printf(out, "{\"type\":\"%.*s\",\"interaction\":[", SLICE_ARGS(type->name));
+    for (size_t i = 0; i < ARRAY_COUNT(INSTANCE_INTERACTIONS); i++)
+        buf_printf(out, "%s{\"code\":\"%s\"}", i ? "," : "", INSTANCE_INTERACTIONS[i]);
+    buf_append_cstr(out, "],\"versioning\":\"versioned-update\",\"readHistory\":true,"
+                         "\"updateCreate\":true,\"conditionalCreate\":false,"
+                         "\"conditionalRead\":\"full-support\",\"conditionalUpdate\":false,"
+                         "\"conditionalDelete\":\"not-supported\"");
+    params_render(out, type);
+    operations_render(out, type);
+    buf_append_byte(out, '}');
+}
+
+static void head_render(struct buf *out, const struct rest *rest)
+{
+    char now[INSTANT_TEXT_BYTES];
+    size_t length = instant_render(os_now_us(), 0, now);
+    buf_printf(out,
+               "{\"resourceType\":\"CapabilityStatement\",\"status\":\"active\","
+               "\"date\":\"%.*s\",\"kind\":\"instance\",\"software\":{\"name\":\"Tarn\"",
+               (int)length, now);
+    if (rest->settings.software_version.length)
+        buf_printf(out, ",\"version\":\"%.*s\"", SLICE_ARGS(rest->settings.software_version));
+    buf_append_cstr(out, "},\"implementation\":{\"description\":\"Tarn FHIR R4 data store\","
+                         "\"url\":");
+}
+
+static void tail_render(struct buf *out, const struct rest *rest)
+{
+    buf_append_cstr(out, "},\"fhirVersion\":\"4.0.1\",\"format\":[\"application/fhir+json\","
+                         "\"application/json\",\"json\"],\"rest\":[{\"mode\":\"server\","
+                         "\"security\":{\"cors\":false},\"resource\":[");
+    bool is_begun = false;
+    for (uint16_t i = 0; i < fhir_resource_count(); i++) {
+        const struct fhir_type *type = fhir_resource_at(i);
+        if (!route_type_is_stored(&rest->settings.behaviour, type))
+            continue;
+        if (is_begun)
+            buf_append_byte(out, ',');
+        type_render(out, type);
+        is_begun = true;
+    }
+    buf_append_cstr(out, "],\"interaction\":[{\"code\":\"transaction\"},"
+                         "{\"code\":\"batch\"}]}]}");
+}
+
+static enum err keep(struct rest *rest, struct buf *text, struct slice *ret_kept)
+{
+    TRY(buf_status(text));
+    char *copy = arena_copy(&rest->arena, buf_slice(text));
+    if (!copy)
+        return ERR_NO_MEMORY;
+    *ret_kept = slice_of(copy, text->length);
+    return ERR_NONE;
+}
+
+enum err capability_make(struct rest *rest)
+{
+    struct buf text;
+    buf_init(&text, (size_t)8 << 20);
+    head_render(&text, rest);
+    enum err err = keep(rest, &text, &rest->capability);
+    buf_clear(&text);
+    tail_render(&text, rest);
+    if (!err)
+        err = keep(rest, &text, &rest->capability_tail);
+    buf_release(&text);
+    return err;
+}
+
+enum err rest_capabilities(struct request *r)
+{
+    static const char *const KNOWN[] = { NULL };
+    TRY(request_only(r, KNOWN));
+    struct buf body;
+    buf_init(&body, (size_t)16 << 20);
+    buf_append(&body, r->rest->capability);
+    json_write_string(&body, r->base_url);
+    buf_append(&body, r->rest->capability_tail);
+    enum err err = reply_copy(r, 200, &body);
+    buf_release(&body);
+    return err;
+}

@@ -1,0 +1,46 @@
+/* rest/draft.h - from a client's resource to a write that the store takes.
+ *
+ * Checks what HTTP and FHIR ask of a body (an object, resourceType and id as the
+ * URL says), makes the stored form and derives its terms. Conditions on the
+ * version come from headers or from a bundle entry, in the same words.
+ */
+#ifndef REST_DRAFT_H
+#define REST_DRAFT_H
+
+#include "rest/request.h"
+
+struct draft {
+    const struct rest *rest;
+    struct arena *arena;   /* what the write needs is cut here */
+    struct arena *scratch; /* rewound before draft_put() returns */
+    struct buf *work;      /* overwritten */
+    struct issues *issues;
+    /* The resource and where it goes. */
+    struct json resource;
+    const struct fhir_type *type;
+    struct slice id;
+    bool is_create; /* POST: the body's own id is of no account */
+    /* References of a bundle: NULL outside of one. `*is_rewritten` is set by the
+     * rewriting when it changed anything. */
+    fhir_rewrite *rewrite;
+    void *rewrite_context;
+    const bool *is_rewritten;
+    struct slice full_url;
+};
+
+/* Fill *ret: a PUT of the draft, `expect` and `skip_if_equal` left to the caller. */
+MUST_USE enum err draft_put(const struct draft *d, struct store_write *ret);
+
+/* The request's condition as the store wants it: If-Match W/"3" or *, and
+ * If-None-Match *. Either may be NULL. */
+MUST_USE enum err draft_expect(struct issues *issues, const struct slice *if_match,
+                               const struct slice *if_none_match, struct store_write *write);
+
+/* 412 with the issue that says what did not hold. */
+MUST_USE enum err draft_refused(struct issues *issues, const struct store_write *write,
+                                const struct store_result *result);
+
+/* First line of a write's appendix when it came by POST; history tells it. */
+#define DRAFT_POST_MARK "POST\n"
+
+#endif

@@ -1,0 +1,24 @@
+/* What recovery, check and rebuild call: terms of a stored body, by the very
+ * functions that a write uses. */
+#include "index/index.h"
+#include "rest/rest.h"
+
+enum err rest_extract(void *context, struct slice type, struct slice id, struct slice body,
+                      struct arena *arena, struct term **ret_terms, size_t *ret_count)
+{
+    const struct rest_extract *settings = context;
+    const struct fhir_type *resource_type = fhir_resource_find(type);
+    struct json_doc doc;
+    struct json_error where;
+    struct extraction x = { 0 };
+    (void)id; /* it stands in the body */
+    if (!resource_type)
+        return ERR_CORRUPT;
+    enum err err = json_parse(body, NULL, arena, &doc, &where);
+    if (err)
+        return err == ERR_NO_MEMORY ? err : ERR_CORRUPT;
+    TRY(index_extract(json_root(&doc), resource_type, settings->base_url, arena, &x));
+    *ret_terms = x.terms;
+    *ret_count = x.term_count;
+    return ERR_NONE;
+}

@@ -1,0 +1,31 @@
+/* rest/reply.h - pieces of an answer: headers, bodies, links, instants. */
+#ifndef REST_REPLY_H
+#define REST_REPLY_H
+
+#include "base/buf.h"
+#include "rest/request.h"
+
+/* Texts that a client meets in several places. Cut from the request's arena;
+ * .bytes is NULL when memory is short. */
+struct slice reply_instant(struct request *r, int64_t instant); /* "2026-...Z" */
+struct slice reply_etag(struct request *r, uint64_t version);   /* W/"3" */
+/* "Type/id/_history/3" */
+struct slice reply_version_path(struct request *r, struct slice type, struct slice id,
+                                uint64_t version);
+
+/* A version number out of W/"3" or "3"; false on anything else. */
+bool etag_parse(struct slice text, uint64_t *ret_version);
+
+/* Status, Content-Type and body (which must live in the arena or longer). */
+MUST_USE enum err reply_body(struct request *r, int status, struct slice body);
+/* The same, body copied out of a buffer into the arena. */
+MUST_USE enum err reply_copy(struct request *r, int status, const struct buf *body);
+MUST_USE enum err reply_header(struct request *r, const char *name, struct slice value);
+/* ETag and Last-Modified; also remembered in the request. */
+MUST_USE enum err reply_version(struct request *r, uint64_t version, int64_t instant);
+
+/* Append a stored body with its versionId and lastUpdated spliced in. */
+MUST_USE enum err reply_resource(const struct rest *rest, struct slice body, uint32_t splice,
+                                 uint64_t version, int64_t instant, struct buf *out);
+
+#endif

@@ -1,0 +1,74 @@
+#include "rest/request.h"
+
+static bool is_presigned_member(struct slice name)
+{
+    return name.length > 6 && slice_equal_nocase(slice_head(name, 6), SLICE("X-Amz-"));
+}
+
+enum err request_query(struct request *r, struct slice *ret_format)
+{
+    struct search_pair *pairs = NULL;
+    size_t count = 0, kept = 0;
+    if (r->http->query.length)
+        TRY(search_pairs_parse(r->http->query, r->arena, &pairs, &count, &r->issues));
+    for (size_t i = 0; i < count; i++) {
+        if (slice_is(pairs[i].name, "_format")) {
+            if (ret_format)
+                *ret_format = pairs[i].value;
+        } else if (!slice_is(pairs[i].name, "_pretty") && !is_presigned_member(pairs[i].name)) {
+            pairs[kept++] = pairs[i];
+        }
+    }
+    r->pairs = pairs;
+    r->pair_count = kept;
+    return ERR_NONE;
+}
+
+enum err request_only(struct request *r, const char *const *known)
+{
+    for (size_t i = 0; i < r->pair_count; i++) {
+        bool is_known = false;
+        for (size_t k = 0; !is_known && known[k]; k++)
+            is_known = slice_is(r->pairs[i].name, known[k]);
+        if (!is_known)
+            return issues_fail(&r->issues, ERR_INVALID, "not-supported",
+                               "Parameter '%.*s' is not supported by this interaction",
+                               SLICE_ARGS(slice_head(r->pairs[i].name, 100)));
+    }
+    return ERR_NONE;
+}
+
+const struct slice *request_parameter(const struct request *r, const char *name)
+{
+    for (size_t i = 0; i < r->pair_count; i++) {
+        if (slice_is(r->pairs[i].name, name))
+            return &r->pairs[i].value;
+    }
+    return NULL;
+}
+
+enum err request_reader(struct request *r, struct store_reader **ret_reader)
+{
+    enum err err = store_read_begin(r->rest->settings.store, r->time, ret_reader);
+    if (err == ERR_GONE)
+        return issues_fail(&r->issues, err, "deleted",
+                           "This page's instant lies before the history that is kept; "
+                           "start again from the first page");
+    return err;
+}
+
+enum err request_count(struct request *r, uint32_t *ret_count)
+{
+    const struct rest_settings *s = &r->rest->settings;
+    const struct slice *text = request_parameter(r, "_count");
+    uint64_t count = s->default_count;
+    if (text && !slice_parse_u64(*text, &count))
+        return issues_fail(&r->issues, ERR_INVALID, "value", "_count=%.*s is no whole number",
+                           SLICE_ARGS(slice_head(*text, 100)));
+    if (s->behaviour.refuse_large_count && (count == 0 || count > s->largest_count))
+        return issues_fail(&r->issues, ERR_INVALID, "value",
+                           "_count must be 1 to %u (--behave %s)", s->largest_count,
+                           s->behaviour.name);
+    *ret_count = (uint32_t)MIN(count, s->largest_count);
+    return ERR_NONE;
+}

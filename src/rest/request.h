@@ -1,0 +1,78 @@
+/* rest/request.h - one FHIR request on its way: what every stage reads and adds.
+ *
+ * Made by rest_handle() for a request from outside and by the bundle for each of
+ * its GET entries, which then run through the same functions at the bundle's
+ * reader time. Lives in the arena of the HTTP request. One thread.
+ */
+#ifndef REST_REQUEST_H
+#define REST_REQUEST_H
+
+#include "base/issues.h"
+#include "os/thread.h"
+#include "rest/rest.h"
+#include "rest/route.h"
+#include "search/search.h"
+
+struct rest {
+    struct rest_settings settings;
+    struct slice index_base_url;    /* what extraction takes for "ours" */
+    struct slice capability;        /* the CapabilityStatement up to its base URL ... */
+    struct slice capability_tail;   /* ... and behind it; owned, made once */
+    struct arena arena;             /* of the two above and of this struct */
+};
+
+enum prefer_return { PREFER_DEFAULT, PREFER_MINIMAL, PREFER_REPRESENTATION, PREFER_OUTCOME };
+
+struct request {
+    struct rest *rest;
+    struct http_request *http;
+    struct http_response *response;
+    struct arena *arena; /* http->arena */
+    struct issues issues;
+    struct route route;
+    struct slice base_url;  /* "http://host/datastore/ID/r4", in the arena */
+    struct slice path;      /* behind it, without slashes at its ends, still encoded */
+    const char *media;      /* Content-Type of the answer */
+    enum prefer_return prefer;
+    struct search_pair *pairs; /* the query, without _format, _pretty and X-Amz-... */
+    size_t pair_count;
+    uint64_t time;          /* reader time; 0: now */
+    bool is_entry;          /* of a bundle */
+    /* what the answer is about, for bundle entries; version 0: nothing */
+    uint64_t version;
+    int64_t instant;
+};
+
+/* Each handles one interaction: fills r->response or returns an error with
+ * issues, which rest_handle() renders. */
+MUST_USE enum err rest_capabilities(struct request *r);
+MUST_USE enum err rest_read(struct request *r); /* read and vread */
+MUST_USE enum err rest_history(struct request *r);
+MUST_USE enum err rest_create(struct request *r);
+MUST_USE enum err rest_update(struct request *r);
+MUST_USE enum err rest_delete(struct request *r);
+MUST_USE enum err rest_bundle(struct request *r);
+MUST_USE enum err rest_search(struct request *r);
+MUST_USE enum err rest_everything(struct request *r);
+
+/* The one that the route names. */
+MUST_USE enum err request_run(struct request *r);
+
+/* r->pairs from the query, _format and _pretty and the members of a presigned
+ * URL taken out; `ret_format` (may be NULL) gets _format. */
+MUST_USE enum err request_query(struct request *r, struct slice *ret_format);
+
+/* ERR_INVALID naming the first query parameter that is not in `known`
+ * (NULL-terminated). */
+MUST_USE enum err request_only(struct request *r, const char *const *known);
+/* The value of the only parameter of that name; NULL when absent. */
+const struct slice *request_parameter(const struct request *r, const char *name);
+
+/* A reader at r->time; ERR_GONE gets its issue. */
+MUST_USE enum err request_reader(struct request *r, struct store_reader **ret_reader);
+
+/* _count into [0, largest]: absent gives the default, a larger one the largest
+ * (or a 400 under refuse_large_count). */
+MUST_USE enum err request_count(struct request *r, uint32_t *ret_count);
+
+#endif

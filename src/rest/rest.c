@@ -1,0 +1,218 @@
+#include "rest/rest.h"
+
+#include "rest/capability.h"
+#include "rest/media.h"
+#include "rest/outcome.h"
+#include "rest/reply.h"
+#include "rest/request.h"
+
+enum { DEFAULT_COUNT = 100, LARGEST_COUNT = 1000, HEALTHLAKE_COUNT = 100 };
+/* The CapabilityStatement of all types is about 1 MB. */
+static const size_t CAPABILITY_BYTES = (size_t)16 << 20;
+
+enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
+{
+    struct arena arena; /* holds the struct itself too, so it moves into it */
+    arena_init(&arena, CAPABILITY_BYTES);
+    struct rest *rest = arena_alloc(&arena, sizeof *rest);
+    if (!rest)
+        return ERR_NO_MEMORY;
+    rest->arena = arena;
+    rest->settings = *settings;
+    if (rest->settings.default_count == 0)
+        rest->settings.default_count = DEFAULT_COUNT;
+    if (rest->settings.largest_count == 0)
+        rest->settings.largest_count =
+            settings->behaviour.refuse_large_count ? HEALTHLAKE_COUNT : LARGEST_COUNT;
+    enum err err = ERR_NONE;
+    if (settings->public_url.length) {
+        rest->index_base_url =
+            arena_printf(&rest->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(settings->public_url),
+                         SLICE_ARGS(settings->datastore_id));
+        err = rest->index_base_url.bytes ? ERR_NONE : ERR_NO_MEMORY;
+    }
+    if (!err)
+        err = capability_make(rest);
+    if (err) {
+        rest_close(rest);
+        return err;
+    }
+    *ret_rest = rest;
+    return ERR_NONE;
+}
+
+void rest_close(struct rest *rest)
+{
+    if (!rest)
+        return;
+    struct arena arena = rest->arena;
+    arena_release(&arena);
+}
+
+/* ---- limits ---- */
+
+static enum err body_refuse(struct issues *issues, size_t length, size_t limit, const char *what,
+                            const struct rest_behaviour *b)
+{
+    return issues_fail(issues, ERR_LIMIT, "too-long",
+                       "The body has %zu bytes; the limit of %s is %zu "
+                       "(settings: --max-body, --behave %s)",
+                       length, what, limit, b->name);
+}
+
+/* Bytes of the body against the limits of what it is for. */
+static enum err body_check(const struct request *r, struct issues *issues, size_t length)
+{
+    const struct rest_behaviour *b = &r->rest->settings.behaviour;
+    bool is_bundle = r->route.interaction == INTERACTION_BUNDLE;
+    bool is_resource = r->route.interaction == INTERACTION_CREATE ||
+                       r->route.interaction == INTERACTION_UPDATE;
+    if (length > b->body_bytes)
+        return body_refuse(issues, length, b->body_bytes, "a request body", b);
+    if (is_bundle && b->bundle_bytes && length > b->bundle_bytes)
+        return body_refuse(issues, length, b->bundle_bytes, "a Bundle", b);
+    if (is_resource && b->resource_bytes && length > b->resource_bytes)
+        return body_refuse(issues, length, b->resource_bytes, "one resource", b);
+    return ERR_NONE;
+}
+
+/* ---- the way through ---- */
+
+enum err request_run(struct request *r)
+{
+    switch (r->route.interaction) {
+    case INTERACTION_CAPABILITIES:
+        return rest_capabilities(r);
+    case INTERACTION_BUNDLE:
+        return rest_bundle(r);
+    case INTERACTION_CREATE:
+        return rest_create(r);
+    case INTERACTION_READ:
+    case INTERACTION_VREAD:
+        return rest_read(r);
+    case INTERACTION_UPDATE:
+        return rest_update(r);
+    case INTERACTION_DELETE:
+        return rest_delete(r);
+    case INTERACTION_HISTORY:
+        return rest_history(r);
+    case INTERACTION_SEARCH:
+    case INTERACTION_SEARCH_FORM:
+        return rest_search(r);
+    case INTERACTION_OPERATION:
+        return rest_everything(r);
+    case INTERACTION_NONE:
+    case INTERACTION_LATER:
+        break;
+    }
+    return ERR_INTERNAL; /* route_find() refuses these */
+}
+
+/* One request, top to bottom; the first stage to fail ends it. */
+static enum err request_serve(struct request *r)
+{
+    struct slice format = SLICE_NONE;
+    TRY(request_query(r, &format));
+    TRY(media_answer(r, format));
+    media_prefer(r);
+    TRY(route_find(&r->rest->settings.behaviour, r->http->method, r->path, r->arena, &r->issues,
+                   &r->route));
+    TRY(body_check(r, &r->issues, r->http->body.length));
+    return request_run(r);
+}
+
+static void request_refuse(struct request *r, enum err err)
+{
+    outcome_reply(r->http, r->media, err, &r->issues, r->response);
+    if (err == ERR_METHOD && r->route.allow) {
+        enum err ignored =
+            http_response_header(r->http, r->response, "Allow", slice_cstr(r->route.allow));
+        (void)ignored; /* the body names the methods too */
+    }
+}
+
+/* Scheme, host and the path before `path`, which is what links begin with. */
+static struct slice base_url_make(const struct rest *rest, struct http_request *http,
+                                  struct slice path)
+{
+    struct slice origin = rest->settings.public_url;
+    if (!origin.length) {
+        const struct slice *host = http_header_find(http, "Host");
+        origin = arena_printf(http->arena, "http://%.*s",
+                              SLICE_ARGS(host && host->length ? *host : SLICE("localhost")));
+    }
+    struct slice before = http->path;
+    while (slice_ends_with(before, SLICE("/")) && !slice_ends_with(path, SLICE("/")))
+        before.length--;
+    if (slice_ends_with(before, path)) {
+        before.length -= path.length;
+        while (slice_ends_with(before, SLICE("/")))
+            before.length--;
+        return arena_printf(http->arena, "%.*s%.*s", SLICE_ARGS(origin), SLICE_ARGS(before));
+    }
+    return arena_printf(http->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(origin),
+                        SLICE_ARGS(rest->settings.datastore_id));
+}
+
+/* NULL when memory is short. The request outlives rest_handle(): a streamed
+ * answer still needs it. */
+static struct request *request_make(struct rest *rest, struct http_request *http,
+                                    struct slice path, struct http_response *response)
+{
+    struct request *r = arena_alloc(http->arena, sizeof *r);
+    if (!r)
+        return NULL;
+    *r = (struct request){ .rest = rest, .http = http, .response = response,
+                           .arena = http->arena, .media = "application/fhir+json" };
+    issues_init(&r->issues, http->arena);
+    r->base_url = base_url_make(rest, http, path);
+    while (slice_starts_with(path, SLICE("/")))
+        path = slice_from(path, 1);
+    while (slice_ends_with(path, SLICE("/")))
+        path.length--;
+    r->path = path;
+    return r->base_url.bytes ? r : NULL;
+}
+
+void rest_handle(struct rest *rest, struct http_request *http, struct slice path,
+                 struct http_response *response)
+{
+    *response = (struct http_response){ 0 };
+    struct request *r = request_make(rest, http, path, response);
+    if (!r) {
+        outcome_reply(http, "application/fhir+json", ERR_NO_MEMORY, NULL, response);
+        return;
+    }
+    enum err err = request_serve(r);
+    if (err)
+        request_refuse(r, err);
+}
+
+bool rest_begin(struct rest *rest, struct http_request *http, struct slice path,
+                struct http_response *response)
+{
+    if (http->content_length <= 0)
+        return false;
+    struct request *r = request_make(rest, http, path, response);
+    if (!r)
+        return false; /* rest_handle() will say so */
+    enum err err = route_find(&rest->settings.behaviour, http->method, r->path, r->arena,
+                              &r->issues, &r->route);
+    if (!err)
+        err = body_check(r, &r->issues, (size_t)http->content_length);
+    if (!err)
+        return false;
+    *response = (struct http_response){ 0 };
+    request_refuse(r, err);
+    return true;
+}
+
+void rest_refuse(struct http_request *http, enum err err, const char *code, struct slice text,
+                 struct http_response *response)
+{
+    struct issues issues;
+    issues_init(&issues, http->arena);
+    issues_add(&issues, ISSUE_ERROR, code, SLICE_NONE, "%.*s", SLICE_ARGS(text));
+    *response = (struct http_response){ 0 };
+    outcome_reply(http, "application/fhir+json", err, &issues, response);
+}

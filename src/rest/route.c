@@ -1,0 +1,207 @@
+#include "rest/route.h"
+
+#include "base/codec.h"
+
+enum { SEGMENTS_MAX = 5, METHODS_PER_ROUTE = 5 };
+
+/* Patterns: 'T' a resource type, 'I' an id, 'V' a version, '$' an operation,
+ * all else is itself. HEAD follows GET. */
+struct route_row {
+    const char *pattern;
+    const char *allow;
+    struct {
+        const char *method;
+        enum interaction interaction;
+        const char *later; /* of INTERACTION_LATER: what is meant */
+    } methods[METHODS_PER_ROUTE];
+};
+
+static const struct route_row ROUTES[] = {
+    { "", "POST", { { "POST", INTERACTION_BUNDLE, NULL },
+                    { "GET", INTERACTION_LATER, "Search over all types" } } },
+    { "metadata", "GET, HEAD", { { "GET", INTERACTION_CAPABILITIES, NULL } } },
+    { "_history", "", { { "GET", INTERACTION_LATER, "History of the whole store" } } },
+    { "_search", "", { { "POST", INTERACTION_LATER, "Search over all types" } } },
+    { "$", "", { { "GET", INTERACTION_OPERATION, NULL },
+                 { "POST", INTERACTION_OPERATION, NULL } } },
+    { "T", "GET, HEAD, POST", { { "GET", INTERACTION_SEARCH, NULL },
+                                { "POST", INTERACTION_CREATE, NULL },
+                                { "PUT", INTERACTION_LATER, "Conditional update" },
+                                { "DELETE", INTERACTION_LATER, "Conditional delete" },
+                                { "PATCH", INTERACTION_LATER, "Conditional patch" } } },
+    { "T/_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
+    { "T/_history", "", { { "GET", INTERACTION_LATER, "History of a whole type" } } },
+    { "T/$", "", { { "GET", INTERACTION_OPERATION, NULL },
+                   { "POST", INTERACTION_OPERATION, NULL } } },
+    { "T/I", "GET, HEAD, PUT, DELETE", { { "GET", INTERACTION_READ, NULL },
+                                         { "PUT", INTERACTION_UPDATE, NULL },
+                                         { "DELETE", INTERACTION_DELETE, NULL },
+                                         { "PATCH", INTERACTION_LATER, "Patch" } } },
+    { "T/I/_history", "GET, HEAD", { { "GET", INTERACTION_HISTORY, NULL } } },
+    { "T/I/_history/V", "GET, HEAD", { { "GET", INTERACTION_VREAD, NULL } } },
+    { "T/I/$", "GET, HEAD", { { "GET", INTERACTION_OPERATION, NULL } } },
+};
+
+static const struct rest_operation OPERATIONS[] = {
+    { "everything", FHIR_COMPARTMENT_PATIENT },
+};
+
+/* Resource types that HealthLake lists as no stored types. */
+static const char *const NOT_STORED[] = { "OperationOutcome", "Parameters" };
+
+const struct rest_operation *route_operations(size_t *ret_count)
+{
+    *ret_count = ARRAY_COUNT(OPERATIONS);
+    return OPERATIONS;
+}
+
+bool route_type_is_stored(const struct rest_behaviour *behaviour, const struct fhir_type *type)
+{
+    for (size_t i = 0; !behaviour->store_all_types && i < ARRAY_COUNT(NOT_STORED); i++) {
+        if (slice_is(type->name, NOT_STORED[i]))
+            return false;
+    }
+    return true;
+}
+
+/* A segment decoded; bytes is NULL on a broken escape or when memory is short. */
+static struct slice segment_decode(struct slice segment, struct arena *arena)
+{
+    if (slice_find_byte(segment, '%') < 0)
+        return segment;
+    struct buf text;
+    buf_init(&text, segment.length);
+    bool is_exact = percent_decode(&text, segment, false);
+    char *copy = is_exact && text.length ? arena_copy(arena, buf_slice(&text)) : NULL;
+    struct slice decoded = slice_of(copy, copy ? text.length : 0);
+    buf_release(&text);
+    return decoded;
+}
+
+/* Split at '/'; empty segments drop. False when there are too many, or one
+ * cannot be decoded: no route has such a path. */
+static bool path_split(struct slice path, struct arena *arena, struct slice *segments,
+                       size_t *ret_count)
+{
+    size_t count = 0;
+    while (path.bytes) {
+        struct slice segment = slice_cut(&path, '/');
+        if (segment.length == 0)
+            continue;
+        if (count == SEGMENTS_MAX)
+            return false;
+        segments[count] = segment_decode(segment, arena);
+        if (!segments[count++].bytes)
+            return false;
+    }
+    *ret_count = count;
+    return true;
+}
+
+static bool segment_fits(struct slice pattern, struct slice segment)
+{
+    if (slice_is(pattern, "T"))
+        return segment.bytes[0] != '_' && segment.bytes[0] != '$' && !slice_is(segment, "metadata");
+    if (slice_is(pattern, "I"))
+        return segment.bytes[0] != '_' && segment.bytes[0] != '$';
+    if (slice_is(pattern, "$"))
+        return segment.bytes[0] == '$';
+    return slice_is(pattern, "V") || slice_equal(pattern, segment);
+}
+
+static const struct route_row *row_find(const struct slice *segments, size_t count)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(ROUTES); i++) {
+        struct slice pattern = slice_cstr(ROUTES[i].pattern);
+        size_t at = 0;
+        bool fits = true;
+        while (fits && pattern.length) {
+            struct slice part = slice_cut(&pattern, '/');
+            fits = at < count && segment_fits(part, segments[at]);
+            at++;
+        }
+        if (fits && at == count)
+            return &ROUTES[i];
+    }
+    return NULL;
+}
+
+/* Type, id and version out of the segments, checked. */
+static enum err route_fill(const struct rest_behaviour *behaviour, const struct route_row *row,
+                           const struct slice *segments, struct issues *issues, struct route *ret)
+{
+    if (row->pattern[0] != 'T')
+        return ERR_NONE;
+    ret->type = fhir_resource_find(segments[0]);
+    if (!ret->type)
+        return issues_fail(issues, ERR_NOT_FOUND, "not-found",
+                           "'%.*s' is no resource type of FHIR R4 (names are case-sensitive)",
+                           SLICE_ARGS(slice_head(segments[0], 100)));
+    if (!route_type_is_stored(behaviour, ret->type))
+        return issues_fail(issues, ERR_NOT_FOUND, "not-supported",
+                           "%.*s is no stored type under --behave %s",
+                           SLICE_ARGS(ret->type->name), behaviour->name);
+    if (row->pattern[1] == '\0' || row->pattern[2] != 'I')
+        return ERR_NONE;
+    ret->id = segments[1];
+    if (!fhir_id_is_valid(ret->id))
+        return issues_fail(issues, ERR_INVALID, "value",
+                           "'%.*s' is no FHIR id: 1 to 64 of A-Z a-z 0-9 - and .",
+                           SLICE_ARGS(slice_head(ret->id, 100)));
+    if (slice_ends_with(slice_cstr(row->pattern), SLICE("/V")))
+        ret->version = segments[3];
+    return ERR_NONE;
+}
+
+static enum err operation_find(struct slice name, struct issues *issues, struct route *ret)
+{
+    for (size_t i = 0; ret->id.length && i < ARRAY_COUNT(OPERATIONS); i++) {
+        const struct rest_operation *o = &OPERATIONS[i];
+        if (slice_is(name, o->name) && fhir_compartment_owner(o->compartment) == ret->type) {
+            ret->operation = o;
+            return ERR_NONE;
+        }
+    }
+    return issues_fail(issues, ERR_NOT_IMPLEMENTED, "not-supported",
+                       "Operation $%.*s is not supported here", SLICE_ARGS(slice_head(name, 100)));
+}
+
+static enum err method_find(const struct route_row *row, struct slice method,
+                            struct issues *issues, struct route *ret)
+{
+    struct slice wanted = slice_is(method, "HEAD") ? SLICE("GET") : method;
+    for (size_t i = 0; i < METHODS_PER_ROUTE && row->methods[i].method; i++) {
+        if (!slice_is(wanted, row->methods[i].method))
+            continue;
+        ret->interaction = row->methods[i].interaction;
+        if (ret->interaction == INTERACTION_LATER)
+            return issues_fail(issues, ERR_NOT_IMPLEMENTED, "not-supported",
+                               "%s is not supported yet (issue 5)", row->methods[i].later);
+        return ERR_NONE;
+    }
+    ret->allow = row->allow;
+    return issues_fail(issues, ERR_METHOD, "not-supported",
+                       "%.*s is not allowed here; allowed: %s",
+                       SLICE_ARGS(slice_head(method, 40)), row->allow[0] ? row->allow : "nothing");
+}
+
+enum err route_find(const struct rest_behaviour *behaviour, struct slice method,
+                    struct slice path, struct arena *arena, struct issues *issues,
+                    struct route *ret)
+{
+    struct slice segments[SEGMENTS_MAX];
+    size_t count = 0;
+    *ret = (struct route){ 0 };
+    const struct route_row *row = NULL;
+    if (path_split(path, arena, segments, &count))
+        row = row_find(segments, count);
+    if (!row)
+        return issues_fail(issues, ERR_NOT_FOUND, "not-found",
+                           "Nothing is served at this path: expected [Type], [Type]/[id], "
+                           "[Type]/[id]/_history, metadata, ...");
+    TRY(route_fill(behaviour, row, segments, issues, ret));
+    TRY(method_find(row, method, issues, ret));
+    if (ret->interaction == INTERACTION_OPERATION)
+        return operation_find(slice_from(segments[count - 1], 1), issues, ret);
+    return ERR_NONE;
+}

@@ -1,0 +1,57 @@
+/* rest/route.h - path and method to an interaction.
+ *
+ * The routes are one table in route.c: a pattern of segments and, for each
+ * method, the interaction. A path that fits a pattern but not its methods is a
+ * 405 that lists the methods; what is known but comes later is a 501 that says
+ * so; all else is a 404. Nothing here touches the store.
+ */
+#ifndef REST_ROUTE_H
+#define REST_ROUTE_H
+
+#include "base/issues.h"
+#include "fhir/fhir.h"
+#include "rest/rest.h"
+
+enum interaction {
+    INTERACTION_NONE,
+    INTERACTION_CAPABILITIES,
+    INTERACTION_BUNDLE,
+    INTERACTION_CREATE,
+    INTERACTION_READ,
+    INTERACTION_VREAD,
+    INTERACTION_UPDATE,
+    INTERACTION_DELETE,
+    INTERACTION_HISTORY,
+    INTERACTION_SEARCH,      /* GET Type?... */
+    INTERACTION_SEARCH_FORM, /* POST Type/_search */
+    INTERACTION_OPERATION,
+    INTERACTION_LATER, /* known, answered 501 */
+};
+
+/* An operation, by name, on an instance of a compartment's owner. */
+struct rest_operation {
+    const char *name; /* without '$' */
+    enum fhir_compartment compartment;
+};
+
+struct route {
+    enum interaction interaction;
+    const struct fhir_type *type; /* NULL at the system level */
+    struct slice id, version;     /* decoded; in the arena or the path */
+    const struct rest_operation *operation;
+    const char *allow; /* on ERR_METHOD: value of the Allow header */
+};
+
+/* ERR_NOT_FOUND, ERR_METHOD, ERR_INVALID (an id that breaks its syntax),
+ * ERR_NOT_IMPLEMENTED, each with its issue. `path` as rest_handle() gets it. */
+MUST_USE enum err route_find(const struct rest_behaviour *behaviour, struct slice method,
+                             struct slice path, struct arena *arena, struct issues *issues,
+                             struct route *ret);
+
+/* True when resources of the type can be stored under this behaviour. */
+bool route_type_is_stored(const struct rest_behaviour *behaviour, const struct fhir_type *type);
+
+/* The operations that exist, for the CapabilityStatement. */
+const struct rest_operation *route_operations(size_t *ret_count);
+
+#endif

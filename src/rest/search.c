@@ -1,0 +1,119 @@
+/* Search on one type: the query goes to search/, the plan to the store, the
+ * documents found into a searchset, a page at a time. */
+#include "rest/media.h"
+#include "rest/page.h"
+#include "rest/reply.h"
+#include "rest/request.h"
+
+struct searching {
+    struct request *r;
+    struct search_query query;
+    struct entries entries; /* owns the reader */
+    uint64_t *docs;
+    size_t count;
+    bool has_more, has_total, is_begun;
+    uint64_t total;
+};
+
+/* POST _search: the form's pairs behind those of the URL. */
+static enum err form_add(struct request *r)
+{
+    if (r->route.interaction != INTERACTION_SEARCH_FORM)
+        return ERR_NONE;
+    TRY(media_body_is_form(r));
+    if (r->http->body.length == 0)
+        return ERR_NONE;
+    return search_pairs_parse(r->http->body, r->arena, &r->pairs, &r->pair_count, &r->issues);
+}
+
+static enum err query_parse(struct request *r, struct search_query *ret)
+{
+    const struct rest_settings *s = &r->rest->settings;
+    struct search_settings settings = {
+        .base_url = r->base_url,
+        .default_count = s->default_count,
+        .largest_count = s->largest_count,
+        .refuse_large_count = s->behaviour.refuse_large_count,
+    };
+    TRY(form_add(r));
+    TRY(search_parse(&settings, r->route.type, r->pairs, r->pair_count, r->arena, &r->issues,
+                     ret));
+    if (ret->time)
+        r->time = ret->time;
+    return ERR_NONE;
+}
+
+/* One document more than the page holds tells whether there is a next one. */
+static enum err docs_find(struct searching *s)
+{
+    struct store_reader *reader = s->entries.reader;
+    const struct search_query *q = &s->query;
+    s->has_total = q->count_only || q->total != SEARCH_TOTAL_NONE;
+    if (s->has_total)
+        TRY(store_count(reader, q->plan, &s->total));
+    if (q->count_only)
+        return ERR_NONE;
+    TRY(store_search(reader, q->plan, q->after, (size_t)q->count + 1, s->r->arena, &s->docs,
+                     &s->count));
+    s->has_more = s->count > q->count;
+    s->count = MIN(s->count, q->count);
+    return ERR_NONE;
+}
+
+static void head_append(struct searching *s, struct buf *out)
+{
+    struct request *r = s->r;
+    struct slice path = r->route.type->name;
+    const struct slice *page = request_parameter(r, "page");
+    buf_append_cstr(out, "{\"resourceType\":\"Bundle\",\"type\":\"searchset\"");
+    if (s->has_total)
+        buf_printf(out, ",\"total\":%llu", (unsigned long long)s->total);
+    buf_append_cstr(out, ",\"link\":[");
+    link_append(out, "self", r->base_url, path, s->query.applied, page ? *page : SLICE_NONE);
+    if (s->has_more) {
+        uint64_t time = store_reader_time(s->entries.reader);
+        buf_append_byte(out, ',');
+        link_append(out, "next", r->base_url, path, s->query.applied,
+                    search_page_token(r->arena, time, s->docs[s->count - 1]));
+    }
+    buf_append_byte(out, ']');
+}
+
+static enum err search_fill(void *context, struct buf *out, bool *ret_done)
+{
+    struct searching *s = context;
+    if (!s->is_begun)
+        head_append(s, out);
+    s->is_begun = true;
+    TRY(entries_fill(&s->entries, s->docs, s->count, out));
+    *ret_done = s->entries.next == s->count;
+    if (*ret_done) {
+        entries_close(&s->entries, out);
+        buf_append_byte(out, '}');
+    }
+    return buf_status(out);
+}
+
+static void search_end(void *context)
+{
+    struct searching *s = context;
+    entries_release(&s->entries);
+}
+
+enum err rest_search(struct request *r)
+{
+    struct searching *s = arena_alloc(r->arena, sizeof *s);
+    struct store_reader *reader;
+    if (!s)
+        return ERR_NO_MEMORY;
+    s->r = r;
+    TRY(query_parse(r, &s->query));
+    TRY(request_reader(r, &reader));
+    entries_init(&s->entries, r, reader);
+    enum err err = docs_find(s);
+    if (err) {
+        search_end(s);
+        return err;
+    }
+    return page_send(r, (struct page_source){ search_fill, search_end, s });
+}

@@ -1,0 +1,177 @@
+/* create, update and delete of one resource. */
+#include "base/codec.h"
+#include "os/random.h"
+#include "rest/draft.h"
+#include "rest/media.h"
+#include "rest/outcome.h"
+#include "rest/reply.h"
+#include "rest/request.h"
+
+static const char *const NO_PARAMETERS[] = { NULL };
+
+/* Headers that would change what a write means, and come with issue 5: refused
+ * rather than passed over, since a client relies on them. */
+static enum err refuse_later_headers(struct request *r)
+{
+    static const char *const LATER[] = { "If-None-Exist", "x-amz-fhir-idempotency-key" };
+    for (size_t i = 0; i < ARRAY_COUNT(LATER); i++) {
+        if (http_header_find(r->http, LATER[i]))
+            return issues_fail(&r->issues, ERR_NOT_IMPLEMENTED, "not-supported",
+                               "The header %s is not supported yet (issue 5)", LATER[i]);
+    }
+    return ERR_NONE;
+}
+
+/* Ceiling of one parse: a tape entry for each two bytes is the worst there is. */
+static size_t scratch_bytes(const struct request *r)
+{
+    return 32 * r->http->body.length + ((size_t)1 << 20);
+}
+
+static enum err draft_body(struct request *r, struct json resource, bool is_create,
+                           struct arena *scratch, struct store_write *write)
+{
+    struct buf work;
+    buf_init(&work, r->http->body.length + 1024);
+    struct draft d = {
+        .rest = r->rest,
+        .arena = r->arena,
+        .scratch = scratch,
+        .work = &work,
+        .issues = &r->issues,
+        .resource = resource,
+        .type = r->route.type,
+        .id = r->route.id,
+        .is_create = is_create,
+    };
+    enum err err = draft_put(&d, write);
+    buf_release(&work);
+    return err;
+}
+
+/* Parse, check, prepare; what the parse took is given back at once. */
+static enum err write_make(struct request *r, bool is_create, struct store_write *write)
+{
+    struct arena scratch;
+    struct json_doc doc;
+    struct json_error where;
+    arena_init(&scratch, scratch_bytes(r));
+    enum err err = json_parse(r->http->body, NULL, &scratch, &doc, &where);
+    if (err)
+        err = outcome_json(&r->issues, err, &where);
+    else
+        err = draft_body(r, json_root(&doc), is_create, &scratch, write);
+    arena_release(&scratch);
+    return err;
+}
+
+static enum err write_apply(struct request *r, struct store_write *write,
+                            struct store_result *ret_result)
+{
+    uint64_t time;
+    size_t refused;
+    TRY(store_apply(r->rest->settings.store, write, 1, true, r->arena, ret_result, &time,
+                    &refused));
+    if (ret_result->outcome == STORE_REFUSED)
+        return draft_refused(&r->issues, write, ret_result);
+    return ERR_NONE;
+}
+
+/* ---- answers ---- */
+
+static const char *outcome_sentence(uint8_t outcome)
+{
+    if (outcome == STORE_CREATED)
+        return "created";
+    return outcome == STORE_UNCHANGED ? "unchanged: the body equals the current version"
+                                      : "updated";
+}
+
+static enum err reply_written_body(struct request *r, int status, const struct store_write *w,
+                                   const struct store_result *result)
+{
+    if (r->prefer == PREFER_MINIMAL) {
+        r->response->status = status;
+        return ERR_NONE;
+    }
+    struct buf body;
+    buf_init(&body, w->body.length + 1024);
+    enum err err = ERR_NONE;
+    if (r->prefer == PREFER_OUTCOME)
+        outcome_render_ok(&body, slice_cstr(r->http->id),
+                          arena_printf(r->arena, "%.*s/%.*s version %llu: %s", SLICE_ARGS(w->type),
+                                       SLICE_ARGS(w->id), (unsigned long long)result->version,
+                                       outcome_sentence(result->outcome)));
+    else
+        err = reply_resource(r->rest, w->body, w->splice, result->version, result->instant, &body);
+    if (!err)
+        err = reply_copy(r, status, &body);
+    buf_release(&body);
+    return err;
+}
+
+static enum err reply_written(struct request *r, const struct store_write *w,
+                              const struct store_result *result)
+{
+    bool is_created = result->outcome == STORE_CREATED;
+    TRY(reply_version(r, result->version, result->instant));
+    if (is_created && r->rest->settings.behaviour.location_on_create) {
+        struct slice path = reply_version_path(r, w->type, w->id, result->version);
+        TRY(reply_header(r, "Location",
+                         arena_printf(r->arena, "%.*s/%.*s", SLICE_ARGS(r->base_url),
+                                      SLICE_ARGS(path))));
+    }
+    return reply_written_body(r, is_created ? 201 : 200, w, result);
+}
+
+/* ---- interactions ---- */
+
+enum err rest_create(struct request *r)
+{
+    TRY(request_only(r, NO_PARAMETERS));
+    TRY(media_body_is_json(r));
+    TRY(refuse_later_headers(r));
+    uint8_t random[16];
+    char id[UUID_TEXT_BYTES];
+    os_random(random, sizeof random);
+    uuid_render(random, id);
+    char *kept = arena_copy(r->arena, slice_cstr(id));
+    if (!kept)
+        return ERR_NO_MEMORY;
+    r->route.id = slice_cstr(kept);
+
+    struct store_write write;
+    struct store_result result;
+    TRY(write_make(r, true, &write));
+    write.expect = STORE_NOT_THERE; /* the id is new: anything else is a broken generator */
+    TRY(write_apply(r, &write, &result));
+    return reply_written(r, &write, &result);
+}
+
+enum err rest_update(struct request *r)
+{
+    TRY(request_only(r, NO_PARAMETERS));
+    TRY(media_body_is_json(r));
+    struct store_write write;
+    struct store_result result;
+    TRY(write_make(r, false, &write));
+    TRY(draft_expect(&r->issues, http_header_find(r->http, "If-Match"),
+                     http_header_find(r->http, "If-None-Match"), &write));
+    write.skip_if_equal = !r->rest->settings.behaviour.always_new_version;
+    TRY(write_apply(r, &write, &result));
+    return reply_written(r, &write, &result);
+}
+
+enum err rest_delete(struct request *r)
+{
+    TRY(request_only(r, NO_PARAMETERS));
+    struct store_write write = { .operation = STORE_DELETE,
+                                 .type = r->route.type->name,
+                                 .id = r->route.id };
+    struct store_result result;
+    TRY(draft_expect(&r->issues, http_header_find(r->http, "If-Match"), NULL, &write));
+    TRY(write_apply(r, &write, &result));
+    r->response->status = 204;
+    return result.outcome == STORE_DELETED ? reply_version(r, result.version, result.instant)
+                                           : ERR_NONE;
+}
