@@ -1,0 +1,84 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "search/search.h"
+
+static struct arena arena;
+
+static int setup(void **state)
+{
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_release(&arena);
+    return 0;
+}
+
+static const uint64_t numbers[] = { 0, 1, 127, 128, 1u << 20, UINT64_C(1) << 53, UINT64_MAX };
+
+static void a_token_says_what_it_was_made_of(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++)
+        for (size_t j = 0; j < ARRAY_COUNT(numbers); j++) {
+            uint64_t time, after;
+            struct slice token = search_page_token(&arena, numbers[i], numbers[j]);
+            assert_non_null(token.bytes);
+            assert_int_equal(search_page_parse(token, &time, &after), ERR_NONE);
+            assert_true(time == numbers[i] && after == numbers[j]);
+        }
+}
+
+static void a_token_has_unreserved_characters_only(void **state)
+{
+    (void)state;
+    static const char unreserved[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+    for (uint64_t i = 0; i < 2000; i++) {
+        struct slice token = search_page_token(&arena, i * 7919, i * i);
+        for (size_t j = 0; j < token.length; j++)
+            assert_non_null(memchr(unreserved, token.bytes[j], sizeof unreserved - 1));
+    }
+}
+
+static void a_mangled_token_is_refused(void **state)
+{
+    (void)state;
+    struct slice token = search_page_token(&arena, 123456, 789);
+    uint64_t time, after;
+    for (size_t i = 0; i < token.length; i++) {
+        for (int byte = 1; byte < 256; byte++) {
+            char *text = arena_copy(&arena, token);
+            if (text[i] == (char)byte)
+                continue;
+            text[i] = (char)byte;
+            struct slice mangled = slice_of(text, token.length);
+            assert_int_equal(search_page_parse(mangled, &time, &after), ERR_INVALID);
+        }
+        assert_int_equal(search_page_parse(slice_head(token, i), &time, &after), ERR_INVALID);
+    }
+    struct slice longer = arena_printf(&arena, "%.*sA", SLICE_ARGS(token));
+    assert_int_equal(search_page_parse(longer, &time, &after), ERR_INVALID);
+    struct slice padded = arena_printf(&arena, "%.*s=", SLICE_ARGS(token));
+    assert_int_equal(search_page_parse(padded, &time, &after), ERR_INVALID);
+    assert_int_equal(search_page_parse(SLICE_NONE, &time, &after), ERR_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_token_says_what_it_was_made_of, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_token_has_unreserved_characters_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mangled_token_is_refused, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
