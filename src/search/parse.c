@@ -209,14 +209,13 @@ static enum err parse_search_param(struct parser *p, struct slice code, struct s
                                    struct slice values)
 {
     struct compiler *c = &p->compiler;
+    if (slice_find_byte(c->name, '.') > 0)
+        return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
+                           "Chained search ('%.*s') is not supported.",
+                           SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)));
     c->param = fhir_param_find(c->type, code);
-    if (!c->param) {
-        bool is_chain = slice_find_byte(c->name, '.') > 0;
-        return is_chain ? issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
-                                      "Chained search ('%.*s') is not supported.",
-                                      SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)))
-                        : refuse_unknown(p, code);
-    }
+    if (!c->param)
+        return refuse_unknown(p, code);
     c->field = index_field(c->type, c->param->id);
     c->modifier = MODIFIER_NONE;
     if (!c->param->path)

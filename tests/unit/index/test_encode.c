@@ -47,7 +47,8 @@ static void values_are_as_the_readme_draws_them(void **state)
     assert_bytes(index_encode_token(&arena, SLICE_NONE, SLICE("c1")), "cc1\0");
     assert_bytes(index_encode_token_code_prefix(&arena, SLICE("c1")), "cc1\0");
     assert_bytes(index_encode_token_system(&arena, SLICE("http://s")), "shttp://s");
-    assert_bytes(index_encode_string(&arena, SLICE(" J\xc3\xbcrgen  ")), "tjurgen\0 J\xc3\xbcrgen  ");
+    assert_bytes(index_encode_string(&arena, SLICE(" J\xc3\xbcrgen  ")),
+                 "tjurgen\0 J\xc3\xbcrgen  ");
     assert_bytes(index_encode_folded(&arena, TERM_STRING, SLICE("jur")), "tjur");
     assert_bytes(index_encode_folded(&arena, TERM_STRING_WINDOW, SLICE_NONE), "w");
     assert_bytes(index_encode_uri(&arena, TERM_CANONICAL, SLICE("urn:x")), "vurn:x");
