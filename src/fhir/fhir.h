@@ -31,67 +31,67 @@ enum { FHIR_MANY = 0xffff, FHIR_NO_TYPE = 0xffff };
 /* The data types, in the order of spec/types.txt: the first ids of the type
  * table, so that `switch (item.type->id)` may name them (FHIR_TYPE_HUMAN_NAME).
  * The generated tables assert that the list is right. */
-#define FHIR_DATA_TYPES(X) \
-    X(BASE64_BINARY, base64Binary) \
-    X(BOOLEAN, boolean) \
-    X(CANONICAL, canonical) \
-    X(CODE, code) \
-    X(DATE, date) \
-    X(DATE_TIME, dateTime) \
-    X(DECIMAL, decimal) \
-    X(ID, id) \
-    X(INSTANT, instant) \
-    X(INTEGER, integer) \
-    X(MARKDOWN, markdown) \
-    X(OID, oid) \
-    X(POSITIVE_INT, positiveInt) \
-    X(STRING, string) \
-    X(TIME, time) \
-    X(UNSIGNED_INT, unsignedInt) \
-    X(URI, uri) \
-    X(URL, url) \
-    X(UUID, uuid) \
-    X(XHTML, xhtml) \
-    X(ADDRESS, Address) \
-    X(AGE, Age) \
-    X(ANNOTATION, Annotation) \
-    X(ATTACHMENT, Attachment) \
-    X(BACKBONE_ELEMENT, BackboneElement) \
-    X(CODEABLE_CONCEPT, CodeableConcept) \
-    X(CODING, Coding) \
-    X(CONTACT_DETAIL, ContactDetail) \
-    X(CONTACT_POINT, ContactPoint) \
-    X(CONTRIBUTOR, Contributor) \
-    X(COUNT, Count) \
-    X(DATA_REQUIREMENT, DataRequirement) \
-    X(DISTANCE, Distance) \
-    X(DOSAGE, Dosage) \
-    X(DURATION, Duration) \
-    X(ELEMENT, Element) \
-    X(ELEMENT_DEFINITION, ElementDefinition) \
-    X(EXPRESSION, Expression) \
-    X(EXTENSION, Extension) \
-    X(HUMAN_NAME, HumanName) \
-    X(IDENTIFIER, Identifier) \
-    X(MARKETING_STATUS, MarketingStatus) \
-    X(META, Meta) \
-    X(MONEY, Money) \
-    X(NARRATIVE, Narrative) \
-    X(PARAMETER_DEFINITION, ParameterDefinition) \
-    X(PERIOD, Period) \
-    X(POPULATION, Population) \
-    X(PROD_CHARACTERISTIC, ProdCharacteristic) \
-    X(PRODUCT_SHELF_LIFE, ProductShelfLife) \
-    X(QUANTITY, Quantity) \
-    X(RANGE, Range) \
-    X(RATIO, Ratio) \
-    X(REFERENCE, Reference) \
-    X(RELATED_ARTIFACT, RelatedArtifact) \
-    X(SAMPLED_DATA, SampledData) \
-    X(SIGNATURE, Signature) \
-    X(SUBSTANCE_AMOUNT, SubstanceAmount) \
-    X(TIMING, Timing) \
-    X(TRIGGER_DEFINITION, TriggerDefinition) \
+#define FHIR_DATA_TYPES(X)                                                                         \
+    X(BASE64_BINARY, base64Binary)                                                                 \
+    X(BOOLEAN, boolean)                                                                            \
+    X(CANONICAL, canonical)                                                                        \
+    X(CODE, code)                                                                                  \
+    X(DATE, date)                                                                                  \
+    X(DATE_TIME, dateTime)                                                                         \
+    X(DECIMAL, decimal)                                                                            \
+    X(ID, id)                                                                                      \
+    X(INSTANT, instant)                                                                            \
+    X(INTEGER, integer)                                                                            \
+    X(MARKDOWN, markdown)                                                                          \
+    X(OID, oid)                                                                                    \
+    X(POSITIVE_INT, positiveInt)                                                                   \
+    X(STRING, string)                                                                              \
+    X(TIME, time)                                                                                  \
+    X(UNSIGNED_INT, unsignedInt)                                                                   \
+    X(URI, uri)                                                                                    \
+    X(URL, url)                                                                                    \
+    X(UUID, uuid)                                                                                  \
+    X(XHTML, xhtml)                                                                                \
+    X(ADDRESS, Address)                                                                            \
+    X(AGE, Age)                                                                                    \
+    X(ANNOTATION, Annotation)                                                                      \
+    X(ATTACHMENT, Attachment)                                                                      \
+    X(BACKBONE_ELEMENT, BackboneElement)                                                           \
+    X(CODEABLE_CONCEPT, CodeableConcept)                                                           \
+    X(CODING, Coding)                                                                              \
+    X(CONTACT_DETAIL, ContactDetail)                                                               \
+    X(CONTACT_POINT, ContactPoint)                                                                 \
+    X(CONTRIBUTOR, Contributor)                                                                    \
+    X(COUNT, Count)                                                                                \
+    X(DATA_REQUIREMENT, DataRequirement)                                                           \
+    X(DISTANCE, Distance)                                                                          \
+    X(DOSAGE, Dosage)                                                                              \
+    X(DURATION, Duration)                                                                          \
+    X(ELEMENT, Element)                                                                            \
+    X(ELEMENT_DEFINITION, ElementDefinition)                                                       \
+    X(EXPRESSION, Expression)                                                                      \
+    X(EXTENSION, Extension)                                                                        \
+    X(HUMAN_NAME, HumanName)                                                                       \
+    X(IDENTIFIER, Identifier)                                                                      \
+    X(MARKETING_STATUS, MarketingStatus)                                                           \
+    X(META, Meta)                                                                                  \
+    X(MONEY, Money)                                                                                \
+    X(NARRATIVE, Narrative)                                                                        \
+    X(PARAMETER_DEFINITION, ParameterDefinition)                                                   \
+    X(PERIOD, Period)                                                                              \
+    X(POPULATION, Population)                                                                      \
+    X(PROD_CHARACTERISTIC, ProdCharacteristic)                                                     \
+    X(PRODUCT_SHELF_LIFE, ProductShelfLife)                                                        \
+    X(QUANTITY, Quantity)                                                                          \
+    X(RANGE, Range)                                                                                \
+    X(RATIO, Ratio)                                                                                \
+    X(REFERENCE, Reference)                                                                        \
+    X(RELATED_ARTIFACT, RelatedArtifact)                                                           \
+    X(SAMPLED_DATA, SampledData)                                                                   \
+    X(SIGNATURE, Signature)                                                                        \
+    X(SUBSTANCE_AMOUNT, SubstanceAmount)                                                           \
+    X(TIMING, Timing)                                                                              \
+    X(TRIGGER_DEFINITION, TriggerDefinition)                                                       \
     X(USAGE_CONTEXT, UsageContext)
 enum fhir_data_type {
 #define X(constant, name) FHIR_TYPE_##constant,
@@ -112,7 +112,7 @@ struct fhir_element {
     bool is_array;           /* base cardinality repeats: JSON array */
     bool is_summary;
     bool is_modifier;
-    struct slice value_set;  /* canonical of the binding, version included */
+    struct slice value_set; /* canonical of the binding, version included */
 };
 
 enum fhir_binding {
@@ -124,13 +124,13 @@ enum fhir_binding {
 };
 
 struct fhir_type {
-    struct slice name;  /* "Patient", "HumanName", "Patient.contact", "dateTime" */
-    uint16_t id;        /* its place in the table */
-    uint16_t base;      /* id of the base type, FHIR_NO_TYPE for the roots */
-    uint8_t kind;       /* enum fhir_kind */
-    bool is_abstract;   /* Resource, DomainResource, Element, ... */
-    uint16_t resource;  /* resource types: 0.. in alphabetical order, concrete only;
-                         * else FHIR_NO_TYPE. Part of stored index keys: never renumbered */
+    struct slice name; /* "Patient", "HumanName", "Patient.contact", "dateTime" */
+    uint16_t id;       /* its place in the table */
+    uint16_t base;     /* id of the base type, FHIR_NO_TYPE for the roots */
+    uint8_t kind;      /* enum fhir_kind */
+    bool is_abstract;  /* Resource, DomainResource, Element, ... */
+    uint16_t resource; /* resource types: 0.. in alphabetical order, concrete only;
+                        * else FHIR_NO_TYPE. Part of stored index keys: never renumbered */
     uint16_t element_count;
     const struct fhir_element *elements; /* inherited ones included, definition order */
 };
@@ -174,8 +174,8 @@ struct fhir_param {
     uint16_t id;       /* place in the table; part of stored index keys */
     uint8_t type;      /* enum fhir_param_type */
     uint16_t target_count;
-    const uint16_t *targets;        /* type ids a reference may point at */
-    const struct fhir_path *path;   /* NULL: no expression (special ones) */
+    const uint16_t *targets;      /* type ids a reference may point at */
+    const struct fhir_path *path; /* NULL: no expression (special ones) */
     uint16_t component_count;
     const struct fhir_component *components;
     struct slice expression; /* FHIRPath as published */
@@ -238,7 +238,7 @@ const struct fhir_path *fhir_everything_date(const struct fhir_type *resource);
 
 /* A literal reference taken apart. Slices point into the text given. */
 struct fhir_reference {
-    struct slice base;     /* "https://host/path" without last slash; empty if relative */
+    struct slice base;            /* "https://host/path" without last slash; empty if relative */
     const struct fhir_type *type; /* NULL: no Type/id form (urn:, #id, canonical) */
     struct slice id;
     struct slice version;  /* of Type/id/_history/version; may be empty */

@@ -180,8 +180,8 @@ static enum err count_item(void *context, struct fhir_item item)
 
 /* FHIRPath's three values: `=` and `!=` of nothing are nothing, and nothing
  * stays nothing under `and` unless another operand is false. */
-static enum err run_boolean(const struct fhir_path *path, struct fhir_item root,
-                            fhir_visit *visit, void *context)
+static enum err run_boolean(const struct fhir_path *path, struct fhir_item root, fhir_visit *visit,
+                            void *context)
 {
     bool is_false = false, is_empty = false;
     for (size_t i = 0; i < path->condition_count; i++) {

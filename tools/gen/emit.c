@@ -40,11 +40,11 @@ struct slots {
     struct {
         uint64_t multiplier;
         uint32_t first, bits;
-    } *tables;
+    } * tables;
 };
 
-static unsigned lay_out(const struct slice *names, size_t count, uint64_t multiplier,
-                        unsigned bits, uint16_t *slots)
+static unsigned lay_out(const struct slice *names, size_t count, uint64_t multiplier, unsigned bits,
+                        uint16_t *slots)
 {
     uint32_t mask = (UINT32_C(1) << bits) - 1;
     unsigned collisions = 0;
@@ -168,11 +168,11 @@ static void emit_types(struct spec *spec, FILE *out)
 /* fhir.h names the data types by hand, so that code may switch over them. */
 static void emit_assertions(const struct spec *spec, FILE *out)
 {
-#define X(constant, name)                                                            \
-    {                                                                                \
-        const struct type *type = spec_type(spec, SLICE(#name));                     \
-        fprintf(out, "_Static_assert(FHIR_TYPE_" #constant " == %u, \"" #name "\");\n", \
-                type ? type->id : NO_ID);                                            \
+#define X(constant, name)                                                                          \
+    {                                                                                              \
+        const struct type *type = spec_type(spec, SLICE(#name));                                   \
+        fprintf(out, "_Static_assert(FHIR_TYPE_" #constant " == %u, \"" #name "\");\n",            \
+                type ? type->id : NO_ID);                                                          \
     }
     FHIR_DATA_TYPES(X)
 #undef X
@@ -204,8 +204,7 @@ static void emit_steps(const struct spec *spec, FILE *out, const struct branch *
 static struct path **all_paths(struct spec *spec, uint32_t *ret_count)
 {
     uint32_t count = 0;
-    struct path **paths = gen_alloc(spec, spec->param_count * 5U + spec->date_count,
-                                    sizeof *paths);
+    struct path **paths = gen_alloc(spec, spec->param_count * 5U + spec->date_count, sizeof *paths);
     for (uint16_t i = 0; i < spec->param_count; i++) {
         const struct param *param = &spec->params[i];
         if (param->path)

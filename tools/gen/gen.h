@@ -113,8 +113,7 @@ struct spec {
 };
 
 /* Print "file:line: text" and exit. */
-_Noreturn void gen_fail(const char *file, size_t line, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+_Noreturn void gen_fail(const char *file, size_t line, const char *format, ...) PRINTF_LIKE(3, 4);
 void *gen_alloc(struct spec *spec, size_t count, size_t size_bytes);
 
 /* The next blank-separated word; empty at the end. */

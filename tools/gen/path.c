@@ -264,8 +264,7 @@ static struct set base_set(struct compiler *c, bool from_resource)
             set_root(c, &set, type);
         for (size_t i = 0; from_resource && i < c->context_count; i++)
             set_add(c, &set,
-                    &(struct branch){
-                        .root = c->context[i], .type = type, .from_resource = true });
+                    &(struct branch){ .root = c->context[i], .type = type, .from_resource = true });
     }
     return set;
 }

@@ -291,8 +291,8 @@ static void read_param_targets(struct spec *spec, const char *file, size_t line,
     }
 }
 
-static void read_param_detail(struct spec *spec, const char *file, size_t line,
-                              struct slice rest, struct param *param)
+static void read_param_detail(struct spec *spec, const char *file, size_t line, struct slice rest,
+                              struct param *param)
 {
     struct slice what = gen_word(&rest);
     struct slice value = slice_trim(rest);

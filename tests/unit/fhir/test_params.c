@@ -230,8 +230,7 @@ static void unions_and_unprefixed_expressions_run(void **state)
 {
     (void)state;
     check("InsurancePlan", param("InsurancePlan", "name")->path,
-          "{\"alias\":[\"a\",\"b\"],\"name\":\"n\"}",
-          "string=\"n\";string=\"a\";string=\"b\";");
+          "{\"alias\":[\"a\",\"b\"],\"name\":\"n\"}", "string=\"n\";string=\"a\";string=\"b\";");
     check("Patient", param("Patient", "name")->path, "{\"name\":[{\"text\":\"x\"}]}",
           "HumanName={\"text\":\"x\"};");
 }
@@ -246,9 +245,9 @@ static enum err run_components(void *context, struct fhir_item item)
     struct composite *composite = context;
     for (uint16_t i = 0; i < composite->param->component_count; i++) {
         buf_printf(&composite->seen.text, "[");
-        assert_int_equal(fhir_path_visit(composite->param->components[i].path, item, note,
-                                         &composite->seen),
-                         ERR_NONE);
+        assert_int_equal(
+            fhir_path_visit(composite->param->components[i].path, item, note, &composite->seen),
+            ERR_NONE);
         buf_printf(&composite->seen.text, "]");
     }
     return ERR_NONE;

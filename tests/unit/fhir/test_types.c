@@ -159,9 +159,22 @@ static void ids_and_references_are_taken_apart(void **state)
     r = fhir_reference_parse(SLICE("#med"));
     assert_true(!r.type && slice_is(r.fragment, "med"));
     static const char *const others[] = {
-        "",  "/", "Patient", "Patient/", "/Patient/1", "x/Patient/1", "Nothing/1", "Patient/a_b",
-        "urn:uuid:0b6b3d2c-0000-4000-8000-000000000000", "http://h.test/", "Patient/1/_history/",
-        "https://Patient/1", "urn:x:Patient/1", "Patient?identifier=1", "_history/1", "#",
+        "",
+        "/",
+        "Patient",
+        "Patient/",
+        "/Patient/1",
+        "x/Patient/1",
+        "Nothing/1",
+        "Patient/a_b",
+        "urn:uuid:0b6b3d2c-0000-4000-8000-000000000000",
+        "http://h.test/",
+        "Patient/1/_history/",
+        "https://Patient/1",
+        "urn:x:Patient/1",
+        "Patient?identifier=1",
+        "_history/1",
+        "#",
     };
     for (size_t i = 0; i < ARRAY_COUNT(others); i++)
         if (fhir_reference_parse(slice_cstr(others[i])).type)
