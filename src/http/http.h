@@ -1,12 +1,17 @@
-/* http/http.h - HTTP/1.1, server and client; nothing above knows the library.
+/* http/http.h - HTTP/1.1, server and client; nothing above knows what is below.
  *
  * Server: a few loop threads own the connections, a bounded pool runs handlers.
  * A request is handed to `begin` when its head is there (so that size, route and
  * credentials can be refused before the body comes), then to `handle` with the
  * whole body. Its arena lives until the answer is sent. Bodies are hashed while
  * they arrive. Bytes of bodies in flight are bounded over all clients. Every
- * refusal, the library's own included, goes through `refuse` and so has our JSON
- * body and a request id.
+ * refusal that this layer makes goes through `refuse` and so has our JSON body
+ * and a request id; the status is then set by this layer (408, 413, 414, 431,
+ * 501, 503, 505, ...), which also adds Retry-After to a 503.
+ *
+ * Date, Connection, Content-Length, Transfer-Encoding and x-amzn-RequestId of an
+ * answer are written here; a handler's headers of these names are dropped. HEAD
+ * is answered like GET, body included: it is measured and not sent.
  *
  * Client: blocking calls over libcurl with streamed bodies both ways.
  */
@@ -58,6 +63,7 @@ struct http_response {
     int status;
     struct http_header *headers; /* in the request's arena */
     size_t header_count;
+    size_t header_room;    /* http_response_header()'s; 0 for an array of your own */
     struct slice body;     /* in the request's arena, or longer-lived */
     http_produce *produce; /* instead of body: chunked */
     void (*produce_end)(void *state); /* called once when done or cut; may be NULL */
@@ -72,7 +78,8 @@ struct http_handler {
     void *context;
     /* The head is complete. Return false to go on and receive the body; true when
      * *response is the answer already (the body is drained within bounds). Runs on
-     * a loop thread: must not block. May be NULL. */
+     * a loop thread: must not block. Answering a short GET here instead of in
+     * handle() saves the way to the pool and back. May be NULL. */
     bool (*begin)(void *context, struct http_request *r, struct http_response *response);
     /* Runs on a pool thread; must fill *response. */
     void (*handle)(void *context, struct http_request *r, struct http_response *response);
@@ -88,11 +95,13 @@ struct http_server_settings {
     unsigned loop_threads; /* 0: default */
     unsigned pool_threads; /* 0: default */
     size_t body_bytes;           /* largest body */
-    size_t bodies_in_flight_bytes; /* over all clients; more wait or get 503 */
-    size_t header_bytes;
+    size_t bodies_in_flight_bytes; /* over all clients; more get 503; at least body_bytes */
+    size_t header_bytes;         /* 0: 64 KB */
     size_t arena_bytes;          /* ceiling of a request's arena; bodies do not count */
-    unsigned connections;
-    unsigned idle_seconds;       /* connection without a request, or a stalled one */
+    unsigned connections;  /* 0: 1,024; a few more are told 503, the rest cut */
+    unsigned idle_seconds; /* 0: 60; connection without a request, a head that is not
+                              whole by then, a stall of body or answer; a body must
+                              also come at 1 KB a second on average */
     struct http_handler handler;
 };
 
@@ -103,7 +112,9 @@ MUST_USE enum err http_server_start(const struct http_server_settings *settings,
                                     struct arena *arena, struct http_server **ret_server,
                                     struct slice *error);
 uint16_t http_server_port(const struct http_server *server);
-/* Stop accepting, finish what is in flight (at most `grace_seconds`), free all. */
+/* Stop accepting, close idle connections, finish what is in flight; after
+ * `grace_seconds` cut every connection. Waits for handlers that run even then,
+ * since a thread cannot be taken away. Frees all. */
 void http_server_stop(struct http_server *server, unsigned grace_seconds);
 
 /* ---- client ---- */

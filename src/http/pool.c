@@ -1,0 +1,100 @@
+/* The threads that run handlers and producers. */
+#include "http/server.h"
+
+#include <stdlib.h>
+
+#include "os/clock.h"
+
+void pool_submit(struct pool *pool, struct connection *c)
+{
+    c->next = NULL;
+    mutex_lock(&pool->mutex);
+    if (pool->last)
+        pool->last->next = c;
+    else
+        pool->first = c;
+    pool->last = c;
+    bool wakes = pool->idle_count > 0;
+    mutex_unlock(&pool->mutex);
+    if (wakes)
+        cond_signal(&pool->work);
+}
+
+/* NULL when the pool stops and nothing is left. */
+static struct connection *pool_take(struct pool *pool)
+{
+    mutex_lock(&pool->mutex);
+    while (!pool->first && !pool->is_stopping) {
+        pool->idle_count++;
+        cond_wait(&pool->work, &pool->mutex);
+        pool->idle_count--;
+    }
+    struct connection *c = pool->first;
+    if (c) {
+        pool->first = c->next;
+        if (!pool->first)
+            pool->last = NULL;
+    }
+    mutex_unlock(&pool->mutex);
+    return c;
+}
+
+/* Run until the connection waits for its socket or the loop must go on. When it
+ * waits and nothing happened meanwhile, it is let go without waking the loop:
+ * the next edge finds it. After that, *c may be gone at once. */
+static void pool_work(struct pool *pool, struct connection *c, struct worker *w)
+{
+    enum step step;
+    w->now_us = os_monotonic_us();
+    do
+        step = c->phase == PHASE_CLOSE ? STEP_LOOP : connection_step(c, w);
+    while (step == STEP_GO);
+    unsigned expected = EVENT_POOL;
+    if (step == STEP_YIELD)
+        pool_submit(pool, c);
+    else if (step == STEP_LOOP ||
+             !atomic_compare_exchange_strong(&c->events, &expected, 0))
+        loop_return(c);
+}
+
+static void *pool_run(void *context)
+{
+    struct pool *pool = context;
+    struct worker w;
+    /* Without memory for a hash context at start the thread is no use; others go on. */
+    if (worker_init(&w, pool->server, true))
+        return NULL;
+    for (struct connection *c; (c = pool_take(pool));)
+        pool_work(pool, c, &w);
+    worker_release(&w);
+    return NULL;
+}
+
+enum err pool_start(struct pool *pool, struct http_server *server, unsigned threads)
+{
+    *pool = (struct pool){ .server = server };
+    mutex_init(&pool->mutex);
+    cond_init(&pool->work);
+    pool->threads = calloc(threads, sizeof *pool->threads);
+    while (pool->threads && pool->thread_count < threads) {
+        if (thread_start(&pool->threads[pool->thread_count], pool_run, pool))
+            break;
+        pool->thread_count++;
+    }
+    return pool->thread_count == threads ? ERR_NONE : ERR_NO_MEMORY;
+}
+
+void pool_stop(struct pool *pool)
+{
+    mutex_lock(&pool->mutex);
+    pool->is_stopping = true;
+    mutex_unlock(&pool->mutex);
+    cond_broadcast(&pool->work);
+    for (unsigned i = 0; i < pool->thread_count; i++)
+        thread_join(pool->threads[i]);
+    CHECK(!pool->first);
+    cond_destroy(&pool->work);
+    mutex_destroy(&pool->mutex);
+    free(pool->threads);
+    *pool = (struct pool){ 0 };
+}
