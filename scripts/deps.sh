@@ -23,7 +23,7 @@ want_package() {
 want_command gcc gcc
 want_command make make
 want_command pkg-config pkg-config
-for package in libc6-dev librocksdb-dev libmicrohttpd-dev libcurl4-openssl-dev libssl-dev \
+for package in libc6-dev librocksdb-dev libcurl4-openssl-dev libssl-dev \
     libzstd-dev libxxhash-dev libutf8proc-dev; do
     want_package "$package"
 done
