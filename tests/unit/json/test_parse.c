@@ -240,7 +240,8 @@ static void minified_text_parses_to_the_same(void **state)
 {
     (void)state;
     const char *texts[] = { " [ ] ", "{ }", " [ [ ] , { } , \"a b\" , { \"a\" : [ 1 , 2 ] } ] ",
-                            "[[],{},1]", " 1 ", "\n\"x\"\n", "[1, 2,3 ,4]", "{\"a\":1 ,\"b\": {}}" };
+                            "[[],{},1]", " 1 ", "\n\"x\"\n", "[1, 2,3 ,4]",
+                            "{\"a\":1 ,\"b\": {}}" };
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
         struct json root = root_of(texts[i]);
         struct buf out;
