@@ -138,4 +138,9 @@ MUST_USE enum err aws_credentials_find(struct arena *a, const char *profile,
                                        struct aws_credentials *ret_credentials,
                                        struct slice *ret_region, struct slice *ret_text);
 
+/* The key of one profile in the text of a credentials file; slices of it. False
+ * when the profile or one of its two parts is not there. */
+bool aws_credentials_parse(struct slice text, const char *profile,
+                           struct aws_credentials *ret_credentials);
+
 #endif

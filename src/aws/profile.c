@@ -96,6 +96,16 @@ static void parse_file(struct slice text, struct slice name, bool is_config, str
     }
 }
 
+bool aws_credentials_parse(struct slice text, const char *profile,
+                           struct aws_credentials *ret_credentials)
+{
+    struct profile p = { 0 };
+    parse_file(text, slice_cstr(profile), false, &p);
+    *ret_credentials = (struct aws_credentials){ p.values[KEY_ID], p.values[KEY_SECRET],
+                                                 p.values[KEY_TOKEN] };
+    return p.values[KEY_ID].length && p.values[KEY_SECRET].length;
+}
+
 /* The file named by the variable, else "~/.aws/<name>"; an absent one is empty. */
 static enum err read_shared_file(struct arena *a, const char *variable, const char *name,
                                  struct slice *ret_text, struct slice *ret_why)

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,6 +146,29 @@ enum err os_folder_sync(const char *path)
 bool os_file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+enum err os_file_mode(const char *path, unsigned *ret_mode)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return err_of_errno();
+    *ret_mode = info.st_mode & 07777;
+    return ERR_NONE;
+}
+
+enum err os_file_lock(const char *path, int *ret_fd)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_of_errno();
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        enum err err = errno == EWOULDBLOCK ? ERR_BUSY : ERR_IO;
+        close(fd);
+        return err;
+    }
+    *ret_fd = fd;
+    return ERR_NONE;
 }
 
 enum err os_file_temporary(const char *folder, int *ret_fd)

@@ -31,6 +31,13 @@ MUST_USE enum err os_folder_sync(const char *path);
 
 bool os_file_exists(const char *path);
 
+/* Permission bits, such as 0600. */
+MUST_USE enum err os_file_mode(const char *path, unsigned *ret_mode);
+
+/* Make the file (mode 0600) if absent and lock it for this process alone, until
+ * the descriptor is closed or the process ends. ERR_BUSY when another has it. */
+MUST_USE enum err os_file_lock(const char *path, int *ret_fd);
+
 /* An unlinked temporary file, mode 0600, in `folder` (NULL: TMPDIR or /tmp),
  * open for reading and writing; the caller closes it. */
 MUST_USE enum err os_file_temporary(const char *folder, int *ret_fd);

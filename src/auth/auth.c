@@ -1,0 +1,237 @@
+/* auth/auth.c - the two steps of a request, and what its caller may do. */
+#include "auth/auth.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#include "base/codec.h"
+#include "os/clock.h"
+
+enum { SETTINGS_BYTES_MAX = 64 * 1024 };
+
+static const int64_t skew_us = 300 * (int64_t)1000000;
+
+struct auth {
+    struct arena arena; /* holds the texts below */
+    struct auth_settings settings;
+    struct aws_key_cache *keys;
+};
+
+/* Nobody is what a pass starts as and stays unless both steps accept it. */
+enum caller { CALLER_NOBODY, CALLER_ROOT, CALLER_LOCAL };
+
+struct auth_pass {
+    enum caller caller;      /* set by auth_finish() */
+    bool is_local;           /* no credentials asked for */
+    struct aws_claim *claim; /* else */
+    struct aws_request request;
+};
+
+/* ---- opening ---- */
+
+static bool copy_text(struct arena *arena, struct slice *text)
+{
+    const char *copy = arena_copy(arena, *text);
+    text->bytes = copy;
+    return copy != NULL;
+}
+
+enum err auth_open(const struct auth_settings *settings, struct auth **ret_auth)
+{
+    if (!settings->no_auth &&
+        (!settings->root.access_key_id.length || !settings->root.secret_access_key.length))
+        return ERR_INVALID;
+    /* Lives as long as the server: no arena to put it in. */
+    struct auth *auth = calloc(1, sizeof *auth);
+    if (!auth)
+        return ERR_NO_MEMORY;
+    arena_init(&auth->arena, SETTINGS_BYTES_MAX);
+    auth->settings = *settings;
+    struct auth_settings *s = &auth->settings;
+    bool copied = copy_text(&auth->arena, &s->region) && copy_text(&auth->arena, &s->service) &&
+                  copy_text(&auth->arena, &s->root.access_key_id) &&
+                  copy_text(&auth->arena, &s->root.secret_access_key);
+    enum err err = copied ? aws_key_cache_open(&auth->keys) : ERR_NO_MEMORY;
+    if (err) {
+        auth_close(auth);
+        return err;
+    }
+    *ret_auth = auth;
+    return ERR_NONE;
+}
+
+void auth_close(struct auth *auth)
+{
+    if (!auth)
+        return;
+    aws_key_cache_close(auth->keys);
+    arena_release(&auth->arena);
+    free(auth);
+}
+
+/* ---- refusing ---- */
+
+struct shape {
+    int status;
+    const char *type;
+};
+
+static const struct shape shapes[] = {
+    [AWS_ACCEPTED] = { 500, "InternalFailure" }, /* never sent */
+    [AWS_MISSING_TOKEN] = { 401, "MissingAuthenticationTokenException" },
+    [AWS_INCOMPLETE_SIGNATURE] = { 403, "IncompleteSignatureException" },
+    [AWS_UNRECOGNIZED_CLIENT] = { 403, "UnrecognizedClientException" },
+    [AWS_INVALID_SIGNATURE] = { 403, "InvalidSignatureException" },
+    [AWS_EXPIRED_TOKEN] = { 403, "ExpiredTokenException" },
+};
+
+static bool refuse(struct http_request *r, enum aws_refusal refusal, struct slice text,
+                   struct http_response *response)
+{
+    CHECK(refusal != AWS_ACCEPTED && (size_t)refusal < ARRAY_COUNT(shapes));
+    auth_answer(r, shapes[refusal].status, shapes[refusal].type, text, response);
+    return false;
+}
+
+static bool deny(struct http_request *r, struct slice text, struct http_response *response)
+{
+    auth_answer(r, 403, "AccessDeniedException", text, response);
+    return false;
+}
+
+/* ---- without credentials ---- */
+
+/* "localhost", "127.x.y.z" or "[::1]", with or without a port. */
+static bool is_loopback_host(struct slice host)
+{
+    host = slice_trim(host);
+    if (slice_starts_with(host, SLICE("[::1]")))
+        return host.length == 5 || host.bytes[5] == ':';
+    struct slice name = slice_cut(&host, ':');
+    if (slice_equal_nocase(name, SLICE("localhost")))
+        return true;
+    size_t parts = 0;
+    struct slice rest = name;
+    uint64_t first = 0;
+    while (rest.bytes) {
+        uint64_t part;
+        if (!slice_parse_u64(slice_cut(&rest, '.'), &part) || part > 255)
+            return false;
+        first = parts++ ? first : part;
+    }
+    return parts == 4 && first == 127;
+}
+
+/* A web page may send its visitor's browser to loopback, under a name of its
+ * own or from its own origin; neither is the developer at this machine. */
+static bool local_begin(struct http_request *r, struct http_response *response)
+{
+    if (!r->peer_is_loopback)
+        return deny(r, SLICE("Without credentials only clients on this machine are answered "
+                             "(--no-auth)."),
+                    response);
+    const struct slice *host = http_header_find(r, "host");
+    if (host && !is_loopback_host(*host))
+        return deny(r, SLICE("Without credentials only requests to localhost, 127.0.0.1 or [::1] "
+                             "are answered (--no-auth); this Host header names another."),
+                    response);
+    const struct slice *origin = http_header_find(r, "origin");
+    if (!origin)
+        return true;
+    ptrdiff_t at = slice_find(*origin, SLICE("://"));
+    if (at < 0 || !is_loopback_host(slice_from(*origin, (size_t)at + 3)))
+        return deny(r, SLICE("Without credentials web pages of other origins are not answered "
+                             "(--no-auth)."),
+                    response);
+    return true;
+}
+
+/* ---- the two steps ---- */
+
+static bool find_secret(void *context, struct slice access_key_id, struct slice *ret_secret)
+{
+    const struct auth *auth = context;
+    const struct aws_credentials *root = &auth->settings.root;
+    if (!slice_equal(access_key_id, root->access_key_id))
+        return false;
+    *ret_secret = root->secret_access_key;
+    return true;
+}
+
+static struct aws_verifier verifier_for(struct auth *auth, const struct http_request *r)
+{
+    return (struct aws_verifier){
+        .region = auth->settings.region,
+        .service = auth->settings.service,
+        .skew_us = skew_us,
+        .host_without_port = auth->settings.host_without_port || r->peer_is_loopback,
+        .find_secret = find_secret,
+        .context = auth,
+        .keys = auth->keys,
+    };
+}
+
+static bool copy_request(const struct http_request *r, struct aws_request *out)
+{
+    struct aws_header *headers = arena_array(r->arena, r->header_count, sizeof *headers);
+    if (!headers)
+        return false;
+    for (size_t i = 0; i < r->header_count; i++)
+        headers[i] = (struct aws_header){ r->headers[i].name, r->headers[i].value };
+    *out = (struct aws_request){ .method = r->method,
+                                 .path = r->path,
+                                 .query = r->query,
+                                 .headers = headers,
+                                 .header_count = r->header_count };
+    return true;
+}
+
+bool auth_begin(struct auth *auth, struct http_request *r, struct auth_pass **ret_pass,
+                struct http_response *response)
+{
+    struct auth_pass *pass = arena_alloc(r->arena, sizeof *pass);
+    if (!pass || !copy_request(r, &pass->request)) {
+        auth_answer(r, 503, "ServiceUnavailableException", SLICE("out of memory"), response);
+        return false;
+    }
+    *ret_pass = pass;
+    if (auth->settings.no_auth) {
+        pass->is_local = local_begin(r, response);
+        return pass->is_local;
+    }
+    struct aws_verifier verifier = verifier_for(auth, r);
+    struct slice text = SLICE_NONE;
+    enum aws_refusal refusal = aws_verify_begin(r->arena, &verifier, &pass->request, os_now_us(),
+                                                &pass->claim, &text);
+    return refusal ? refuse(r, refusal, text, response) : true;
+}
+
+bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pass,
+                 struct http_response *response)
+{
+    if (pass && pass->is_local) {
+        pass->caller = CALLER_LOCAL;
+        return true;
+    }
+    if (!pass || !pass->claim)
+        return refuse(r, AWS_MISSING_TOKEN, SLICE("Missing Authentication Token"), response);
+    hex_encode(r->body_sha256, sizeof r->body_sha256, pass->request.payload_sha256);
+    struct aws_verifier verifier = verifier_for(auth, r);
+    struct slice text = SLICE_NONE;
+    enum aws_refusal refusal =
+        aws_verify_finish(r->arena, &verifier, &pass->request, pass->claim, &text);
+    if (refusal)
+        return refuse(r, refusal, text, response);
+    pass->caller = CALLER_ROOT;
+    return true;
+}
+
+bool auth_may(struct http_request *r, const struct auth_pass *pass, const char *action,
+              struct http_response *response)
+{
+    if (pass && (pass->caller == CALLER_ROOT || pass->caller == CALLER_LOCAL))
+        return true;
+    struct slice text =
+        arena_printf(r->arena, "The caller is not authorized to perform: %s", action);
+    return deny(r, text.bytes ? text : SLICE("not authorized"), response);
+}

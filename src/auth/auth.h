@@ -1,0 +1,69 @@
+/* auth/auth.h - who asks, and may they?
+ *
+ * Joins an HTTP request with AWS's signatures. Two steps, as bodies come late:
+ * auth_begin() on the head, auth_finish() with the body's hash. A request may do
+ * something only when auth_may() says so, and auth_may() says so only of what
+ * both steps accepted: whatever is forgotten is refused.
+ *
+ * Refusals look as AWS's do on both planes: JSON {"__type", "message"}, the
+ * header x-amzn-ErrorType, and the request id that the HTTP layer adds.
+ */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include <stdbool.h>
+
+#include "aws/aws.h"
+#include "http/http.h"
+
+struct auth_settings {
+    struct slice region, service; /* what credential scopes must say */
+    struct aws_credentials root;  /* the one key there is; ignored with no_auth */
+    bool no_auth;           /* accept requests without credentials, from loopback alone */
+    bool host_without_port; /* accept it from everywhere; from loopback it always is */
+};
+
+struct auth;
+
+/* Copies the settings' texts. ERR_NO_MEMORY; ERR_INVALID without a root key. */
+MUST_USE enum err auth_open(const struct auth_settings *settings, struct auth **ret_auth);
+void auth_close(struct auth *auth); /* NULL is harmless */
+
+/* One request's way through; in the request's arena. */
+struct auth_pass;
+
+/* Form, scope, clock, key and, if the body's hash is stated, the signature. False
+ * when *response refuses the request. Does not block. */
+MUST_USE bool auth_begin(struct auth *auth, struct http_request *r, struct auth_pass **ret_pass,
+                         struct http_response *response);
+/* The body is there. False when *response refuses. NULL pass: refused. */
+MUST_USE bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pass,
+                          struct http_response *response);
+
+/* May the caller do this, such as "healthlake:ReadResource"? False when *response
+ * refuses. The root key may do everything, others nothing. */
+MUST_USE bool auth_may(struct http_request *r, const struct auth_pass *pass, const char *action,
+                       struct http_response *response);
+
+/* An AWS-shaped error: `type` such as "UnknownOperationException". */
+void auth_answer(struct http_request *r, int status, const char *type, struct slice text,
+                 struct http_response *response);
+
+/* ---- the root key ---- */
+
+enum auth_root_origin {
+    AUTH_ROOT_ENVIRONMENT, /* TARN_ROOT_ACCESS_KEY_ID and TARN_ROOT_SECRET_ACCESS_KEY */
+    AUTH_ROOT_FILE,
+    AUTH_ROOT_MADE, /* into the file, just now */
+};
+
+/* The root key of a data folder: from the environment, else from the file
+ * `<folder>/root-key` (an AWS credentials file, mode 0600), which is made when
+ * absent and `may_make` is set. *ret_path names the file. Texts in the arena.
+ * ERR_INVALID, ERR_NOT_FOUND, ERR_IO, ...; *error then says what to do. */
+MUST_USE enum err auth_root_find(const char *folder, bool may_make, struct arena *arena,
+                                 struct aws_credentials *ret_root,
+                                 enum auth_root_origin *ret_origin, struct slice *ret_path,
+                                 struct slice *error);
+
+#endif
