@@ -1,0 +1,156 @@
+#include "server/handler.h"
+
+#include "server/place.h"
+
+enum {
+    ARENA_BYTES = 256 << 20,       /* of a request without a body: pages of a search */
+    ARENA_BYTES_PER_BODY_BYTE = 12 /* tape, stored forms, terms, answer of a Bundle */
+};
+
+/* What begin finds out, for handle. */
+struct visit {
+    struct place place;
+    struct auth_pass *pass;
+};
+
+static bool is_read(const struct http_request *r)
+{
+    return slice_is(r->method, "GET") || slice_is(r->method, "HEAD");
+}
+
+static void answer_health(const struct handling *h, struct http_request *r,
+                          struct http_response *response)
+{
+    struct store_figures figures;
+    store_figures(h->store, &figures);
+    *response = (struct http_response){ .status = figures.is_read_only ? 503 : 200 };
+    response->body = figures.is_read_only ? SLICE("{\"status\":\"read-only\"}\n")
+                                          : SLICE("{\"status\":\"ok\"}\n");
+    if (http_response_header(r, response, "Content-Type", SLICE("application/json")) ||
+        http_response_header(r, response, "Cache-Control", SLICE("no-store")))
+        response->status = 503;
+}
+
+static void answer_no_operation(struct http_request *r, struct http_response *response)
+{
+    const struct slice *target = http_header_find(r, "x-amz-target");
+    struct slice text =
+        target ? SLICE("This server does not know the operation that X-Amz-Target names.")
+               : SLICE("POST / needs the header X-Amz-Target with an operation such as "
+                       "HealthLake.ListFHIRDatastores; FHIR is below /datastore/{id}/r4/.");
+    auth_answer(r, 400, "UnknownOperationException", text, response);
+}
+
+static void answer_no_place(struct http_request *r, struct http_response *response)
+{
+    rest_refuse(r, ERR_NOT_FOUND, "not-found",
+                SLICE("there is nothing at this path; FHIR is below /datastore/{id}/r4/"),
+                response);
+}
+
+static void answer_no_datastore(struct http_request *r, struct slice id,
+                                struct http_response *response)
+{
+    struct slice text = arena_printf(r->arena, "there is no data store '%.*s' here",
+                                     SLICE_ARGS(slice_head(id, 100)));
+    rest_refuse(r, ERR_NOT_FOUND, "not-found", text.bytes ? text : SLICE("no such data store"),
+                response);
+}
+
+/* Is the place one we have? For callers whose credentials were read. */
+static bool place_check(const struct handling *h, struct http_request *r,
+                        const struct place *place, struct http_response *response)
+{
+    if (place->kind == PLACE_CONTROL)
+        return true;
+    if (place->kind != PLACE_FHIR) {
+        answer_no_place(r, response);
+        return false;
+    }
+    if (!slice_equal(place->datastore_id, h->datastore_id)) {
+        answer_no_datastore(r, place->datastore_id, response);
+        return false;
+    }
+    return true;
+}
+
+/* A small request may not take a large request's memory. */
+static void bound_memory(const struct handling *h, struct http_request *r, size_t body_bytes)
+{
+    size_t more_bytes = MIN(body_bytes, h->arena_bytes) * ARENA_BYTES_PER_BODY_BYTE;
+    r->arena->limit_bytes = MIN(h->arena_bytes, ARENA_BYTES + more_bytes);
+}
+
+bool handler_begin(void *context, struct http_request *r, struct http_response *response)
+{
+    const struct handling *h = context;
+    struct visit *visit = arena_alloc(r->arena, sizeof *visit);
+    if (!visit) {
+        rest_refuse(r, ERR_NO_MEMORY, "exception", SLICE("out of memory"), response);
+        return true;
+    }
+    enum err err = place_find(r->arena, r->path, &visit->place);
+    if (err) {
+        rest_refuse(r, err, err == ERR_SYNTAX ? "value" : "exception",
+                    SLICE("the path has a broken escape, an encoded dot segment, or '..' that "
+                          "would leave its data store"),
+                    response);
+        return true;
+    }
+    r->user = visit;
+    if (visit->place.kind == PLACE_HEALTH && is_read(r))
+        return false;
+    /* Nothing below is told to strangers. */
+    if (!auth_begin(h->auth, r, &visit->pass, response))
+        return true;
+    /* Without a body to spare anyone, handle comes at once and does the rest. */
+    if (r->content_length <= 0)
+        return false;
+    return !place_check(h, r, &visit->place, response) ||
+           (visit->place.kind == PLACE_FHIR && rest_begin(h->rest, r, visit->place.rest, response));
+}
+
+void handler_handle(void *context, struct http_request *r, struct http_response *response)
+{
+    const struct handling *h = context;
+    struct visit *visit = r->user;
+    CHECK(visit);
+    bound_memory(h, r, r->body.length);
+    if (visit->place.kind == PLACE_HEALTH && is_read(r)) {
+        answer_health(h, r, response);
+        return;
+    }
+    if (!auth_finish(h->auth, r, visit->pass, response))
+        return;
+    if (!place_check(h, r, &visit->place, response))
+        return;
+    /* Finer actions come with policies; the caller's right to any is asked here. */
+    if (!auth_may(r, visit->pass, "healthlake:*", response))
+        return;
+    if (visit->place.kind == PLACE_CONTROL)
+        answer_no_operation(r, response);
+    else
+        rest_handle(h->rest, r, visit->place.rest, response);
+}
+
+void handler_refuse(void *context, struct http_request *r, enum err err, struct slice text,
+                    struct http_response *response)
+{
+    static const struct {
+        enum err err;
+        const char *code; /* of value set issue-type */
+    } codes[] = {
+        { ERR_LIMIT, "too-long" },       { ERR_HEADERS_TOO_LARGE, "too-long" },
+        { ERR_SYNTAX, "structure" },     { ERR_TIMEOUT, "timeout" },
+        { ERR_BUSY, "throttled" },       { ERR_THROTTLED, "throttled" },
+        { ERR_METHOD, "not-supported" }, { ERR_UNSUPPORTED, "not-supported" },
+        { ERR_NOT_IMPLEMENTED, "not-supported" },
+    };
+    (void)context;
+    const char *code = "exception";
+    for (size_t i = 0; i < ARRAY_COUNT(codes); i++) {
+        if (codes[i].err == err)
+            code = codes[i].code;
+    }
+    rest_refuse(r, err, code, text, response);
+}

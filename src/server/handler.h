@@ -1,0 +1,25 @@
+/* server/handler.h - one request from head to answer; private to server/. */
+#ifndef SERVER_HANDLER_H
+#define SERVER_HANDLER_H
+
+#include "auth/auth.h"
+#include "http/http.h"
+#include "rest/rest.h"
+#include "store/store.h"
+
+/* What requests need; outlives them all. */
+struct handling {
+    struct auth *auth;
+    struct store *store;
+    struct rest *rest;
+    struct slice datastore_id;
+    size_t arena_bytes; /* ceiling of any request's arena */
+};
+
+/* The three calls of struct http_handler; context: a struct handling. */
+bool handler_begin(void *context, struct http_request *r, struct http_response *response);
+void handler_handle(void *context, struct http_request *r, struct http_response *response);
+void handler_refuse(void *context, struct http_request *r, enum err err, struct slice text,
+                    struct http_response *response);
+
+#endif

@@ -1,0 +1,262 @@
+#include "server/server.h"
+
+#include <stdlib.h>
+
+#include "fhir/fhir.h"
+#include "http/http.h"
+#include "server/folder.h"
+#include "server/handler.h"
+#include "store/store.h"
+
+static const size_t MEGABYTE = (size_t)1 << 20;
+
+enum {
+    TEXTS_BYTES = 1 << 20,
+    HEADER_BYTES = 64 * 1024,
+    CONNECTIONS = 4096,
+    IDLE_SECONDS = 60,
+};
+
+struct server {
+    struct arena arena; /* texts and settings */
+    struct server_settings settings;
+    struct folder folder;
+    struct aws_credentials root;
+    enum auth_root_origin root_origin;
+    struct slice root_path;
+    struct rest_extract extract;
+    struct handling handling;
+    struct http_server *http;
+    struct slice url;
+};
+
+/* ---- settings ---- */
+
+static enum err refuse(struct slice *error, enum err err, const char *text)
+{
+    *error = slice_cstr(text);
+    return err;
+}
+
+static bool is_all_digits(struct slice s, size_t length)
+{
+    for (size_t i = 0; i < s.length; i++) {
+        if (s.bytes[i] < '0' || s.bytes[i] > '9')
+            return false;
+    }
+    return s.length == length;
+}
+
+static enum err settings_check(const struct server_settings *s, struct slice *error)
+{
+    if (s->no_auth && !server_is_loopback(s->address))
+        return refuse(error, ERR_INVALID,
+                      "--no-auth would let everyone on the network read and write; it needs a "
+                      "loopback address: --listen 127.0.0.1:8080");
+    if (s->account_id.length && !is_all_digits(s->account_id, 12))
+        return refuse(error, ERR_INVALID, "--account-id must be 12 digits");
+    if (!s->region.length)
+        return refuse(error, ERR_INVALID, "--region must not be empty");
+    bool is_url = slice_starts_with(s->public_url, SLICE("http://")) ||
+                  slice_starts_with(s->public_url, SLICE("https://"));
+    if (s->public_url.length && !is_url)
+        return refuse(error, ERR_INVALID, "--public-url must begin with http:// or https://");
+    return ERR_NONE;
+}
+
+static bool copy_text(struct arena *arena, struct slice *text)
+{
+    text->bytes = arena_copy(arena, *text);
+    return text->bytes != NULL;
+}
+
+/* The server outlives what its settings point into. */
+static enum err settings_copy(struct server *server, const struct server_settings *settings)
+{
+    server->settings = *settings;
+    struct server_settings *s = &server->settings;
+    while (slice_ends_with(s->public_url, SLICE("/")))
+        s->public_url.length--;
+    struct arena *a = &server->arena;
+    s->address = arena_copy(a, slice_cstr(s->address));
+    s->data = arena_copy(a, slice_cstr(s->data));
+    bool copied = s->address && s->data && copy_text(a, &s->datastore_id) &&
+                  copy_text(a, &s->region) && copy_text(a, &s->account_id) &&
+                  copy_text(a, &s->public_url) && copy_text(a, &s->software_version);
+    return copied ? ERR_NONE : ERR_NO_MEMORY;
+}
+
+/* ---- the parts, in the order in which they need each other ---- */
+
+static enum err open_auth(struct server *server, struct slice *error)
+{
+    const struct server_settings *s = &server->settings;
+    if (!s->no_auth)
+        TRY(auth_root_find(server->folder.path, true, &server->arena, &server->root,
+                           &server->root_origin, &server->root_path, error));
+    struct auth_settings settings = {
+        .region = s->region,
+        .service = SLICE("healthlake"),
+        .root = server->root,
+        .no_auth = s->no_auth,
+        .host_without_port = s->host_without_port,
+    };
+    return auth_open(&settings, &server->handling.auth);
+}
+
+/* Changes when what is found by changes: every parameter's rule, and the base
+ * that tells our absolute references from others. */
+static uint64_t rules_hash(struct slice base_url)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (uint16_t i = 0; i < fhir_param_count(); i++)
+        hash = (hash ^ fhir_param_at(i)->rule_hash) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < base_url.length; i++)
+        hash = (hash ^ (uint8_t)base_url.bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static enum err open_store(struct server *server, struct arena *arena, struct slice *error)
+{
+    const struct server_settings *s = &server->settings;
+    if (s->public_url.length) {
+        server->extract.base_url =
+            arena_printf(&server->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(s->public_url),
+                         SLICE_ARGS(server->folder.datastore_id));
+        if (!server->extract.base_url.bytes)
+            return ERR_NO_MEMORY;
+    }
+    struct store_settings settings = {
+        .folder = server->folder.store_path,
+        .extract = rest_extract,
+        .extract_context = &server->extract,
+        .rules_hash = rules_hash(server->extract.base_url),
+        .dictionary = s->dictionary,
+        .cache_bytes = s->cache_bytes,
+    };
+    return store_open(&settings, arena, &server->handling.store, error);
+}
+
+static enum err open_rest(struct server *server)
+{
+    const struct server_settings *s = &server->settings;
+    struct rest_settings settings = {
+        .store = server->handling.store,
+        .behaviour = s->behaviour,
+        .public_url = s->public_url,
+        .datastore_id = server->folder.datastore_id,
+        .software_version = s->software_version,
+    };
+    return rest_open(&settings, &server->handling.rest);
+}
+
+static enum err open_http(struct server *server, struct arena *arena, struct slice *error)
+{
+    const struct server_settings *s = &server->settings;
+    size_t in_flight = s->bodies_in_flight_bytes ? s->bodies_in_flight_bytes : 512 * MEGABYTE;
+    server->handling.datastore_id = server->folder.datastore_id;
+    server->handling.arena_bytes = 256 * MEGABYTE + 12 * s->behaviour.body_bytes;
+    struct http_server_settings settings = {
+        .address = s->address,
+        .port = s->port,
+        .pool_threads = s->threads,
+        .body_bytes = s->behaviour.body_bytes,
+        .bodies_in_flight_bytes = MAX(in_flight, s->behaviour.body_bytes),
+        .header_bytes = HEADER_BYTES,
+        .arena_bytes = server->handling.arena_bytes,
+        .connections = CONNECTIONS,
+        .idle_seconds = IDLE_SECONDS,
+        .handler = { .context = &server->handling,
+                     .begin = handler_begin,
+                     .handle = handler_handle,
+                     .refuse = handler_refuse },
+    };
+    enum err err = http_server_start(&settings, arena, &server->http, error);
+    if (err) {
+        *error = arena_printf(arena, "cannot listen on %s port %u: %.*s", s->address, s->port,
+                              SLICE_ARGS(error->length ? *error : slice_cstr(err_text(err))));
+        return err;
+    }
+    bool is_six = slice_find_byte(slice_cstr(s->address), ':') >= 0;
+    server->url = arena_printf(&server->arena, is_six ? "http://[%s]:%u" : "http://%s:%u",
+                               s->address, http_server_port(server->http));
+    return server->url.bytes ? ERR_NONE : ERR_NO_MEMORY;
+}
+
+static enum err server_steps(struct server *server, struct arena *arena, struct slice *error)
+{
+    struct slice wanted_id = server->settings.datastore_id;
+    TRY(folder_open(&server->folder, server->settings.data, wanted_id, &server->arena, error));
+    TRY(open_auth(server, error));
+    TRY(open_store(server, arena, error));
+    TRY(open_rest(server));
+    return open_http(server, arena, error);
+}
+
+/* ---- birth and death ---- */
+
+/* Frees whatever is there; the store reports what flushing lost. */
+static enum err server_free(struct server *server)
+{
+    rest_close(server->handling.rest);
+    enum err err = server->handling.store ? store_close(server->handling.store) : ERR_NONE;
+    auth_close(server->handling.auth);
+    folder_close(&server->folder);
+    arena_release(&server->arena);
+    free(server);
+    return err;
+}
+
+enum err server_start(const struct server_settings *settings, struct arena *arena,
+                      struct server **ret_server, struct slice *error)
+{
+    *error = SLICE_NONE;
+    TRY(settings_check(settings, error));
+    /* Lives until server_stop(), longer than any arena of its caller need. */
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return refuse(error, ERR_NO_MEMORY, "out of memory");
+    server->folder.lock = -1;
+    arena_init(&server->arena, TEXTS_BYTES);
+    enum err err = settings_copy(server, settings);
+    if (!err)
+        err = server_steps(server, arena, error);
+    if (!err) {
+        *ret_server = server;
+        return ERR_NONE;
+    }
+    /* Texts of the steps may lie in the server's own arena. */
+    *error = arena_printf(arena, "%.*s",
+                          SLICE_ARGS(error->length ? *error : slice_cstr(err_text(err))));
+    if (server->http)
+        http_server_stop(server->http, 0);
+    enum err ignored = server_free(server);
+    (void)ignored; /* the first error is the one to tell */
+    return err;
+}
+
+enum err server_stop(struct server *server, unsigned grace_seconds)
+{
+    http_server_stop(server->http, grace_seconds);
+    return server_free(server);
+}
+
+struct slice server_url(const struct server *server)
+{
+    return server->url;
+}
+
+struct slice server_datastore_id(const struct server *server)
+{
+    return server->folder.datastore_id;
+}
+
+struct slice server_root_path(const struct server *server)
+{
+    return server->root_path;
+}
+
+enum auth_root_origin server_root_origin(const struct server *server)
+{
+    return server->root_origin;
+}

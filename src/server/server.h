@@ -1,0 +1,67 @@
+/* server/server.h - the parts joined: store, rest, auth and http on one port.
+ *
+ * One process serves one data folder:
+ *
+ *     <data>/lock             locked while a server runs
+ *     <data>/tarn.json        {"format":1,"defaultDatastore":"<id>"}
+ *     <data>/root-key         the root key, unless the environment sets it
+ *     <data>/datastores/<id>  a store each
+ *
+ * A request: its place is found (place.h) and its credentials are read from the
+ * head, before the body; with the body come the rest of the signature, then what
+ * was asked. GET /healthz alone needs no credentials.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth/auth.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "rest/rest.h"
+
+enum { DATASTORE_ID_LENGTH = 32 };
+
+struct server_settings {
+    const char *data;    /* folder, made if absent */
+    const char *address; /* "127.0.0.1"; "localhost" is that */
+    uint16_t port;       /* 0: any free one */
+    bool no_auth;        /* refused unless the address is loopback */
+    bool host_without_port;
+    struct slice datastore_id; /* 32 letters or digits; empty: the folder's, else made */
+    struct slice region;       /* what scopes and ARNs say */
+    struct slice account_id;   /* 12 digits; what ARNs say */
+    struct slice public_url;   /* what links and fullUrls say; empty: the request's Host */
+    struct slice software_version;
+    struct rest_behaviour behaviour;
+    size_t bodies_in_flight_bytes; /* over all clients; 0: default */
+    size_t cache_bytes;            /* of the store; 0: default */
+    unsigned threads;              /* that answer requests; 0: default */
+    struct slice dictionary;       /* for compressing bodies; empty: none */
+};
+
+struct server;
+
+/* "ADDRESS:PORT", "[::1]:PORT", "PORT" or "ADDRESS" into the settings; texts in
+ * the arena. False on anything else. */
+bool server_listen_parse(struct arena *arena, struct slice text, struct server_settings *settings);
+/* 127.0.0.0/8 or ::1, as a number. */
+bool server_is_loopback(const char *address);
+
+/* Answers requests when it returns. On failure *error is a sentence in the arena
+ * that names the remedy. */
+MUST_USE enum err server_start(const struct server_settings *settings, struct arena *arena,
+                               struct server **ret_server, struct slice *error);
+/* Stop accepting, finish what is in flight, flush, free all. */
+MUST_USE enum err server_stop(struct server *server, unsigned grace_seconds);
+
+/* Texts live as long as the server. */
+struct slice server_url(const struct server *server);          /* "http://127.0.0.1:8080" */
+struct slice server_datastore_id(const struct server *server); /* the default one */
+struct slice server_root_path(const struct server *server);    /* the root key's file */
+enum auth_root_origin server_root_origin(const struct server *server);
+
+#endif
