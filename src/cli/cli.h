@@ -15,6 +15,9 @@ struct cli_verb {
 /* The verbs, ended by a row without name (cli/verbs.c). */
 extern const struct cli_verb cli_verbs[];
 
+int cli_serve(int argc, char **argv);
+int cli_presign(int argc, char **argv);
+
 #define TARN_VERSION "0.1.0"
 
 #endif

@@ -1,0 +1,183 @@
+/* cli/serve.c - `tarn serve`: a record store until a signal ends it. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "server/server.h"
+
+enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
+
+/* As written on the command line. */
+struct serve_options {
+    const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave;
+    bool no_auth, always_new_version, host_without_port;
+    uint64_t max_body, max_entries, max_bodies, cache, threads;
+};
+
+static const char about[] =
+    "Serve a FHIR R4 record store with the API of AWS HealthLake, until SIGTERM or\n"
+    "SIGINT. Prints `listening on URL` and `data store ID URL` when it is ready.\n"
+    "The root key is TARN_ROOT_ACCESS_KEY_ID and TARN_ROOT_SECRET_ACCESS_KEY, else the\n"
+    "file root-key in the data folder, made at the first start.";
+
+static int parse(struct serve_options *o, int argc, char **argv)
+{
+    const struct option_row rows[] = {
+        { "data", OPTION_TEXT, "DIR", NULL, "folder of the store; made if absent (required)",
+          &o->data },
+        { "listen", OPTION_TEXT, "ADDR:PORT", NULL,
+          "address to listen on; port 0: any free one\n(default 127.0.0.1:8080)", &o->listen },
+        { "no-auth", OPTION_SWITCH, NULL, NULL,
+          "ask for no credentials; on loopback addresses only", &o->no_auth },
+        { "datastore-id", OPTION_TEXT, "ID", NULL,
+          "name of the data store, 32 letters or digits\n(default: the folder's, else made up)",
+          &o->datastore_id },
+        { "region", OPTION_TEXT, "NAME", "AWS_REGION",
+          "what credential scopes and ARNs say\n(default us-east-1)", &o->region },
+        { "account-id", OPTION_TEXT, "DIGITS", NULL,
+          "the account that ARNs name (default 000000000000)", &o->account_id },
+        { "public-url", OPTION_TEXT, "URL", NULL,
+          "what links and fullUrls begin with\n(default: the request's Host)", &o->public_url },
+        { "behave", OPTION_TEXT, "PRESET", NULL,
+          "open (default), guide (15 MB bodies) or healthlake\n(its limits and its ways)",
+          &o->behave },
+        { "max-body", OPTION_BYTES, "BYTES", NULL,
+          "largest body of a request (default: the preset's,\nopen: 256M)", &o->max_body },
+        { "max-entries", OPTION_NUMBER, "N", NULL,
+          "most entries of a Bundle (default: the preset's,\nopen: no cap)", &o->max_entries },
+        { "max-bodies-in-flight", OPTION_BYTES, "BYTES", NULL,
+          "bodies of all clients together (default 512M)", &o->max_bodies },
+        { "always-new-version", OPTION_SWITCH, NULL, NULL,
+          "an update equal to the current version makes a\nversion too", &o->always_new_version },
+        { "host-without-port", OPTION_SWITCH, NULL, NULL,
+          "accept signatures over the Host without its port\nfrom everywhere (from loopback it is "
+          "always so)",
+          &o->host_without_port },
+        { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &o->cache },
+        { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
+        { 0 },
+    };
+    const struct option_usage usage = {
+        .line = "tarn serve --data DIR [options]", .about = about, .rows = rows
+    };
+    size_t argument_count;
+    return options_parse(&usage, argc, argv, &argument_count);
+}
+
+static bool preset_find(const char *name, struct rest_behaviour *ret)
+{
+    const struct rest_behaviour presets[] = { rest_behaviour_open(), rest_behaviour_guide(),
+                                              rest_behaviour_healthlake() };
+    for (size_t i = 0; i < ARRAY_COUNT(presets); i++) {
+        if (strcmp(presets[i].name, name) == 0) {
+            *ret = presets[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* -1, or the exit status of wrong use. */
+static int settings_make(const struct serve_options *o, struct arena *arena,
+                         struct server_settings *s)
+{
+    if (!o->data || !*o->data)
+        return options_refuse("serve", "--data is missing: the folder of the store");
+    if (!server_listen_parse(arena, slice_cstr(o->listen), s))
+        return options_refuse("serve", "--listen: '%s' is not ADDRESS:PORT such as 127.0.0.1:8080",
+                              o->listen);
+    if (!preset_find(o->behave, &s->behaviour))
+        return options_refuse("serve", "--behave: '%s' is none of open, guide, healthlake",
+                              o->behave);
+    if (o->max_entries > UINT32_MAX || o->threads > 1024)
+        return options_refuse("serve", "--max-entries or --threads is too large");
+    if (o->max_body > SIZE_MAX / 64)
+        return options_refuse("serve", "--max-body is too large");
+    if (o->max_body) { /* what the preset says about parts no longer holds */
+        s->behaviour.body_bytes = o->max_body;
+        s->behaviour.resource_bytes = s->behaviour.bundle_bytes = 0;
+    }
+    if (o->max_entries)
+        s->behaviour.transaction_entries = s->behaviour.batch_entries = (uint32_t)o->max_entries;
+    s->behaviour.always_new_version = s->behaviour.always_new_version || o->always_new_version;
+    s->data = o->data;
+    s->no_auth = o->no_auth;
+    s->host_without_port = o->host_without_port;
+    s->datastore_id = slice_cstr(o->datastore_id);
+    s->region = slice_cstr(o->region);
+    s->account_id = slice_cstr(o->account_id);
+    s->public_url = slice_cstr(o->public_url);
+    s->software_version = SLICE(TARN_VERSION);
+    s->bodies_in_flight_bytes = o->max_bodies;
+    s->cache_bytes = o->cache;
+    s->threads = (unsigned)o->threads;
+    return -1;
+}
+
+static void announce(const struct server *server)
+{
+    struct slice url = server_url(server), id = server_datastore_id(server);
+    struct slice path = server_root_path(server);
+    if (path.length && server_root_origin(server) == AUTH_ROOT_MADE)
+        printf("made a root key: %.*s\n", SLICE_ARGS(path));
+    printf("listening on %.*s\n", SLICE_ARGS(url));
+    printf("data store %.*s %.*s/datastore/%.*s/r4/\n", SLICE_ARGS(id), SLICE_ARGS(url),
+           SLICE_ARGS(id));
+    fflush(stdout);
+}
+
+/* Blocked before any thread starts, so that all inherit it and only sigwait()
+ * sees the signals. */
+static void signals_block(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    CHECK(pthread_sigmask(SIG_BLOCK, set, NULL) == 0);
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    CHECK(sigaction(SIGPIPE, &ignore, NULL) == 0);
+}
+
+static int serve(const struct server_settings *settings, struct arena *arena)
+{
+    sigset_t signals;
+    signals_block(&signals);
+    struct server *server;
+    struct slice error;
+    if (server_start(settings, arena, &server, &error)) {
+        fprintf(stderr, "tarn serve: %.*s\n", SLICE_ARGS(error));
+        return 1;
+    }
+    announce(server);
+    int signal_number;
+    CHECK(sigwait(&signals, &signal_number) == 0);
+    /* A second signal does not wait for clients. */
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &signals, NULL) == 0);
+    enum err err = server_stop(server, GRACE_SECONDS);
+    if (err)
+        fprintf(stderr, "tarn serve: the store did not close cleanly: %s\n", err_text(err));
+    return err ? 1 : 0;
+}
+
+int cli_serve(int argc, char **argv)
+{
+    struct serve_options o = { .listen = "127.0.0.1:8080",
+                               .region = "us-east-1",
+                               .account_id = "000000000000",
+                               .behave = "open" };
+    int status = parse(&o, argc, argv);
+    if (status >= 0)
+        return status;
+    struct arena arena;
+    arena_init(&arena, TEXTS_BYTES);
+    struct server_settings settings = { 0 };
+    status = settings_make(&o, &arena, &settings);
+    if (status < 0)
+        status = serve(&settings, &arena);
+    arena_release(&arena);
+    return status;
+}
