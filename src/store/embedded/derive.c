@@ -1,0 +1,83 @@
+/* Deriving the index again: the tail after a crash, or all of it after the
+ * rules changed. In pieces, so that memory stays bounded whatever the size. */
+#include "store/embedded/engine.h"
+#include "store/embedded/rocks.h"
+
+enum { PIECE_DOCS = 512 };
+static const size_t ARENA_BYTES_MAX = (size_t)1 << 30;
+
+struct derivation {
+    struct store *store;
+    struct arena arena; /* of one piece */
+    uint64_t first;     /* document of source 0 */
+    struct run_source sources[PIECE_DOCS];
+    uint32_t count;
+};
+
+static enum err derive_flush(struct derivation *d)
+{
+    if (!d->count)
+        return ERR_NONE;
+    struct postings *p = &d->store->postings;
+    struct run *run = NULL;
+    TRY(run_build(d->sources, d->count, d->store->seed, &d->arena, &run));
+    run->base = d->first;
+    enum err err = postings_reserve(p);
+    if (err) {
+        run_unref(run);
+        return err;
+    }
+    postings_add(p, run);
+    arena_release(&d->arena);
+    d->first += d->count;
+    d->count = 0;
+    postings_settle(p);
+    return p->tail_docs >= POSTINGS_TAIL_DOCS ? postings_checkpoint(p) : ERR_NONE;
+}
+
+static enum err derive_one(struct derivation *d, uint64_t doc)
+{
+    struct store *store = d->store;
+    struct place_row place;
+    struct body_row row;
+    bool found = false;
+    rocksdb_pinnableslice_t *pin = NULL;
+    TRY(store_place_find(store, doc, &found, &place));
+    struct run_source *source = &d->sources[d->count];
+    *source = (struct run_source){ NULL, 0 };
+    if (!found || place.is_deleted)
+        return ERR_NONE;
+    enum err err = store_body_row(store, place.home, place.type, doc, &pin, &row);
+    struct slice body, appendix, id = SLICE_NONE;
+    if (!err)
+        err = store_body_open(store, &row, &d->arena, &body, &appendix);
+    if (!err) {
+        id = slice_of(arena_copy(&d->arena, row.id), row.id.length);
+        err = id.bytes ? ERR_NONE : ERR_NO_MEMORY;
+    }
+    rocksdb_pinnableslice_destroy(pin);
+    TRY(err);
+    struct term *terms = NULL;
+    TRY(store->extract(store->extract_context, types_name(store->types, place.type), id, body,
+                       &d->arena, &terms, &source->count));
+    source->terms = terms;
+    return ERR_NONE;
+}
+
+enum err store_derive(struct store *store, uint64_t covers)
+{
+    struct derivation d = { .store = store, .first = covers + 1 };
+    arena_init(&d.arena, ARENA_BYTES_MAX);
+    enum err err = ERR_NONE;
+    uint64_t last = atomic_load(&store->visible);
+    for (uint64_t doc = covers + 1; !err && doc <= last; doc++) {
+        err = derive_one(&d, doc);
+        d.count++;
+        if (!err && (d.count == PIECE_DOCS || d.arena.total_bytes > ARENA_BYTES_MAX / 8))
+            err = derive_flush(&d);
+    }
+    if (!err)
+        err = derive_flush(&d);
+    arena_release(&d.arena);
+    return err;
+}

@@ -1,0 +1,134 @@
+/* store/embedded/engine.h - the store's state, shared by its files.
+ *
+ * Lock order, outermost first: join_lock of postings, `ordered`, then any one
+ * of the small locks (postings.lock, recent.lock, sync.lock, births, types,
+ * entities, deaths), which are never held together.
+ *
+ * Documents pass three marks, which only grow:
+ *   written   their rows are in RocksDB's memtables, their run in the index
+ *   visible   the log is synced behind them; readers start here
+ *   covers    the segments of the index reach here
+ */
+#ifndef STORE_EMBEDDED_ENGINE_H
+#define STORE_EMBEDDED_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rocksdb/c.h>
+
+#include "base/arena.h"
+#include "store/embedded/birth.h"
+#include "store/embedded/death.h"
+#include "store/embedded/frame.h"
+#include "store/embedded/postings.h"
+#include "store/embedded/recent.h"
+#include "store/embedded/rows.h"
+#include "store/embedded/types.h"
+#include "store/store.h"
+
+enum {
+    ENTITY_BLOCK = 65536, /* numbers made durable at a time */
+};
+
+/* One sync serves every commit written before it began. */
+struct log_sync {
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    bool is_running;
+    uint64_t synced; /* documents up to here */
+};
+
+struct entity_numbers {
+    pthread_mutex_t lock;
+    uint64_t next;
+    uint64_t limit; /* durable: numbers below it may be used */
+};
+
+struct store {
+    rocksdb_t *db;
+    rocksdb_options_t *db_options;
+    rocksdb_options_t *family_options[FAMILY_COUNT];
+    rocksdb_column_family_handle_t *families[FAMILY_COUNT];
+    uint32_t family_ids[FAMILY_COUNT];
+    rocksdb_cache_t *cache;
+    rocksdb_readoptions_t *read_options;
+    rocksdb_writeoptions_t *write_options; /* no sync, no slowdown */
+    rocksdb_writeoptions_t *sync_options;
+
+    char *truth_path, *segment_path; /* owned */
+    store_extract *extract;
+    void *extract_context;
+    uint64_t seed; /* secret; of every hash table that hostile keys reach */
+
+    struct types *types; /* owned */
+    struct births *births; /* owned */
+    struct frame_pool frames;
+    struct deaths deaths;
+    struct postings postings;
+    struct entity_numbers entities;
+    struct log_sync sync;
+    pthread_mutex_t meta_lock;
+
+    pthread_mutex_t ordered; /* the ordered section */
+    struct recent recent;    /* under ordered */
+    uint64_t next_doc;       /* under ordered */
+    int64_t last_instant;    /* under ordered */
+
+    _Atomic uint64_t written;
+    _Atomic uint64_t visible;
+    _Atomic bool is_read_only;
+    _Atomic uint64_t commits, syncs, ordered_ns, ordered_docs, readers;
+    bool is_ready; /* opening went through: there is something to lose */
+};
+
+struct store_reader {
+    struct store *store;
+    uint64_t time;              /* documents up to here */
+    struct postings_view *view; /* taken by the first search */
+};
+
+/* No write can succeed from here on: reopening alone helps. */
+void store_latch(struct store *store);
+
+/* Wait until the documents up to `doc` are durable and visible. */
+MUST_USE enum err store_wait_visible(struct store *store, uint64_t doc);
+
+/* A type's number, made durable if it is new. */
+MUST_USE enum err store_type_number(struct store *store, struct slice name,
+                                    uint16_t *ret_number);
+/* birth_next callback: the next unused entity number; context is the store. */
+MUST_USE enum err store_entity_next(void *context, uint64_t *ret_entity);
+
+MUST_USE enum err meta_put(struct store *store, enum meta_kind kind, struct slice name,
+                           struct slice value);
+
+/* An entity's row; *ret_found false when it has none. */
+MUST_USE enum err store_entity_find(struct store *store, struct slice key, bool *ret_found,
+                                    struct entity_row *ret);
+/* type(2) id, cut from the arena; bytes NULL when memory is short. */
+struct slice entity_key(struct arena *arena, uint16_t type, struct slice id);
+
+/* The stored row of a document's body, still compressed. Release the pin. */
+MUST_USE enum err store_body_row(struct store *store, uint64_t home, uint16_t type,
+                                 uint64_t doc, rocksdb_pinnableslice_t **ret_pin,
+                                 struct body_row *ret);
+MUST_USE enum err store_place_find(struct store *store, uint64_t doc, bool *ret_found,
+                                   struct place_row *ret);
+/* Body and appendix out of a row, into the arena. */
+MUST_USE enum err store_body_open(struct store *store, const struct body_row *row,
+                                  struct arena *arena, struct slice *ret_body,
+                                  struct slice *ret_appendix);
+/* Versions of an entity: the newest with doc <= `doc`. */
+MUST_USE enum err store_version_at(struct store *store, uint64_t entity, uint64_t doc,
+                                   bool *ret_found, struct version_row *ret);
+/* What a body, its appendix and its splice hash to. */
+void store_body_hash(struct slice body, struct slice appendix, uint32_t splice,
+                     uint8_t ret_hash[HASH_BYTES]);
+
+/* Derive the runs of the documents above `covers` again (opening). */
+MUST_USE enum err store_derive(struct store *store, uint64_t covers);
+
+#endif

@@ -1,0 +1,466 @@
+/* Opening and closing: RocksDB's settings, what is restored, what is refused. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/random.h"
+#include "os/thread.h"
+#include "store/embedded/engine.h"
+#include "store/embedded/rocks.h"
+
+enum {
+    DEFAULT_CACHE_BYTES = 64 << 20,
+    DEFAULT_MEMTABLE_BYTES = 16 << 20,
+    LOG_BYTES_MAX = 32 << 20,
+    BLOCK_CHECKSUM_XXH3 = 4,
+    BLOCK_FORMAT = 5,
+    BLOCK_BYTES = 8 * 1024,
+    BLOOM_BITS = 10,
+};
+static const int64_t CLOCK_BEHIND_US_MAX = (int64_t)3600 * 1000 * 1000;
+
+static const char *const family_names[FAMILY_COUNT] = {
+    "default", "entity", "version", "body", "place", "death", "log", "meta", "post",
+};
+
+/* ---- settings ---- */
+
+static rocksdb_options_t *family_options_new(enum family family, size_t memtable_bytes,
+                                             rocksdb_cache_t *cache)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+    rocksdb_options_set_write_buffer_size(o, memtable_bytes);
+    rocksdb_options_set_max_write_buffer_number(o, 6);
+    /* Writers never wait in the ordered section (no_slowdown), so stalls are
+     * pushed far out and the tail of the index is what holds writers back. */
+    rocksdb_options_set_level0_file_num_compaction_trigger(o, 4);
+    rocksdb_options_set_level0_slowdown_writes_trigger(o, 60);
+    rocksdb_options_set_level0_stop_writes_trigger(o, 100);
+    rocksdb_options_set_soft_pending_compaction_bytes_limit(o, (size_t)256 << 30);
+    rocksdb_options_set_hard_pending_compaction_bytes_limit(o, (size_t)512 << 30);
+    bool is_packed = family == FAMILY_BODY; /* its values are zstd frames */
+    rocksdb_options_set_compression(o, is_packed ? rocksdb_no_compression
+                                                 : rocksdb_lz4_compression);
+    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+    rocksdb_block_based_options_set_block_cache(table, cache);
+    rocksdb_block_based_options_set_checksum(table, BLOCK_CHECKSUM_XXH3);
+    rocksdb_block_based_options_set_format_version(table, BLOCK_FORMAT);
+    rocksdb_block_based_options_set_block_size(table, BLOCK_BYTES);
+    if (family == FAMILY_ENTITY) { /* most lookups of a load find nothing */
+        rocksdb_block_based_options_set_filter_policy(
+            table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+        rocksdb_options_set_memtable_whole_key_filtering(o, 1);
+        rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
+    }
+    rocksdb_options_set_block_based_table_factory(o, table);
+    rocksdb_block_based_options_destroy(table);
+    return o;
+}
+
+static void db_options_set(rocksdb_options_t *o)
+{
+    rocksdb_options_set_create_if_missing(o, 1);
+    rocksdb_options_set_create_missing_column_families(o, 1);
+    rocksdb_options_set_max_background_jobs(o, 2);
+    rocksdb_options_set_max_total_wal_size(o, LOG_BYTES_MAX);
+    rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
+    rocksdb_options_set_recycle_log_file_num(o, 0);
+    rocksdb_options_set_keep_log_file_num(o, 4);
+    rocksdb_options_set_stats_dump_period_sec(o, 0);
+    rocksdb_options_set_stats_persist_period_sec(o, 0);
+    rocksdb_options_set_info_log_level(o, 3); /* errors */
+    rocksdb_options_set_max_open_files(o, 512);
+}
+
+static void options_new(struct store *store, const struct store_settings *settings)
+{
+    size_t cache = settings->cache_bytes ? settings->cache_bytes : DEFAULT_CACHE_BYTES;
+    size_t memtable =
+        settings->memtable_bytes ? settings->memtable_bytes : DEFAULT_MEMTABLE_BYTES;
+    store->cache = rocksdb_cache_create_lru(cache);
+    for (size_t f = 0; f < FAMILY_COUNT; f++)
+        store->family_options[f] = family_options_new((enum family)f, memtable, store->cache);
+    store->db_options = rocksdb_options_create();
+    db_options_set(store->db_options);
+    store->read_options = rocksdb_readoptions_create();
+    store->write_options = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_no_slowdown(store->write_options, 1);
+    store->sync_options = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(store->sync_options, 1);
+}
+
+/* ---- opening RocksDB ---- */
+
+static enum err open_error(char *text, struct arena *arena, struct slice *error)
+{
+    *error = arena_printf(arena, "cannot open the store: %s", text);
+    bool is_busy = slice_find(slice_cstr(text), SLICE("lock")) >= 0;
+    enum err err = rocks_err(text);
+    return is_busy ? ERR_BUSY : err;
+}
+
+static enum err rocks_open(struct store *store, struct arena *arena, struct slice *error)
+{
+    char *text = NULL;
+    store->db = rocksdb_open_column_families(
+        store->db_options, store->truth_path, FAMILY_COUNT, family_names,
+        (const rocksdb_options_t *const *)store->family_options, store->families, &text);
+    if (text) {
+        store->db = NULL;
+        return open_error(text, arena, error);
+    }
+    for (size_t f = 0; f < FAMILY_COUNT; f++)
+        store->family_ids[f] = rocksdb_column_family_handle_get_id(store->families[f]);
+    return ERR_NONE;
+}
+
+/* Throw the whole index away: its rules changed. */
+static enum err post_renew(struct store *store)
+{
+    char *error = NULL;
+    rocksdb_drop_column_family(store->db, store->families[FAMILY_POST], &error);
+    TRY(rocks_err(error));
+    rocksdb_column_family_handle_destroy(store->families[FAMILY_POST]);
+    store->families[FAMILY_POST] = rocksdb_create_column_family(
+        store->db, store->family_options[FAMILY_POST], family_names[FAMILY_POST], &error);
+    return rocks_err(error);
+}
+
+/* ---- restoring ---- */
+
+static enum err restore_meta(struct store *store, struct slice key, struct slice value)
+{
+    struct slice name = slice_from(key, 1);
+    const uint8_t *bytes = (const uint8_t *)value.bytes;
+    switch (key.bytes[0]) {
+    case META_FORMAT:
+        return value.length == 4 && get_be32(bytes) == STORE_FORMAT_VERSION ? ERR_NONE
+                                                                            : ERR_UNSUPPORTED;
+    case META_ENTITIES:
+        if (value.length != 8)
+            return ERR_CORRUPT;
+        store->entities.next = store->entities.limit = get_be64(bytes);
+        return ERR_NONE;
+    case META_TYPE:
+        return value.length == 2 ? types_enter(store->types, name, get_be16(bytes)) : ERR_CORRUPT;
+    case META_DICTIONARY:
+        return frame_dictionary_add(&store->frames, value);
+    default:
+        return ERR_NONE;
+    }
+}
+
+/* All but the user's records, which sort last ('u') and may be many. */
+static enum err restore_metas(struct store *store, bool *ret_any)
+{
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
+                                                        store->families[FAMILY_META]);
+    enum err err = ERR_NONE;
+    *ret_any = false;
+    for (rocksdb_iter_seek_to_first(it); !err && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        struct slice key = rocks_iter_key(it);
+        if (!key.length || key.bytes[0] == META_USER)
+            break;
+        *ret_any = true;
+        err = restore_meta(store, key, rocks_iter_value(it));
+    }
+    if (!err)
+        err = rocks_iter_err(it);
+    rocksdb_iter_destroy(it);
+    return err;
+}
+
+/* The last commit says which document and instant come next. */
+static enum err restore_log(struct store *store)
+{
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
+                                                        store->families[FAMILY_LOG]);
+    rocksdb_iter_seek_to_last(it);
+    store->next_doc = 1;
+    store->last_instant = 0;
+    enum err err = ERR_NONE;
+    if (rocksdb_iter_valid(it)) {
+        struct slice key = rocks_iter_key(it), value = rocks_iter_value(it);
+        if (key.length == 8 && value.length == sizeof(struct log_row_bytes)) {
+            const struct log_row_bytes *row = (const struct log_row_bytes *)value.bytes;
+            store->next_doc = get_be64(row->last) + 1;
+            store->last_instant = get_instant((const uint8_t *)key.bytes);
+        } else {
+            err = ERR_CORRUPT;
+        }
+    } else {
+        err = rocks_iter_err(it);
+    }
+    rocksdb_iter_destroy(it);
+    atomic_store(&store->written, store->next_doc - 1);
+    return err;
+}
+
+static enum err restore_dictionary(struct store *store, struct slice dictionary)
+{
+    if (!dictionary.length)
+        return ERR_NONE;
+    uint8_t id[4];
+    size_t known = store->frames.known_count;
+    TRY(frame_dictionary_add(&store->frames, dictionary));
+    put_be32(id, ZSTD_getDictID_fromDict(dictionary.bytes, dictionary.length));
+    if (store->frames.known_count > known)
+        TRY(meta_put(store, META_DICTIONARY, slice_of((char *)id, sizeof id), dictionary));
+    return frame_dictionary_use(&store->frames, dictionary);
+}
+
+static enum err restore(struct store *store, const struct store_settings *settings)
+{
+    bool any = false;
+    TRY(restore_metas(store, &any));
+    if (!any) {
+        uint8_t format[4];
+        put_be32(format, STORE_FORMAT_VERSION);
+        TRY(meta_put(store, META_FORMAT, SLICE_NONE, slice_of((char *)format, sizeof format)));
+        store->entities.next = store->entities.limit = 1;
+    }
+    if (!store->entities.limit)
+        store->entities.next = store->entities.limit = 1;
+    TRY(restore_log(store));
+    return restore_dictionary(store, settings->dictionary);
+}
+
+/* ---- deaths ---- */
+
+static enum err death_load_page(void *context, uint64_t first, struct death_page *page,
+                                bool *ret_any)
+{
+    struct store *store = context;
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
+                                                        store->families[FAMILY_DEATH]);
+    uint8_t key[8];
+    put_be64(key, first);
+    enum err err = ERR_NONE;
+    rocksdb_iter_seek(it, (char *)key, sizeof key);
+    for (; !err && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        struct slice k = rocks_iter_key(it), v = rocks_iter_value(it);
+        if (k.length != 8 || v.length != 8) {
+            err = ERR_CORRUPT;
+            break;
+        }
+        uint64_t doc = get_be64((const uint8_t *)k.bytes);
+        if (doc - first >= DEATH_PAGE_DOCS)
+            break;
+        death_page_enter(page, doc, get_be64((const uint8_t *)v.bytes));
+        *ret_any = true;
+    }
+    if (!err)
+        err = rocks_iter_err(it);
+    rocksdb_iter_destroy(it);
+    return err;
+}
+
+static enum err death_look_up(void *context, uint64_t doc, uint64_t *ret_killer)
+{
+    struct store *store = context;
+    uint8_t key[8];
+    put_be64(key, doc);
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct slice value;
+    TRY(rocks_get(store->db, store->read_options, store->families[FAMILY_DEATH],
+                  slice_of((char *)key, sizeof key), &pin, &value));
+    enum err err = pin && value.length == 8 ? ERR_NONE : ERR_CORRUPT;
+    if (!err)
+        *ret_killer = get_be64((const uint8_t *)value.bytes);
+    rocksdb_pinnableslice_destroy(pin);
+    return err;
+}
+
+/* ---- the index ---- */
+
+static void checkpoint_failed(void *context, enum err err)
+{
+    (void)err;
+    store_latch(context);
+}
+
+/* A segment of other rules, or one that claims documents the truth does not
+ * have, is thrown away and derived again: it can only cost time. */
+static enum err index_open(struct store *store, uint64_t rules_hash)
+{
+    bool found = false;
+    struct segment_covers covers = { 0 };
+    TRY(segment_covers_read(store->db, store->families[FAMILY_POST], &found, &covers));
+    if (found && (covers.rules_hash != rules_hash || covers.last > atomic_load(&store->written))) {
+        TRY(post_renew(store));
+        covers.last = 0;
+    }
+    const struct postings_settings settings = {
+        .db = store->db,
+        .family = store->families[FAMILY_POST],
+        .options = store->family_options[FAMILY_POST],
+        .path = store->segment_path,
+        .rules_hash = rules_hash,
+        .visible = &store->visible,
+        .ordered = &store->ordered,
+        .failed = checkpoint_failed,
+        .context = store,
+    };
+    TRY(postings_open(&store->postings, &settings, covers.last));
+    TRY(store_derive(store, covers.last));
+    return postings_start(&store->postings);
+}
+
+/* ---- the store ---- */
+
+static char *path_join(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size); /* kept until the store closes */
+    if (path)
+        snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+static enum err store_init(struct store *store, const struct store_settings *settings)
+{
+    store->extract = settings->extract;
+    store->extract_context = settings->extract_context;
+    store->seed = os_random_u64();
+    mutex_init(&store->ordered);
+    mutex_init(&store->meta_lock);
+    mutex_init(&store->sync.lock);
+    mutex_init(&store->entities.lock);
+    cond_init(&store->sync.done);
+    frame_pool_init(&store->frames);
+    options_new(store, settings);
+    TRY(recent_init(&store->recent));
+    TRY(deaths_init(&store->deaths, death_load_page, death_look_up, store));
+    store->types = malloc(sizeof *store->types);
+    store->births = malloc(sizeof *store->births);
+    store->truth_path = path_join(settings->folder, "truth");
+    store->segment_path = path_join(settings->folder, "segment.new");
+    if (store->types)
+        types_init(store->types);
+    if (store->births)
+        births_init(store->births, store->seed);
+    return store->types && store->births && store->truth_path && store->segment_path
+               ? ERR_NONE
+               : ERR_NO_MEMORY;
+}
+
+static void store_free(struct store *store)
+{
+    postings_close(&store->postings);
+    for (size_t f = 0; f < FAMILY_COUNT; f++) {
+        if (store->families[f])
+            rocksdb_column_family_handle_destroy(store->families[f]);
+    }
+    if (store->db)
+        rocksdb_close(store->db);
+    for (size_t f = 0; f < FAMILY_COUNT; f++)
+        rocksdb_options_destroy(store->family_options[f]);
+    rocksdb_options_destroy(store->db_options);
+    rocksdb_readoptions_destroy(store->read_options);
+    rocksdb_writeoptions_destroy(store->write_options);
+    rocksdb_writeoptions_destroy(store->sync_options);
+    rocksdb_cache_destroy(store->cache);
+    deaths_release(&store->deaths);
+    recent_release(&store->recent);
+    if (store->types)
+        types_release(store->types);
+    if (store->births)
+        births_release(store->births);
+    free(store->types);
+    free(store->births);
+    free(store->truth_path);
+    free(store->segment_path);
+    frame_pool_release(&store->frames);
+    cond_destroy(&store->sync.done);
+    mutex_destroy(&store->entities.lock);
+    mutex_destroy(&store->sync.lock);
+    mutex_destroy(&store->meta_lock);
+    mutex_destroy(&store->ordered);
+    free(store);
+}
+
+static enum err open_all(struct store *store, const struct store_settings *settings,
+                         struct arena *arena, struct slice *error)
+{
+    *error = SLICE("cannot open the store");
+    TRY(store_init(store, settings));
+    TRY(os_folder_make(settings->folder, 0700));
+    TRY(os_folder_remove(store->segment_path)); /* left by a crash */
+    TRY(rocks_open(store, arena, error));
+    *error = SLICE("the store's small records are damaged or of another version");
+    TRY(restore(store, settings));
+    if (store->last_instant > os_now_us() + CLOCK_BEHIND_US_MAX &&
+        !settings->accept_clock_ahead) {
+        *error = SLICE("the clock is more than an hour behind the store's last write; set the "
+                       "clock, or accept that new instants continue from there");
+        return ERR_CONFLICT;
+    }
+    /* What recovery found is durable before anybody sees it. */
+    char *text = NULL;
+    rocksdb_flush_wal(store->db, 1, &text);
+    TRY(rocks_err(text));
+    store->sync.synced = atomic_load(&store->written);
+    atomic_store(&store->visible, store->sync.synced);
+    *error = SLICE("the index could not be derived from the stored bodies");
+    TRY(index_open(store, settings->rules_hash));
+    *error = SLICE_NONE;
+    store->is_ready = true;
+    return ERR_NONE;
+}
+
+enum err store_open(const struct store_settings *settings, struct arena *arena,
+                    struct store **ret_store, struct slice *error)
+{
+    CHECK(settings->extract);
+    struct store *store = calloc(1, sizeof *store); /* lives until store_close() */
+    if (!store)
+        return ERR_NO_MEMORY;
+    enum err err = open_all(store, settings, arena, error);
+    if (err) {
+        store_free(store);
+        return err;
+    }
+    *ret_store = store;
+    return ERR_NONE;
+}
+
+/* Leave nothing to replay: the tail goes to a segment, the memtables to
+ * files, so that the next start reads neither log nor bodies. */
+static enum err close_flush(struct store *store)
+{
+    enum err err = postings_checkpoint(&store->postings);
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    for (size_t f = 0; f < FAMILY_COUNT; f++) {
+        char *error = NULL;
+        rocksdb_flush_cf(store->db, options, store->families[f], &error);
+        enum err one = rocks_err(error);
+        err = err ? err : one;
+    }
+    rocksdb_flushoptions_destroy(options);
+    return err;
+}
+
+enum err store_close(struct store *store)
+{
+    if (!store)
+        return ERR_NONE;
+    CHECK(atomic_load(&store->readers) == 0);
+    postings_stop(&store->postings);
+    enum err err = atomic_load(&store->is_read_only) ? ERR_READ_ONLY : close_flush(store);
+    store_free(store);
+    return err;
+}
+
+void store_figures(struct store *store, struct store_figures *ret)
+{
+    *ret = (struct store_figures){
+        .documents = atomic_load(&store->written),
+        .commits = atomic_load(&store->commits),
+        .syncs = atomic_load(&store->syncs),
+        .ordered_ns = atomic_load(&store->ordered_ns),
+        .ordered_docs = atomic_load(&store->ordered_docs),
+        .is_read_only = atomic_load(&store->is_read_only),
+        .index_is_ready = store->is_ready,
+    };
+}

@@ -1,0 +1,327 @@
+#include "store/embedded/postings.h"
+
+#include <stdlib.h>
+
+#include "os/clock.h"
+#include "os/thread.h"
+#include "store/embedded/rocks.h"
+
+/* Views outlive whoever made them: hence the heap. */
+static struct postings_view *view_new(uint32_t count)
+{
+    struct postings_view *view =
+        malloc(sizeof *view + (size_t)(count ? count : 1) * sizeof(struct run *));
+    if (view)
+        *view = (struct postings_view){ .references = 1, .count = count };
+    return view;
+}
+
+struct postings_view *postings_view_take(struct postings *p)
+{
+    mutex_lock(&p->lock);
+    struct postings_view *view = p->current;
+    atomic_fetch_add_explicit(&view->references, 1, memory_order_relaxed);
+    mutex_unlock(&p->lock);
+    return view;
+}
+
+void postings_view_give(struct postings_view *view)
+{
+    if (!view || atomic_fetch_sub_explicit(&view->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (uint32_t i = 0; i < view->count; i++)
+        run_unref(view->runs[i]);
+    free(view);
+}
+
+/* Under the lock. Returns the view to give back once the lock is free. */
+static struct postings_view *publish(struct postings *p, struct postings_view *view)
+{
+    struct postings_view *old = p->current;
+    p->current = view;
+    p->tail_docs = 0;
+    p->tail_bytes = 0;
+    for (uint32_t i = 0; i < view->count; i++) {
+        p->tail_docs += view->runs[i]->span;
+        p->tail_bytes += view->runs[i]->size_bytes;
+    }
+    return old;
+}
+
+enum err postings_open(struct postings *p, const struct postings_settings *settings,
+                       uint64_t covers)
+{
+    *p = (struct postings){ .settings = *settings };
+    p->current = view_new(0);
+    if (!p->current)
+        return ERR_NO_MEMORY;
+    p->current->covers = covers;
+    mutex_init(&p->lock);
+    mutex_init(&p->join_lock);
+    cond_init(&p->work);
+    cond_init(&p->room);
+    return ERR_NONE;
+}
+
+void postings_stop(struct postings *p)
+{
+    mutex_lock(&p->lock);
+    p->stop = true;
+    cond_broadcast(&p->work);
+    mutex_unlock(&p->lock);
+    if (p->is_running)
+        thread_join(p->thread);
+    p->is_running = false;
+}
+
+void postings_close(struct postings *p)
+{
+    if (!p->current)
+        return;
+    postings_stop(p);
+    postings_view_give(p->current);
+    p->current = NULL;
+    free(p->spare);
+    cond_destroy(&p->room);
+    cond_destroy(&p->work);
+    mutex_destroy(&p->join_lock);
+    mutex_destroy(&p->lock);
+}
+
+/* ---- adding ---- */
+
+/* Only the ordered section adds, so the view can shrink but not grow before
+ * postings_add() uses the spare. */
+enum err postings_reserve(struct postings *p)
+{
+    mutex_lock(&p->lock);
+    uint32_t count = p->current->count;
+    mutex_unlock(&p->lock);
+    if (p->spare && p->spare->count > count)
+        return ERR_NONE;
+    free(p->spare);
+    p->spare = view_new(count + 1 + POSTINGS_RUNS_MAX);
+    return p->spare ? ERR_NONE : ERR_NO_MEMORY;
+}
+
+void postings_add(struct postings *p, struct run *run)
+{
+    mutex_lock(&p->lock);
+    struct postings_view *view = p->spare;
+    CHECK(view && view->count > p->current->count);
+    p->spare = NULL;
+    view->covers = p->current->covers;
+    view->count = p->current->count;
+    for (uint32_t i = 0; i < view->count; i++)
+        view->runs[i] = run_ref(p->current->runs[i]);
+    view->runs[view->count++] = run;
+    struct postings_view *old = publish(p, view);
+    if (p->tail_docs >= POSTINGS_TAIL_DOCS || p->tail_bytes >= POSTINGS_TAIL_BYTES)
+        cond_signal(&p->work);
+    mutex_unlock(&p->lock);
+    postings_view_give(old);
+}
+
+/* ---- joining ---- */
+
+/* Under the lock: the longest end of the view worth joining. Starts with the
+ * newest half and takes in older runs while they weigh no more than all newer
+ * ones together, so each posting is joined about log2 times. */
+static uint32_t join_from(const struct postings *p)
+{
+    const struct postings_view *view = p->current;
+    if (view->count - p->frozen <= POSTINGS_RUNS_MAX)
+        return view->count;
+    uint32_t from = view->count;
+    uint64_t weight = 0;
+    while (from > p->frozen) {
+        uint64_t next = run_weight(view->runs[from - 1]);
+        if (view->count - from >= POSTINGS_RUNS_MAX / 2 && next > weight)
+            break;
+        weight += next;
+        from--;
+    }
+    return from;
+}
+
+/* Under the lock: `run` takes the place of `count` runs starting at `first`.
+ * Frozen runs may have gone meanwhile, so the place is looked up. */
+static struct postings_view *replace(struct postings *p, const struct run *first,
+                                     uint32_t count, struct run *run)
+{
+    const struct postings_view *old = p->current;
+    uint32_t at = 0;
+    while (at < old->count && old->runs[at] != first)
+        at++;
+    CHECK(at + count <= old->count);
+    struct postings_view *view = view_new(old->count - count + (run ? 1 : 0));
+    if (!view)
+        return NULL;
+    view->covers = old->covers;
+    uint32_t made = 0;
+    for (uint32_t i = 0; i < old->count; i++) {
+        if (i == at && run)
+            view->runs[made++] = run_ref(run);
+        if (i < at || i >= at + count)
+            view->runs[made++] = run_ref(old->runs[i]);
+    }
+    CHECK(made == view->count);
+    return view;
+}
+
+static bool join_once(struct postings *p)
+{
+    mutex_lock(&p->lock);
+    struct postings_view *view = p->current;
+    atomic_fetch_add_explicit(&view->references, 1, memory_order_relaxed);
+    uint32_t from = join_from(p);
+    mutex_unlock(&p->lock);
+
+    uint32_t count = view->count - from;
+    struct run *run = NULL;
+    struct postings_view *made = NULL, *old = NULL;
+    if (count > 1 && run_join(view->runs + from, count, &run) == ERR_NONE) {
+        mutex_lock(&p->lock);
+        made = replace(p, view->runs[from], count, run);
+        old = made ? publish(p, made) : NULL;
+        mutex_unlock(&p->lock);
+    }
+    run_unref(run);
+    postings_view_give(old);
+    postings_view_give(view);
+    return made != NULL;
+}
+
+/* Whoever finds another at it leaves it to that one. Memory too short to join
+ * leaves more runs, which is slower and still right. */
+void postings_settle(struct postings *p)
+{
+    if (pthread_mutex_trylock(&p->join_lock) != 0)
+        return;
+    while (join_once(p))
+        ;
+    mutex_unlock(&p->join_lock);
+}
+
+enum err postings_wait(struct postings *p)
+{
+    for (int waited_ms = 0; waited_ms < POSTINGS_WAIT_MS; waited_ms++) {
+        mutex_lock(&p->lock);
+        bool full = p->tail_docs > POSTINGS_TAIL_DOCS_MAX || p->tail_bytes > POSTINGS_TAIL_BYTES_MAX;
+        if (full)
+            cond_signal(&p->work);
+        mutex_unlock(&p->lock);
+        if (!full)
+            return ERR_NONE;
+        os_sleep_us(1000);
+    }
+    return ERR_BUSY;
+}
+
+/* ---- checkpoints ---- */
+
+/* The runs that a segment may hold: all of their documents are visible. */
+static struct postings_view *freeze(struct postings *p)
+{
+    mutex_lock(&p->join_lock);
+    mutex_lock(&p->lock);
+    uint64_t visible = atomic_load_explicit(p->settings.visible, memory_order_acquire);
+    struct postings_view *view = p->current;
+    uint32_t count = 0;
+    while (count < view->count && run_last(view->runs[count]) <= visible)
+        count++;
+    p->frozen = count;
+    if (count)
+        atomic_fetch_add_explicit(&view->references, 1, memory_order_relaxed);
+    mutex_unlock(&p->lock);
+    mutex_unlock(&p->join_lock);
+    return count ? view : NULL;
+}
+
+/* The log is synced and nothing written while RocksDB takes the file in: its
+ * manifest notes the current log, and after a power cut must not name one
+ * behind which an older log is torn. Syncing once before keeps that short. */
+static enum err take_in(const struct postings_settings *s)
+{
+    char *error = NULL;
+    rocksdb_flush_wal(s->db, 1, &error);
+    TRY(rocks_err(error));
+    rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
+    rocksdb_ingestexternalfileoptions_set_move_files(options, 1);
+    const char *paths[1] = { s->path };
+    mutex_lock(s->ordered);
+    rocksdb_flush_wal(s->db, 1, &error);
+    if (!error)
+        rocksdb_ingest_external_file_cf(s->db, s->family, paths, 1, options, &error);
+    mutex_unlock(s->ordered);
+    rocksdb_ingestexternalfileoptions_destroy(options);
+    return rocks_err(error);
+}
+
+enum err postings_checkpoint(struct postings *p)
+{
+    struct postings_view *view = freeze(p);
+    if (!view)
+        return ERR_NONE;
+    uint32_t count = p->frozen; /* only this thread changes it */
+    uint64_t last = run_last(view->runs[count - 1]);
+    enum err err =
+        segment_write(p->settings.options, p->settings.path, view->runs, count,
+                      p->settings.rules_hash);
+    if (!err)
+        err = take_in(&p->settings);
+    struct postings_view *made = NULL, *old = NULL;
+    mutex_lock(&p->lock);
+    if (!err) {
+        made = replace(p, view->runs[0], count, NULL);
+        err = made ? ERR_NONE : ERR_NO_MEMORY;
+    }
+    if (made) {
+        made->covers = last;
+        old = publish(p, made);
+    }
+    p->frozen = 0;
+    mutex_unlock(&p->lock);
+    postings_view_give(old);
+    postings_view_give(view);
+    return err;
+}
+
+static bool is_due(const struct postings *p)
+{
+    return p->tail_docs >= POSTINGS_TAIL_DOCS || p->tail_bytes >= POSTINGS_TAIL_BYTES;
+}
+
+static void *thread_run(void *context)
+{
+    struct postings *p = context;
+    mutex_lock(&p->lock);
+    while (!p->stop) {
+        if (!is_due(p)) {
+            cond_wait(&p->work, &p->lock);
+            continue;
+        }
+        uint64_t before = p->current->covers;
+        mutex_unlock(&p->lock);
+        enum err err = postings_checkpoint(p);
+        if (err)
+            p->settings.failed(p->settings.context, err);
+        mutex_lock(&p->lock);
+        if (err)
+            break;
+        if (p->current->covers == before && !p->stop) { /* nothing visible yet */
+            mutex_unlock(&p->lock);
+            os_sleep_us(1000);
+            mutex_lock(&p->lock);
+        }
+    }
+    mutex_unlock(&p->lock);
+    return NULL;
+}
+
+enum err postings_start(struct postings *p)
+{
+    TRY(thread_start(&p->thread, thread_run, p));
+    p->is_running = true;
+    return ERR_NONE;
+}

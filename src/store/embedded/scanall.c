@@ -1,0 +1,58 @@
+/* Every posting of a view, for store_check(). */
+#include "store/embedded/cursor.h"
+#include "store/embedded/rocks.h"
+
+enum { PIECE = 256 };
+
+static enum err all_of_run(const struct run *run, scan_all_visit *visit, void *context)
+{
+    for (uint32_t k = 0; k < run->key_count; k++) {
+        const struct run_key *key = &run->keys[k];
+        for (uint32_t from = key->docs_at; from < key[1].docs_at;) {
+            uint64_t docs[PIECE];
+            uint32_t n = MIN(key[1].docs_at - from, (uint32_t)PIECE);
+            for (uint32_t i = 0; i < n; i++)
+                docs[i] = run->base + run->docs[from + i];
+            TRY(visit(context, key->field, run_value(run, key), docs, n));
+            from += n;
+        }
+    }
+    return ERR_NONE;
+}
+
+static enum err all_of_block(uint64_t covers, struct slice key, struct slice value,
+                             struct segment_block *block, scan_all_visit *visit, void *context)
+{
+    char text[TERM_VALUE_BYTES_MAX];
+    uint32_t field = 0;
+    size_t size = 0;
+    uint64_t first = 0;
+    if (!segment_key_parse(key, &field, text, &size, &first))
+        return ERR_CORRUPT;
+    TRY(segment_block_parse(first, value, block));
+    size_t count = block->count;
+    while (count && block->docs[count - 1] > covers)
+        count--;
+    return visit(context, field, slice_of(text, size), block->docs, count);
+}
+
+enum err postings_scan_all(const struct postings_reader *reader, scan_all_visit *visit,
+                           void *context)
+{
+    const struct postings_settings *settings = &reader->postings->settings;
+    rocksdb_iterator_t *it =
+        rocksdb_create_iterator_cf(settings->db, reader->options, settings->family);
+    struct segment_block block;
+    const char first = SEGMENT_POSTING;
+    enum err err = ERR_NONE;
+    rocksdb_iter_seek(it, &first, 1);
+    for (; !err && reader->view->covers && rocksdb_iter_valid(it); rocksdb_iter_next(it))
+        err = all_of_block(reader->view->covers, rocks_iter_key(it), rocks_iter_value(it), &block,
+                           visit, context);
+    if (!err)
+        err = rocks_iter_err(it);
+    rocksdb_iter_destroy(it);
+    for (uint32_t r = 0; !err && r < reader->view->count; r++)
+        err = all_of_run(reader->view->runs[r], visit, context);
+    return err;
+}

@@ -1,0 +1,494 @@
+/* Plans: a tree of cursors, each of which can seek to the first document at or
+ * above a number. Cursors know nothing of deaths; the loop at the top asks. */
+#include "store/embedded/cursor.h"
+#include "store/embedded/docset.h"
+#include "store/embedded/engine.h"
+#include "store/embedded/rocks.h"
+
+enum { PLAN_DEPTH_MAX = 64, OR_CURSORS_MAX = 4 };
+static const size_t COUNT_ARENA_BYTES = (size_t)512 << 20;
+
+enum cursor_kind {
+    CURSOR_NONE,
+    CURSOR_SPAN, /* all documents low..high */
+    CURSOR_TERM,
+    CURSOR_SET,
+    CURSOR_AND,
+    CURSOR_OR,
+    CURSOR_NOT,
+};
+
+struct cursor {
+    enum cursor_kind kind;
+    uint64_t estimate; /* of matches, for the order of AND */
+    uint64_t low, high;
+    struct term_cursor term;
+    struct docset set;
+    struct cursor *children; /* in the arena */
+    size_t child_count;
+    uint64_t current; /* OR, NOT: the child's last answer, as this one's parent asked */
+    enum err err;     /* of a term below, found when it ends early */
+};
+
+struct search {
+    struct store *store;
+    struct arena *arena;
+    uint64_t time;
+    struct postings_reader postings;
+};
+
+/* ---- seeking ---- */
+
+static uint64_t cursor_seek(struct cursor *c, uint64_t doc);
+
+/* Invariant: no document below `doc` that all children have was passed over. */
+static uint64_t and_seek(struct cursor *c, uint64_t doc)
+{
+    for (size_t i = 0; i < c->child_count;) {
+        uint64_t found = cursor_seek(&c->children[i], doc);
+        if (found == DOC_END)
+            return DOC_END;
+        i = found == doc || i == 0 ? i + 1 : 0;
+        doc = found;
+    }
+    return doc;
+}
+
+static uint64_t or_seek(struct cursor *c, uint64_t doc)
+{
+    uint64_t best = DOC_END;
+    for (size_t i = 0; i < c->child_count; i++) {
+        struct cursor *child = &c->children[i];
+        if (child->current < doc)
+            child->current = cursor_seek(child, doc);
+        best = MIN(best, child->current);
+    }
+    return best;
+}
+
+static uint64_t not_seek(struct cursor *c, uint64_t doc)
+{
+    struct cursor *child = &c->children[0];
+    for (; doc <= c->high; doc++) {
+        if (child->current < doc)
+            child->current = cursor_seek(child, doc);
+        if (child->current != doc)
+            return doc;
+    }
+    return DOC_END;
+}
+
+static uint64_t cursor_seek(struct cursor *c, uint64_t doc)
+{
+    switch (c->kind) {
+    case CURSOR_NONE:
+        return DOC_END;
+    case CURSOR_SPAN:
+        doc = MAX(doc, c->low);
+        return doc <= c->high ? doc : DOC_END;
+    case CURSOR_TERM:
+        return term_cursor_seek(&c->term, doc);
+    case CURSOR_SET:
+        return docset_seek(&c->set, doc);
+    case CURSOR_AND:
+        return and_seek(c, doc);
+    case CURSOR_OR:
+        return or_seek(c, doc);
+    case CURSOR_NOT:
+        return not_seek(c, doc);
+    }
+    return DOC_END;
+}
+
+static enum err cursor_err(const struct cursor *c)
+{
+    enum err err = c->kind == CURSOR_TERM ? c->term.err : ERR_NONE;
+    for (size_t i = 0; !err && i < c->child_count; i++)
+        err = cursor_err(&c->children[i]);
+    return err;
+}
+
+static void cursor_close(struct cursor *c)
+{
+    if (c->kind == CURSOR_TERM)
+        term_cursor_close(&c->term);
+    for (size_t i = 0; i < c->child_count; i++)
+        cursor_close(&c->children[i]);
+}
+
+/* ---- opening ---- */
+
+static enum err gather_visit(void *context, struct slice value, const uint64_t *docs,
+                             size_t count)
+{
+    (void)value;
+    return docset_add(context, docs, count);
+}
+
+static enum err open_scan(struct search *s, const struct plan *plan, struct cursor *c)
+{
+    c->kind = CURSOR_SET;
+    docset_init(&c->set, s->time, s->arena);
+    TRY(postings_scan(&s->postings, plan, gather_visit, &c->set));
+    docset_sort(&c->set);
+    c->estimate = c->set.bits ? s->time / 4 : c->set.count;
+    return ERR_NONE;
+}
+
+static enum err open_id(struct search *s, const struct plan *plan, struct cursor *c)
+{
+    struct store_reader reader = { .store = s->store, .time = s->time };
+    struct store_version head;
+    bool found = false;
+    TRY(store_head_meta(&reader, plan->from, plan->to, &found, &head));
+    if (!found || head.is_deleted)
+        return ERR_NONE;
+    c->kind = CURSOR_SPAN;
+    c->low = c->high = head.doc;
+    c->estimate = 1;
+    return ERR_NONE;
+}
+
+/* The first document committed at or after an instant; past the last commit
+ * the one that would come next. */
+static enum err doc_of_instant(struct search *s, int64_t instant, uint64_t *ret_doc)
+{
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(s->store->db, s->store->read_options,
+                                                        s->store->families[FAMILY_LOG]);
+    uint8_t key[8];
+    put_instant(key, instant);
+    rocksdb_iter_seek(it, (char *)key, sizeof key);
+    enum err err = ERR_NONE;
+    *ret_doc = s->time + 1;
+    if (!rocksdb_iter_valid(it))
+        err = rocks_iter_err(it);
+    else if (rocks_iter_value(it).length != sizeof(struct log_row_bytes))
+        err = ERR_CORRUPT;
+    else
+        *ret_doc = get_be64((const uint8_t *)rocks_iter_value(it).bytes);
+    rocksdb_iter_destroy(it);
+    return err;
+}
+
+static enum err open_instant(struct search *s, const struct plan *plan, struct cursor *c)
+{
+    uint64_t end = 0;
+    if (plan->instant_low >= plan->instant_high)
+        return ERR_NONE;
+    TRY(doc_of_instant(s, plan->instant_low, &c->low));
+    TRY(doc_of_instant(s, plan->instant_high, &end));
+    if (end <= c->low)
+        return ERR_NONE;
+    c->kind = CURSOR_SPAN;
+    c->high = MIN(end - 1, s->time);
+    c->estimate = c->high >= c->low ? c->high - c->low + 1 : 0;
+    return ERR_NONE;
+}
+
+static enum err cursor_open(struct search *s, const struct plan *plan, int depth,
+                            struct cursor *c);
+
+static enum err open_children(struct search *s, const struct plan *plan, int depth,
+                              struct cursor *c)
+{
+    c->children = arena_array(s->arena, plan->child_count, sizeof *c->children);
+    if (!c->children)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < plan->child_count; i++) {
+        c->child_count = i + 1; /* closed whether or not it opens */
+        TRY(cursor_open(s, plan->children[i], depth + 1, &c->children[i]));
+    }
+    return ERR_NONE;
+}
+
+/* The rarest leads: each of its documents costs one seek in the others. */
+static void and_order(struct cursor *c)
+{
+    c->estimate = c->child_count ? UINT64_MAX : 0;
+    for (size_t i = 0; i < c->child_count; i++) {
+        c->estimate = MIN(c->estimate, c->children[i].estimate);
+        for (size_t k = i; k > 0 && c->children[k].estimate < c->children[k - 1].estimate; k--) {
+            struct cursor held = c->children[k];
+            c->children[k] = c->children[k - 1];
+            c->children[k - 1] = held;
+        }
+    }
+}
+
+/* With many children every step would ask them all, so they are emptied into
+ * one set, each cursor open only while it is read. */
+static enum err open_wide_or(struct search *s, const struct plan *plan, int depth,
+                             struct cursor *c)
+{
+    c->kind = CURSOR_SET;
+    docset_init(&c->set, s->time, s->arena);
+    for (size_t i = 0; i < plan->child_count; i++) {
+        struct cursor child = { .kind = CURSOR_NONE };
+        enum err err = cursor_open(s, plan->children[i], depth + 1, &child);
+        uint64_t doc = err ? DOC_END : cursor_seek(&child, 1);
+        for (; !err && doc <= s->time; doc = cursor_seek(&child, doc + 1))
+            err = docset_add(&c->set, &doc, 1);
+        if (!err)
+            err = cursor_err(&child);
+        cursor_close(&child);
+        TRY(err);
+    }
+    docset_sort(&c->set);
+    c->estimate = c->set.bits ? s->time / 4 : c->set.count;
+    return ERR_NONE;
+}
+
+static enum err open_logic(struct search *s, const struct plan *plan, int depth,
+                           struct cursor *c)
+{
+    if (plan->kind == PLAN_OR && plan->child_count > OR_CURSORS_MAX)
+        return open_wide_or(s, plan, depth, c);
+    if (plan->kind == PLAN_NOT && plan->child_count != 1)
+        return ERR_INVALID;
+    if (plan->kind != PLAN_NOT && !plan->child_count) {
+        c->kind = plan->kind == PLAN_AND ? CURSOR_SPAN : CURSOR_NONE;
+        c->low = 1;
+        c->high = c->estimate = s->time;
+        return ERR_NONE;
+    }
+    TRY(open_children(s, plan, depth, c));
+    c->high = s->time;
+    if (plan->kind == PLAN_AND) {
+        c->kind = CURSOR_AND;
+        and_order(c);
+    } else if (plan->kind == PLAN_OR) {
+        c->kind = CURSOR_OR;
+        for (size_t i = 0; i < c->child_count; i++)
+            c->estimate += MIN(c->children[i].estimate, s->time);
+    } else {
+        c->kind = CURSOR_NOT;
+        c->estimate = s->time;
+    }
+    return ERR_NONE;
+}
+
+static enum err cursor_open(struct search *s, const struct plan *plan, int depth,
+                            struct cursor *c)
+{
+    *c = (struct cursor){ .kind = CURSOR_NONE };
+    if (depth > PLAN_DEPTH_MAX)
+        return ERR_LIMIT;
+    switch (plan->kind) {
+    case PLAN_NONE:
+        return ERR_NONE;
+    case PLAN_ALL:
+        c->kind = CURSOR_SPAN;
+        c->low = 1;
+        c->high = c->estimate = s->time;
+        return ERR_NONE;
+    case PLAN_TERM:
+        c->kind = CURSOR_TERM;
+        TRY(term_cursor_open(&c->term, &s->postings, plan->field, plan->from, s->arena));
+        c->estimate = term_cursor_estimate(&c->term);
+        return ERR_NONE;
+    case PLAN_PREFIX:
+    case PLAN_RANGE:
+    case PLAN_CONTAINS:
+        return open_scan(s, plan, c);
+    case PLAN_ID:
+        return open_id(s, plan, c);
+    case PLAN_INSTANT:
+        return open_instant(s, plan, c);
+    case PLAN_AND:
+    case PLAN_OR:
+    case PLAN_NOT:
+        return open_logic(s, plan, depth, c);
+    }
+    return ERR_INVALID;
+}
+
+/* ---- running ---- */
+
+static enum err search_begin(struct store_reader *reader, struct arena *arena, struct search *s)
+{
+    if (!reader->view)
+        reader->view = postings_view_take(&reader->store->postings);
+    *s = (struct search){ .store = reader->store, .arena = arena, .time = reader->time };
+    s->postings = (struct postings_reader){ .postings = &reader->store->postings,
+                                            .view = reader->view,
+                                            .options = reader->store->read_options };
+    return ERR_NONE;
+}
+
+/* The next live match at or above doc; DOC_END. */
+static enum err next_live(const struct search *s, struct cursor *c, uint64_t doc,
+                          uint64_t *ret_doc)
+{
+    for (;; doc++) {
+        bool alive = false;
+        doc = cursor_seek(c, doc);
+        if (doc > s->time) {
+            *ret_doc = DOC_END;
+            return cursor_err(c);
+        }
+        TRY(death_is_alive(&s->store->deaths, doc, s->time, &alive));
+        if (alive) {
+            *ret_doc = doc;
+            return ERR_NONE;
+        }
+    }
+}
+
+static enum err collect(const struct search *s, struct cursor *c, uint64_t after, size_t limit,
+                        uint64_t **ret_docs, size_t *ret_count)
+{
+    size_t room = MIN(limit, (size_t)64), count = 0;
+    uint64_t *docs = arena_array(s->arena, room, sizeof *docs);
+    if (!docs)
+        return ERR_LIMIT;
+    uint64_t doc = after;
+    while (count < limit) {
+        TRY(next_live(s, c, doc + 1, &doc));
+        if (doc == DOC_END)
+            break;
+        if (count == room) {
+            uint64_t *larger = arena_raw(s->arena, 2 * room * sizeof *docs);
+            if (!larger)
+                return ERR_LIMIT;
+            memcpy(larger, docs, count * sizeof *docs);
+            docs = larger;
+            room *= 2;
+        }
+        docs[count++] = doc;
+    }
+    *ret_docs = docs;
+    *ret_count = count;
+    return ERR_NONE;
+}
+
+/* Scratch and result share the arena, and the result comes last: what the
+ * cursors took stays until the caller releases it. */
+enum err store_search(struct store_reader *reader, const struct plan *plan, uint64_t after,
+                      size_t limit, struct arena *arena, uint64_t **ret_docs, size_t *ret_count)
+{
+    struct search s;
+    struct cursor c;
+    *ret_count = 0;
+    *ret_docs = NULL;
+    if (after >= reader->time || !limit)
+        return ERR_NONE;
+    TRY(search_begin(reader, arena, &s));
+    enum err err = cursor_open(&s, plan, 0, &c);
+    if (!err)
+        err = collect(&s, &c, after, limit, ret_docs, ret_count);
+    cursor_close(&c);
+    return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
+}
+
+enum err store_count(struct store_reader *reader, const struct plan *plan, uint64_t *ret_count)
+{
+    struct search s;
+    struct cursor c;
+    struct arena arena;
+    uint64_t count = 0, doc = 0;
+    arena_init(&arena, COUNT_ARENA_BYTES);
+    TRY(search_begin(reader, &arena, &s));
+    enum err err = cursor_open(&s, plan, 0, &c);
+    while (!err && !(err = next_live(&s, &c, doc + 1, &doc)) && doc != DOC_END)
+        count++;
+    cursor_close(&c);
+    arena_release(&arena);
+    *ret_count = count;
+    return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
+}
+
+/* ---- values ---- */
+
+struct found {
+    struct slice value;
+    struct docset docs;
+    struct found *next;
+};
+
+struct values {
+    struct search *s;
+    struct found *first; /* newest first */
+    size_t count;
+};
+
+static enum err values_visit(void *context, struct slice value, const uint64_t *docs,
+                             size_t count)
+{
+    struct values *v = context;
+    struct found *found = v->first;
+    while (found && !slice_equal(found->value, value))
+        found = found->next;
+    if (!found) {
+        found = arena_alloc(v->s->arena, sizeof *found);
+        char *copy = found ? arena_copy(v->s->arena, value) : NULL;
+        if (!copy)
+            return ERR_LIMIT;
+        *found = (struct found){ .value = slice_of(copy, value.length), .next = v->first };
+        docset_init(&found->docs, v->s->time, v->s->arena);
+        v->first = found;
+        v->count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool alive = false;
+        if (docs[i] <= v->s->time)
+            TRY(death_is_alive(&v->s->store->deaths, docs[i], v->s->time, &alive));
+        if (alive)
+            TRY(docset_add(&found->docs, &docs[i], 1));
+    }
+    return ERR_NONE;
+}
+
+static enum err value_render(struct arena *arena, struct found *found, struct store_value *ret)
+{
+    docset_sort(&found->docs);
+    *ret = (struct store_value){ .value = found->value };
+    if (!found->docs.bits) {
+        ret->docs = found->docs.list;
+        ret->doc_count = found->docs.count;
+        return ERR_NONE;
+    }
+    for (uint64_t d = docset_seek(&found->docs, 1); d != DOC_END;
+         d = docset_seek(&found->docs, d + 1))
+        ret->doc_count++;
+    ret->docs = arena_array(arena, ret->doc_count, sizeof *ret->docs);
+    if (!ret->docs)
+        return ERR_LIMIT;
+    size_t at = 0;
+    for (uint64_t d = docset_seek(&found->docs, 1); d != DOC_END;
+         d = docset_seek(&found->docs, d + 1))
+        ret->docs[at++] = d;
+    return ERR_NONE;
+}
+
+/* Insertion sort by value: a compartment has few types. */
+static void values_sort(struct store_value *values, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t k = i; k && slice_compare(values[k].value, values[k - 1].value) < 0; k--) {
+            struct store_value held = values[k];
+            values[k] = values[k - 1];
+            values[k - 1] = held;
+        }
+}
+
+enum err store_values(struct store_reader *reader, uint32_t field, struct slice prefix,
+                      struct arena *arena, struct store_value **ret_values, size_t *ret_count)
+{
+    struct search s;
+    TRY(search_begin(reader, arena, &s));
+    struct values v = { .s = &s };
+    struct plan plan = { .kind = PLAN_PREFIX, .field = field, .from = prefix };
+    TRY(postings_scan(&s.postings, &plan, values_visit, &v));
+    struct store_value *values = arena_array(arena, v.count, sizeof *values);
+    if (!values)
+        return ERR_LIMIT;
+    size_t count = 0;
+    for (struct found *found = v.first; found; found = found->next) {
+        TRY(value_render(arena, found, &values[count]));
+        count += values[count].doc_count > 0;
+    }
+    values_sort(values, count);
+    *ret_values = values;
+    *ret_count = count;
+    return ERR_NONE;
+}

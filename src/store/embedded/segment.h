@@ -1,0 +1,65 @@
+/* store/embedded/segment.h - postings as they lie in RocksDB's family `post`.
+ *
+ *   key    01 field(4) escaped value 00 00 first doc(8)
+ *   value  01 count last-first delta delta ...      (varints)
+ *   key    00                                       what the segment covers
+ *   value  last doc(8) rules hash(8)
+ *
+ * In the value NUL is written 00 ff, so that byte order stays value order and
+ * 00 00 ends it. A block holds at most SEGMENT_BLOCK_DOCS documents. Blocks of
+ * one value do not overlap and ascend: each checkpoint adds documents above
+ * all before it. The covers record arrives in the same file as the postings it
+ * speaks for, so neither can be there without the other.
+ */
+#ifndef STORE_EMBEDDED_SEGMENT_H
+#define STORE_EMBEDDED_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rocksdb/c.h>
+
+#include "base/codec.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "store/embedded/run.h"
+
+enum {
+    SEGMENT_BLOCK_DOCS = 1024,
+    SEGMENT_KEY_BYTES_MAX = 1 + 4 + 2 * TERM_VALUE_BYTES_MAX + 2 + 8,
+    SEGMENT_BLOCK_BYTES_MAX = 1 + VARINT_BYTES_MAX * (SEGMENT_BLOCK_DOCS + 2),
+    SEGMENT_POSTING = 1, /* first byte of a key */
+    SEGMENT_COVERS = 0,
+    SEGMENT_FORMAT = 1, /* first byte of a block */
+};
+
+/* Write up to the value (`ended`: and its end mark) to `out`, which has
+ * SEGMENT_KEY_BYTES_MAX; returns the length. */
+size_t segment_key(uint8_t *out, uint32_t field, struct slice value, bool ended);
+/* The parts of a posting's key; the value goes to `out` (TERM_VALUE_BYTES_MAX).
+ * False when the key is damaged. */
+bool segment_key_parse(struct slice key, uint32_t *ret_field, char *out, size_t *ret_size,
+                       uint64_t *ret_doc);
+
+struct segment_block {
+    uint64_t docs[SEGMENT_BLOCK_DOCS];
+    uint32_t count;
+};
+MUST_USE enum err segment_block_parse(uint64_t first, struct slice value,
+                                      struct segment_block *ret);
+/* Without decoding all: its last document and count. */
+MUST_USE enum err segment_block_peek(uint64_t first, struct slice value, uint64_t *ret_last,
+                                     uint32_t *ret_count);
+
+/* All of the runs into one sorted file at `path`. */
+MUST_USE enum err segment_write(const rocksdb_options_t *options, const char *path,
+                                struct run *const *runs, size_t count, uint64_t rules_hash);
+
+struct segment_covers {
+    uint64_t last;
+    uint64_t rules_hash;
+};
+MUST_USE enum err segment_covers_read(rocksdb_t *db, rocksdb_column_family_handle_t *family,
+                                      bool *ret_found, struct segment_covers *ret);
+
+#endif
