@@ -2,41 +2,67 @@
 
 #include "rest/reply.h"
 
-/* A source whose first piece is made and waits to be sent. */
+/* A source and the piece of it that waits to be sent. */
 struct pending {
     struct page_source source;
-    struct buf first; /* owned until sent */
-    bool is_done;
+    struct buf piece;
+    size_t sent; /* of the piece */
+    bool is_done; /* the source has no more */
 };
+
+/* One resource may be as large as a request's body. */
+static size_t piece_limit(const struct request *r)
+{
+    return 2 * r->rest->settings.behaviour.body_bytes + PAGE_PIECE_BYTES;
+}
+
+/* Hand the piece over, by swapping buffers when it fits: the HTTP layer bounds
+ * what it takes at once, and one resource may be larger. */
+static void piece_send(struct pending *p, struct buf *out)
+{
+    struct buf *piece = &p->piece;
+    if (p->sent == 0 && out->length == 0 && piece->length <= 4 * (size_t)PAGE_PIECE_BYTES) {
+        struct buf empty = *out;
+        *out = *piece;
+        out->limit_bytes = empty.limit_bytes;
+        empty.limit_bytes = piece->limit_bytes;
+        *piece = empty;
+        return;
+    }
+    size_t length = MIN(piece->length - p->sent, (size_t)PAGE_PIECE_BYTES);
+    buf_append(out, slice_of(piece->bytes + p->sent, length));
+    p->sent += length;
+    if (p->sent < piece->length)
+        return;
+    p->sent = 0;
+    buf_clear(piece);
+}
 
 static enum err pending_produce(void *state, struct buf *out)
 {
     struct pending *p = state;
-    if (p->first.length) {
-        buf_append(out, buf_slice(&p->first));
-        buf_release(&p->first);
-        return buf_status(out);
-    }
     /* A source may have nothing to say for once without being done. */
-    size_t before = out->length;
-    while (!p->is_done && out->length == before)
-        TRY(p->source.fill(p->source.context, out, &p->is_done));
+    while (!p->is_done && p->piece.length == 0)
+        TRY(p->source.fill(p->source.context, &p->piece, &p->is_done));
+    TRY(buf_status(&p->piece));
+    if (p->piece.length)
+        piece_send(p, out);
     return buf_status(out);
 }
 
 static void pending_end(void *state)
 {
     struct pending *p = state;
-    buf_release(&p->first);
+    buf_release(&p->piece);
     p->source.end(p->source.context);
 }
 
 static enum err pending_start(struct request *r, struct pending *p)
 {
-    TRY(p->source.fill(p->source.context, &p->first, &p->is_done));
+    TRY(p->source.fill(p->source.context, &p->piece, &p->is_done));
     if (p->is_done)
-        return reply_copy(r, 200, &p->first);
-    TRY(buf_status(&p->first));
+        return reply_copy(r, 200, &p->piece);
+    TRY(buf_status(&p->piece));
     TRY(reply_body(r, 200, SLICE_NONE));
     r->response->produce = pending_produce;
     r->response->produce_end = pending_end;
@@ -52,8 +78,7 @@ enum err page_send(struct request *r, struct page_source source)
         return ERR_NO_MEMORY;
     }
     p->source = source;
-    /* A single resource may be as large as a body. */
-    buf_init(&p->first, 2 * r->rest->settings.behaviour.body_bytes + PAGE_PIECE_BYTES);
+    buf_init(&p->piece, piece_limit(r));
     enum err err = pending_start(r, p);
     if (err || p->is_done)
         pending_end(p);
@@ -83,7 +108,7 @@ enum err page_send_buf(struct request *r, int status, struct buf *body)
     TRY(buf_status(body));
     TRY(reply_body(r, status, SLICE_NONE));
     p->source = (struct page_source){ nothing_more, nothing_held, NULL };
-    p->first = *body;
+    p->piece = *body;
     p->is_done = true;
     buf_init(body, body->limit_bytes);
     r->response->produce = pending_produce;
