@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 const struct cli_verb cli_verbs[] = {
+    { "serve", "serve a record store", cli_serve },
     { "presign", "sign a URL for curl or a browser", cli_presign },
     { NULL, NULL, NULL },
 };
