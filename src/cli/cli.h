@@ -17,6 +17,7 @@ extern const struct cli_verb cli_verbs[];
 
 int cli_serve(int argc, char **argv);
 int cli_presign(int argc, char **argv);
+int cli_sandbox(int argc, char **argv);
 
 #define TARN_VERSION "0.1.0"
 

@@ -5,5 +5,6 @@
 const struct cli_verb cli_verbs[] = {
     { "serve", "serve a record store", cli_serve },
     { "presign", "sign a URL for curl or a browser", cli_presign },
+    { "sandbox", "play Flexpa: made-up or recorded members over plain HTTP", cli_sandbox },
     { NULL, NULL, NULL },
 };
