@@ -18,6 +18,8 @@ extern const struct cli_verb cli_verbs[];
 int cli_serve(int argc, char **argv);
 int cli_presign(int argc, char **argv);
 int cli_sandbox(int argc, char **argv);
+int cli_sync(int argc, char **argv);
+int cli_everything(int argc, char **argv);
 
 #define TARN_VERSION "0.1.0"
 

@@ -6,5 +6,7 @@ const struct cli_verb cli_verbs[] = {
     { "serve", "serve a record store", cli_serve },
     { "presign", "sign a URL for curl or a browser", cli_presign },
     { "sandbox", "play Flexpa: made-up or recorded members over plain HTTP", cli_sandbox },
+    { "sync", "bring records from Flexpa into a store", cli_sync },
+    { "everything", "a user's whole record out of the store", cli_everything },
     { NULL, NULL, NULL },
 };
