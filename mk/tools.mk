@@ -1,6 +1,6 @@
 # Our own tools for tests and bench: tools/<name>/<name>.c becomes build/<name>.
 
-TOOLS := same
+TOOLS := same ask
 
 .PHONY: tools
 tools: $(TOOLS:%=$(BUILD)/%)
@@ -10,4 +10,6 @@ $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/libtarn.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/libtarn.a $(LDLIBS)
 
 $(foreach tool,$(TOOLS),$(eval $(BUILD)/$(tool): $(BUILD)/tools/$(tool)/$(tool).o))
+$(BUILD)/ask: $(BUILD)/tools/ask/memory.o
+
 -include $(foreach tool,$(TOOLS),$(BUILD)/tools/$(tool)/$(tool).d)

@@ -1,0 +1,273 @@
+// search-oracle.mjs - what R4 says a search finds, computed the slow way.
+//
+// Independent of src/: published SearchParameters, the published FHIRPath
+// `expression` run by fhirpath.js, values told apart by their shape, and every
+// comparison written from the text of http://hl7.org/fhir/R4/search.html.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { zstdDecompressSync } from 'node:zlib';
+import fhirpath from 'fhirpath';
+import r4 from 'fhirpath/fhir-context/r4/index.js';
+
+const ndjson = (path) => zstdDecompressSync(readFileSync(path)).toString('utf8')
+  .split('\n').filter(Boolean).map((line) => JSON.parse(line));
+
+/** Parameters of the five types, by resource type: { Patient: [{code, type, run}] }. */
+export function loadParams(data) {
+  const all = ndjson(join(data, 'r4/definitions/searchparameter.ndjson.zst'));
+  const wanted = ['token', 'string', 'reference', 'uri', 'date'];
+  const byType = {};
+  for (const p of all) {
+    if (!wanted.includes(p.type) || !p.expression) continue;
+    if (p.code === '_id' || p.code === '_lastUpdated') continue;
+    for (const base of p.base) (byType[base] ??= []).push(compile(p));
+  }
+  return (type) => [...(byType[type] ?? []), ...(byType.DomainResource ?? []), ...(byType.Resource ?? [])];
+}
+
+/** resolve() needs a server; the type that a reference names is in its text. */
+function compile(p) {
+  const branches = splitUnion(p.expression).map((text) => {
+    let target;
+    let expression = text.replace(/\.where\(resolve\(\) is (\w+)\)/, (_, t) => ((target = t), ''));
+    // `as` refuses more than one element; what is meant is all of the type.
+    expression = expression.replace(/\((\S+) as (\w+)\)/g, '$1.ofType($2)').replace(/\.as\((\w+)\)/g, '.ofType($1)');
+    const run = fhirpath.compile(expression, r4);
+    return (resource) => {
+      let found = run(resource);
+      if (target) found = found.filter((v) => refersTo(v, target, resource));
+      return found;
+    };
+  });
+  return {
+    code: p.code, type: p.type, expression: p.expression,
+    run: (resource) => branches.flatMap((b) => b(resource)).filter(hasValue),
+  };
+}
+
+function splitUnion(expression) {
+  const parts = [''];
+  let depth = 0;
+  for (const c of expression) {
+    if (c === '(') depth++;
+    if (c === ')') depth--;
+    if (c === '|' && depth === 0) parts.push('');
+    else parts[parts.length - 1] += c;
+  }
+  return parts.map((s) => s.trim());
+}
+
+function refersTo(value, type, resource) {
+  const text = value?.reference;
+  if (text === undefined) return value?.type === type;
+  if (text.startsWith('#'))
+    return (resource.contained ?? []).find((c) => c.id === text.slice(1))?.resourceType === type;
+  const m = text.match(/(?:^|\/)([A-Z]\w+)\/[A-Za-z0-9.-]{1,64}(?:\/_history\/[^/]+)?$/);
+  return m?.[1] === type;
+}
+
+/** "values, and not only an id or extensions" */
+const hasValue = (v) => v !== null && v !== undefined &&
+  (typeof v !== 'object' || Object.keys(v).some((k) => k !== 'id' && k !== 'extension' && k !== '__path__'));
+
+/* ---- values by shape ---- */
+
+export const plain = (v) => (v !== null && typeof v === 'object' && 'asStr' in v ? v.asStr : v);
+const list = (v) => (v === undefined ? [] : Array.isArray(v) ? v : [v]);
+
+/** [{ system, code }]; system undefined: none. `anySystem`: R4 defines none here. */
+export function tokens(v, expression) {
+  v = plain(v);
+  if (typeof v !== 'object') return [{ code: String(v), bare: true }];
+  if (/telecom|^Subscription.contact/.test(expression)) return v.value === undefined ? [] : [{ code: v.value, bare: true }];
+  if ('coding' in v || 'text' in v) return list(v.coding).flatMap((c) => coding(c));
+  return coding({ system: v.system, code: 'value' in v ? v.value : v.code });
+}
+const coding = (c) => (c.code === undefined && c.system === undefined ? [] : [{ system: c.system, code: c.code }]);
+
+export function strings(v) {
+  v = plain(v);
+  if (typeof v === 'string') return [v];
+  if (typeof v !== 'object') return [];
+  return ['family', 'given', 'prefix', 'suffix', 'text', 'line', 'city', 'district', 'state', 'postalCode', 'country']
+    .flatMap((part) => list(v[part])).filter((s) => typeof s === 'string');
+}
+
+/** { local: 'Type/id', version } or { url }, and the logical identifier. */
+export function reference(v, base) {
+  v = plain(v);
+  const text = typeof v === 'string' ? v : v.reference;
+  const identifier = typeof v === 'object' ? v.identifier : undefined;
+  if (text === undefined || text.startsWith('#')) return { identifier };
+  const relative = text.startsWith(`${base}/`) ? text.slice(base.length + 1) : text;
+  const m = relative.match(/^([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})(?:\/_history\/([A-Za-z0-9.-]{1,64}))?$/);
+  if (m) return { type: m[1], id: m[2], version: m[3], identifier, text };
+  return { url: text, identifier, text };
+}
+
+/** "case and accent insensitive", white space normalised; written anew from Unicode. */
+export const fold = (s) => s.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
+  .replace(/ß/g, 'ss').replace(/ł/g, 'l').replace(/ø/g, 'o').replace(/đ/g, 'd').replace(/æ/g, 'ae').replace(/œ/g, 'oe')
+  .replace(/\s+/g, ' ').trim();
+
+const OPEN = 8.64e21; // beyond every date, in microseconds
+
+/** [low, high) in microseconds of a date, dateTime or instant of any precision. */
+export function dateRange(text) {
+  const m = String(text).match(/^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?$/);
+  if (!m) return undefined;
+  const [, y, mo, d, h, mi, s, f, z] = m;
+  const at = (...a) => { const t = new Date(0); t.setUTCFullYear(a[0], a[1], a[2]); t.setUTCHours(a[3] ?? 0, a[4] ?? 0, a[5] ?? 0); return t.getTime() * 1000; };
+  if (!mo) return [at(+y, 0, 1), at(+y + 1, 0, 1)];
+  if (!d) return [at(+y, +mo - 1, 1), at(+y, +mo, 1)];
+  if (!h) return [at(+y, +mo - 1, +d), at(+y, +mo - 1, +d + 1)];
+  const zone = z && z !== 'Z' ? (z[0] === '-' ? -1 : 1) * (+z.slice(1, 3) * 60 + +z.slice(4)) * 60e6 : 0;
+  const low = at(+y, +mo - 1, +d, +h, +mi, s ? +s : 0) - zone + (f ? Math.round(+f * 1e6) : 0);
+  const width = !s ? 60e6 : !f ? 1e6 : Math.max(1, 10 ** (6 - (f.length - 1)));
+  return [low, low + width];
+}
+
+export function dateValue(v) {
+  v = plain(v);
+  if (typeof v === 'string') return dateRange(v);
+  if (typeof v !== 'object') return undefined;
+  const bounds = (p) => {
+    if (p?.start === undefined && p?.end === undefined) return [];
+    return [p.start === undefined ? -OPEN : dateRange(p.start)[0], p.end === undefined ? OPEN : dateRange(p.end)[1]];
+  };
+  let ends;
+  if ('event' in v || 'repeat' in v) ends = [...list(v.event).flatMap(dateRange), ...bounds(v.repeat?.boundsPeriod)];
+  else ends = bounds(v);
+  return ends.length ? [Math.min(...ends), Math.max(...ends)] : undefined;
+}
+
+/** The prefixes, as R4 words them: asked [a, b), stored [l, h). */
+export const prefixes = {
+  eq: ([a, b], [l, h]) => a <= l && h <= b,
+  ne: (q, s) => !prefixes.eq(q, s),
+  gt: ([, b], [, h]) => h > b,
+  lt: ([a], [l]) => l < a,
+  ge: (q, s) => prefixes.gt(q, s) || prefixes.eq(q, s),
+  le: (q, s) => prefixes.lt(q, s) || prefixes.eq(q, s),
+  sa: ([, b], [l]) => l >= b,
+  eb: ([a], [, h]) => h <= a,
+};
+
+/* ---- queries from values ---- */
+
+const esc = (s) => String(s).replace(/[\\,|$]/g, '\\$&');
+const query = (name, value) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
+
+/**
+ * Queries on one parameter with the test that a resource's values must pass:
+ * [{ text, test(values) }]; `values` are what the parameter's run() selected.
+ */
+export function* queriesOf(param, allValues, base) {
+  const some = (test) => (values) => values.some(test);
+  yield { text: query(`${param.code}:missing`, 'true'), test: (v) => v.length === 0 };
+  yield { text: query(`${param.code}:missing`, 'false'), test: (v) => v.length > 0 };
+  const make = { token: tokenQueries, string: stringQueries, uri: uriQueries, reference: referenceQueries, date: dateQueries };
+  const seen = new Set();
+  for (const q of make[param.type](param, allValues, base)) {
+    if (seen.has(q.text)) continue;
+    seen.add(q.text);
+    yield { text: q.text, test: q.whole ?? some(q.one) };
+  }
+}
+
+function* tokenQueries(p, values) {
+  const of = (v) => tokens(v, p.expression);
+  const any = (test) => (v) => of(v).some(test);
+  for (const { system, code, bare } of values.flatMap(of)) {
+    if (code !== undefined) {
+      const byCode = any((t) => t.code === code);
+      yield { text: query(p.code, esc(code)), one: byCode };
+      yield { text: query(`${p.code}:not`, esc(code)), whole: (all) => !all.some(byCode) };
+      yield { text: query(p.code, `|${esc(code)}`), one: any((t) => t.code === code && t.system === undefined) };
+      if (system !== undefined) {
+        const whole = any((t) => t.code === code && t.system === system);
+        yield { text: query(p.code, `${esc(system)}|${esc(code)}`), one: whole };
+        yield { text: query(`${p.code}:not`, `${esc(system)}|${esc(code)}`), whole: (all) => !all.some(whole) };
+        yield { text: query(p.code, `${esc(system)}x|${esc(code)}`), one: any((t) => t.code === code && t.system === `${system}x`) };
+      }
+    }
+    if (system !== undefined && !bare) yield { text: query(p.code, `${esc(system)}|`), one: any((t) => t.system === system) };
+  }
+}
+
+function* stringQueries(p, values) {
+  const any = (test) => (v) => strings(v).some(test);
+  for (const s of values.flatMap(strings)) {
+    const folded = fold(s);
+    const ask = function* (asked) {
+      const f = fold(asked);
+      if (f === '') return;
+      if (Buffer.byteLength(f) <= 480) yield { text: query(p.code, esc(asked)), one: any((t) => fold(t).startsWith(f)) };
+      if (Buffer.byteLength(f) <= 240) yield { text: query(`${p.code}:contains`, esc(asked)), one: any((t) => fold(t).includes(f)) };
+      yield { text: query(`${p.code}:exact`, esc(asked)), one: any((t) => t === asked) };
+    };
+    yield* ask(s);
+    yield* ask(s.toUpperCase());
+    yield* ask(s.slice(0, 3));
+    const middle = Math.floor(folded.length / 2);
+    yield* ask(folded.slice(middle, middle + 12));
+    yield* ask(folded.slice(-20));
+  }
+}
+
+function* uriQueries(p, values) {
+  for (const u of values.map(plain).filter((v) => typeof v === 'string')) {
+    // A canonical is found with and without its version.
+    const found = (asked) => (v) => plain(v) === asked || (/profile/i.test(p.expression) && String(plain(v)).split('|')[0] === asked);
+    yield { text: query(p.code, esc(u)), one: found(u) };
+    if (/\.profile/.test(p.expression)) yield { text: query(p.code, u.split('|')[0]), one: found(u.split('|')[0]) };
+    yield { text: query(p.code, `${u}x`), one: found(`${u}x`) };
+    const below = u.slice(0, u.lastIndexOf('/') + 1);
+    if (below) yield { text: query(`${p.code}:below`, esc(below)), one: (v) => String(plain(v)).startsWith(below) };
+  }
+}
+
+function* referenceQueries(p, values, base) {
+  const of = (v) => reference(v, base);
+  const any = (test) => (v) => test(of(v));
+  for (const { type, id, version, url, identifier } of values.map(of)) {
+    if (type !== undefined) {
+      const same = any((r) => r.type === type && r.id === id);
+      yield { text: query(p.code, `${type}/${id}`), one: same };
+      yield { text: query(p.code, `${base}/${type}/${id}`), one: same };
+      yield { text: query(`${p.code}:${type}`, id), one: same, ifTarget: type };
+      yield { text: query(p.code, id), one: any((r) => r.id === id) };
+      yield { text: query(p.code, `${type}/${id}x`), one: any((r) => r.type === type && r.id === `${id}x`) };
+      if (version) yield { text: query(p.code, `${type}/${id}/_history/${version}`), one: any((r) => r.type === type && r.id === id && r.version === version) };
+    }
+    if (url !== undefined && url.includes(':')) {
+      yield { text: query(p.code, esc(url)), one: any((r) => r.url === url || (r.url ?? '').split('|')[0] === url || (r.url ?? '').split('/_history/')[0] === url) };
+    }
+    if (identifier?.value !== undefined && identifier.system !== undefined)
+      yield { text: query(`${p.code}:identifier`, `${esc(identifier.system)}|${esc(identifier.value)}`),
+        one: any((r) => r.identifier?.system === identifier.system && r.identifier?.value === identifier.value) };
+  }
+}
+
+function* dateQueries(p, values) {
+  const asked = new Set();
+  const texts = (v) => {
+    v = plain(v);
+    if (typeof v === 'string') return [v];
+    return [v.start, v.end, ...list(v.event), v.repeat?.boundsPeriod?.start, v.repeat?.boundsPeriod?.end].filter(Boolean);
+  };
+  for (const t of values.flatMap(texts)) {
+    if (!dateRange(t)) continue;
+    for (const length of [4, 7, 10, 16, t.length]) {
+      if (length > t.length) continue;
+      asked.add(length === 16 && t.length > 19 ? `${t.slice(0, 16)}${t.match(/(Z|[+-]\d\d:\d\d)$/)?.[0] ?? ''}` : t.slice(0, length));
+    }
+  }
+  for (const text of asked) {
+    const range = dateRange(text);
+    if (!range) continue;
+    const one = (prefix) => (v) => { const s = dateValue(v); return s !== undefined && s[0] < s[1] && prefixes[prefix](range, s); };
+    yield { text: query(p.code, text), one: one('eq') };
+    for (const prefix of Object.keys(prefixes)) yield { text: query(p.code, prefix + text), one: one(prefix) };
+  }
+}

@@ -1,0 +1,116 @@
+#include "memory.h"
+
+#include <string.h>
+
+void memory_init(struct memory *m)
+{
+    *m = (struct memory){ 0 };
+    arena_init(&m->arena, (size_t)4 << 30);
+}
+
+void memory_release(struct memory *m)
+{
+    arena_release(&m->arena);
+}
+
+static struct slice keep(struct memory *m, struct slice s)
+{
+    char *copy = arena_copy(&m->arena, s);
+    CHECK(copy);
+    return slice_of(copy, s.length);
+}
+
+void memory_delete(struct memory *m, struct slice type, struct slice id)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (slice_equal(m->docs[i].type, type) && slice_equal(m->docs[i].id, id))
+            m->docs[i].is_live = false;
+}
+
+void memory_put(struct memory *m, struct slice type, struct slice id, const struct term *terms,
+                size_t term_count)
+{
+    memory_delete(m, type, id);
+    if (m->count == m->room) {
+        m->room = m->room ? m->room * 2 : 64;
+        struct memory_doc *docs = arena_array(&m->arena, m->room, sizeof *docs);
+        CHECK(docs);
+        if (m->count)
+            memcpy(docs, m->docs, m->count * sizeof *docs);
+        m->docs = docs;
+    }
+    struct memory_doc *doc = &m->docs[m->count++];
+    *doc = (struct memory_doc){
+        .type = keep(m, type),
+        .id = keep(m, id),
+        .terms = arena_array(&m->arena, term_count, sizeof *terms),
+        .term_count = term_count,
+        .is_live = true,
+    };
+    CHECK(doc->terms);
+    for (size_t i = 0; i < term_count; i++)
+        doc->terms[i] = (struct term){ terms[i].field, keep(m, terms[i].value) };
+}
+
+static bool range_holds(const struct plan *p, struct slice value)
+{
+    if (slice_compare(value, p->from) < 0 || (p->to.length && slice_compare(value, p->to) >= 0))
+        return false;
+    struct slice tail = slice_from(value, value.length > 8 ? value.length - 8 : 0);
+    return (!p->tail_from.length || slice_compare(tail, p->tail_from) >= 0) &&
+           (!p->tail_to.length || slice_compare(tail, p->tail_to) < 0);
+}
+
+static bool contains_holds(const struct plan *p, struct slice value)
+{
+    if (!slice_starts_with(value, p->from))
+        return false;
+    struct slice behind = slice_from(value, p->from.length);
+    ptrdiff_t end = slice_find_byte(behind, '\0');
+    return slice_find(end < 0 ? behind : slice_head(behind, (size_t)end), p->needle) >= 0;
+}
+
+static bool leaf_holds(const struct plan *p, struct term term)
+{
+    if (term.field != p->field)
+        return false;
+    if (p->kind == PLAN_TERM)
+        return slice_equal(term.value, p->from);
+    if (p->kind == PLAN_PREFIX)
+        return slice_starts_with(term.value, p->from);
+    return p->kind == PLAN_RANGE ? range_holds(p, term.value) : contains_holds(p, term.value);
+}
+
+bool memory_matches(const struct memory_doc *doc, const struct plan *plan)
+{
+    bool is_any = false, is_all = true;
+    for (size_t i = 0; i < plan->child_count; i++) {
+        bool holds = memory_matches(doc, plan->children[i]);
+        is_any |= holds;
+        is_all &= holds;
+    }
+    switch (plan->kind) {
+    case PLAN_ALL:
+    case PLAN_INSTANT:
+        return true;
+    case PLAN_NONE:
+        return false;
+    case PLAN_AND:
+        return is_all;
+    case PLAN_OR:
+        return is_any;
+    case PLAN_NOT:
+        return !is_any;
+    case PLAN_ID:
+        return slice_equal(doc->type, plan->from) && slice_equal(doc->id, plan->to);
+    case PLAN_TERM:
+    case PLAN_PREFIX:
+    case PLAN_RANGE:
+    case PLAN_CONTAINS:
+        break;
+    }
+    for (size_t i = 0; i < doc->term_count; i++)
+        if (leaf_holds(plan, doc->terms[i]))
+            return true;
+    return false;
+}
