@@ -50,9 +50,9 @@ static unsigned decode(const uint8_t *at, const uint8_t *end, uint32_t *ret_code
 
 bool utf8_is_valid(struct slice s)
 {
-    const uint8_t *at = (const uint8_t *)s.bytes, *end = at + s.length;
     if (s.length == 0)
-        return true;
+        return true; /* `bytes` may be NULL then */
+    const uint8_t *at = (const uint8_t *)s.bytes, *end = at + s.length;
     while ((at = skip_ascii(at, end)) < end) {
         uint32_t c;
         unsigned bytes = decode(at, end, &c);
