@@ -189,8 +189,8 @@ static void fold_ascii(struct folding *f, const uint8_t *at, const uint8_t *end)
 enum err utf8_fold(struct buf *out, struct slice s)
 {
     struct folding f = { .out = out };
-    const uint8_t *at = (const uint8_t *)s.bytes, *end = at + s.length;
-    while (s.length && at < end) {
+    const uint8_t *at = (const uint8_t *)(s.length ? s.bytes : ""), *end = at + s.length;
+    while (at < end) {
         const uint8_t *plain_end = skip_ascii(at, end);
         fold_ascii(&f, at, plain_end);
         at = plain_end;
