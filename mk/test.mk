@@ -1,8 +1,8 @@
 # `make test`: what a change must pass, five minutes after set-up.
 
 .PHONY: test-e2e
-test-e2e: $(BUILD)/tarn
+test-e2e: $(BUILD)/tarn tools
 	@scripts/run-e2e.sh
 
-test: $(BUILD)/tarn $(UNIT_TESTS)
+test: $(BUILD)/tarn tools $(UNIT_TESTS)
 	@scripts/run-tests.sh
