@@ -25,15 +25,15 @@ enum { BUNDLE_ROUNDS_MAX = 100 };
 
 struct entry {
     enum verb verb;
-    bool is_head;         /* of VERB_GET: answered without the resource */
-    enum err err;         /* why it failed; ERR_NONE so far */
-    uint32_t round;       /* the commit that takes its write, from 0 */
+    bool is_head;   /* of VERB_GET: answered without the resource */
+    enum err err;   /* why it failed; ERR_NONE so far */
+    uint32_t round; /* the commit that takes its write, from 0 */
     struct json resource;
     struct slice full_url;
     struct slice path, query; /* of request.url, relative to the base */
     const struct slice *if_match, *if_none_match, *if_modified_since; /* in the arena */
     struct route route;
-    struct slice target;  /* "Type/id" of a write; in the arena */
+    struct slice target;   /* "Type/id" of a write; in the arena */
     struct issues *issues; /* NULL until one is found */
     struct store_write *write;
     struct store_result result;
@@ -49,7 +49,7 @@ struct bundle {
     struct map full_urls; /* fullUrl to place of its entry */
     struct map targets;   /* "Type/id" to number of writes so far; transaction: place + 1 */
     uint32_t round_count;
-    uint64_t time;        /* reader time of the answer */
+    uint64_t time; /* reader time of the answer */
 };
 
 /* The list of an entry, made when first needed; NULL when memory is short. */

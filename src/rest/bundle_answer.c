@@ -43,8 +43,7 @@ static enum err write_append(struct bundle *b, struct entry *e, struct buf *out)
     }
     buf_printf(out, "\"response\":{\"status\":\"%s\"", status);
     if (result->outcome != STORE_NOTHING)
-        version_append(b, &e->route, result->version, result->instant, e->verb != VERB_DELETE,
-                       out);
+        version_append(b, &e->route, result->version, result->instant, e->verb != VERB_DELETE, out);
     buf_append_cstr(out, "}}");
     return buf_status(out);
 }
@@ -63,17 +62,25 @@ static enum err inner_make(struct bundle *b, struct entry *e, struct http_reques
                            struct request *r)
 {
     *http = (struct http_request){ .method = e->is_head ? SLICE("HEAD") : SLICE("GET"),
-                                   .path = e->path, .query = e->query,
-                                   .arena = b->r->arena, .content_length = -1 };
+                                   .path = e->path,
+                                   .query = e->query,
+                                   .arena = b->r->arena,
+                                   .content_length = -1 };
     memcpy(http->id, b->r->http->id, sizeof http->id);
     http->headers = arena_array(b->r->arena, 2, sizeof *http->headers);
     if (!http->headers)
         return ERR_NO_MEMORY;
     header_add(http, "If-None-Match", e->if_none_match);
     header_add(http, "If-Modified-Since", e->if_modified_since);
-    *r = (struct request){ .rest = b->r->rest, .http = http, .arena = b->r->arena,
-                           .route = e->route, .base_url = b->r->base_url, .path = e->path,
-                           .media = b->r->media, .time = b->time, .is_entry = true };
+    *r = (struct request){ .rest = b->r->rest,
+                           .http = http,
+                           .arena = b->r->arena,
+                           .route = e->route,
+                           .base_url = b->r->base_url,
+                           .path = e->path,
+                           .media = b->r->media,
+                           .time = b->time,
+                           .is_entry = true };
     issues_init(&r->issues, r->arena);
     return request_query(r, NULL);
 }

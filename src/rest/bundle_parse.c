@@ -31,8 +31,7 @@ static enum err count_check(struct bundle *b)
     return issues_fail(&b->r->issues, ERR_UNPROCESSABLE, "too-costly",
                        "The Bundle has %zu entries; the limit of a %s is %u "
                        "(settings: --max-entries, --behave %s)",
-                       b->count, b->is_transaction ? "transaction" : "batch", limit,
-                       behave->name);
+                       b->count, b->is_transaction ? "transaction" : "batch", limit, behave->name);
 }
 
 /* ---- one entry ---- */

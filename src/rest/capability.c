@@ -4,9 +4,9 @@
 #include "os/clock.h"
 #include "rest/reply.h"
 
-static const char *const INSTANCE_INTERACTIONS[] = { "read", "vread", "update", "delete",
-                                                     "history-instance", "create",
-                                                     "search-type" };
+static const char *const INSTANCE_INTERACTIONS[] = {
+    "read", "vread", "update", "delete", "history-instance", "create", "search-type"
+};
 
 static const char *param_type_name(uint8_t type)
 {
@@ -50,8 +50,8 @@ static void operations_render(struct buf *out, const struct fhir_type *type)
         buf_printf(out,
                    "%s{\"name\":\"%s\",\"definition\":"
                    "\"http://hl7.org/fhir/OperationDefinition/%.*s-%s\"}",
-                   is_begun ? "," : ",\"operation\":[", operations[i].name,
-                   SLICE_ARGS(type->name), operations[i].name);
+                   is_begun ? "," : ",\"operation\":[", operations[i].name, SLICE_ARGS(type->name),
+                   operations[i].name);
         is_begun = true;
     }
     if (is_begun)

@@ -18,8 +18,7 @@ static enum err type_check(const struct draft *d)
     if (!json_string_is(type, d->type->name))
         return issues_fail(d->issues, ERR_INVALID, "invalid",
                            "The body's resourceType is %.*s, the URL's type is %.*s",
-                           SLICE_ARGS(slice_head(json_raw(type), 100)),
-                           SLICE_ARGS(d->type->name));
+                           SLICE_ARGS(slice_head(json_raw(type), 100)), SLICE_ARGS(d->type->name));
     return ERR_NONE;
 }
 
@@ -109,8 +108,7 @@ enum err draft_expect(struct issues *issues, const struct slice *if_match,
     write->expect = STORE_ANY;
     if (if_none_match) {
         if (!slice_is(slice_trim(*if_none_match), "*"))
-            return issues_fail(issues, ERR_INVALID, "value",
-                               "If-None-Match of a write must be *");
+            return issues_fail(issues, ERR_INVALID, "value", "If-None-Match of a write must be *");
         write->expect = STORE_NOT_THERE;
     } else if (if_match) {
         write->expect = STORE_LIVE;
@@ -144,6 +142,5 @@ enum err draft_refused(struct issues *issues, const struct store_write *write,
     return issues_fail(issues, ERR_PRECONDITION, "exception",
                        "If-Match asks for version %llu of %.*s/%.*s, the current one is %llu%s",
                        (unsigned long long)write->expect_version, SLICE_ARGS(write->type),
-                       SLICE_ARGS(write->id), version,
-                       result->was_deleted ? ", a deletion" : "");
+                       SLICE_ARGS(write->id), version, result->was_deleted ? ", a deletion" : "");
 }

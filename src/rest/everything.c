@@ -113,8 +113,8 @@ static struct slice token_make(struct everything *e)
 
 static enum err everything_parse(struct everything *e)
 {
-    static const char *const KNOWN[] = { "_type", "start", "end", "_since", "since",
-                                         "_count", "page", NULL };
+    static const char *const KNOWN[] = { "_type", "start",  "end",  "_since",
+                                         "since", "_count", "page", NULL };
     struct request *r = e->r;
     TRY(request_only(r, KNOWN));
     e->is_paged = request_parameter(r, "_count") != NULL;

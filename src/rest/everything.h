@@ -34,25 +34,25 @@ struct everything {
     int64_t since, start, end; /* start <= date < end */
     uint64_t since_doc;        /* documents from here on are new enough */
     uint32_t page_count;
-    struct slice query;        /* for the links, page left out */
+    struct slice query; /* for the links, page left out */
     /* the members, in order */
     uint64_t *docs;
     uint8_t *is_wanted; /* passes _type and _since; others are read for their references */
     size_t count;
     /* their references */
-    bool has_includes;  /* they are asked for */
+    bool has_includes; /* they are asked for */
     bool is_resolved;
-    struct map names;   /* "Type/id" */
+    struct map names; /* "Type/id" */
     uint64_t *includes;
     size_t include_count;
     /* where the answer stands */
     enum everything_phase phase;
     bool is_begun, is_sending; /* members go out; else they are only counted */
-    size_t position;  /* of the next member, then count + place of the next include */
-    size_t start_position; /* of this page */
-    uint32_t room;    /* entries this page may still take, when paged */
-    uint64_t sent;    /* entries of this and all pages before */
-    uint64_t total;   /* when paged: known before the first entry */
+    size_t position;           /* of the next member, then count + place of the next include */
+    size_t start_position;     /* of this page */
+    uint32_t room;             /* entries this page may still take, when paged */
+    uint64_t sent;             /* entries of this and all pages before */
+    uint64_t total;            /* when paged: known before the first entry */
 };
 
 /* Members of the compartment into e->docs. */

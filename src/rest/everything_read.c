@@ -42,8 +42,7 @@ static void members_add(struct everything *e, const struct store_value *value)
 /* Documents committed at or after an instant have numbers from one on. */
 static enum err since_find(struct everything *e)
 {
-    struct plan plan = { .kind = PLAN_INSTANT, .instant_low = e->since,
-                         .instant_high = INT64_MAX };
+    struct plan plan = { .kind = PLAN_INSTANT, .instant_low = e->since, .instant_high = INT64_MAX };
     uint64_t *docs;
     size_t count;
     if (!e->has_since)

@@ -46,8 +46,7 @@ static enum err entry_resource(struct history *h, const struct store_version *v,
     struct arena_mark mark = arena_mark(&h->scratch);
     enum err err = store_doc(h->reader, v->doc, &h->scratch, &whole);
     if (!err) {
-        *ret_is_post = v->is_first &&
-                       slice_starts_with(whole.appendix, SLICE(DRAFT_POST_MARK));
+        *ret_is_post = v->is_first && slice_starts_with(whole.appendix, SLICE(DRAFT_POST_MARK));
         buf_append_cstr(out, "\"resource\":");
         err = reply_resource(h->r->rest, whole.body, whole.splice, v->version, v->instant, out);
         buf_append_byte(out, ',');

@@ -27,9 +27,8 @@ static struct outcome_row outcome_row(enum err err)
     case ERR_NOT_IMPLEMENTED:
         return (struct outcome_row){ "not-supported", "Interaction not supported." };
     case ERR_MEDIA_TYPE:
-        return (struct outcome_row){
-            "value", "Incorrect MIME-type. Update request Content-Type header."
-        };
+        return (struct outcome_row){ "value",
+                                     "Incorrect MIME-type. Update request Content-Type header." };
     case ERR_UNAUTHENTICATED:
     case ERR_FORBIDDEN:
         return (struct outcome_row){ "forbidden", NULL };
@@ -47,9 +46,8 @@ static struct outcome_row outcome_row(enum err err)
     case ERR_HEADERS_TOO_LARGE:
         return (struct outcome_row){ "too-long", NULL };
     case ERR_THROTTLED:
-        return (struct outcome_row){
-            "throttled", "Rate limit exceeded. Please retry after some time."
-        };
+        return (struct outcome_row){ "throttled",
+                                     "Rate limit exceeded. Please retry after some time." };
     case ERR_TIMEOUT:
         return (struct outcome_row){ "timeout", NULL };
     case ERR_NO_MEMORY:
@@ -128,7 +126,8 @@ void outcome_render(struct buf *out, struct slice id, enum err err, const struct
 {
     struct outcome_row row = outcome_row(err);
     head_render(out, id);
-    struct issue general = { .severity = ISSUE_ERROR, .code = row.code,
+    struct issue general = { .severity = ISSUE_ERROR,
+                             .code = row.code,
                              .text = slice_cstr(err_text(err)) };
     const struct issue *issue = issues && issues->first ? issues->first : &general;
     const char *details = row.details;
@@ -183,8 +182,8 @@ void outcome_merge(struct issues *to, const struct issues *from, size_t index, e
     for (const struct issue *i = from->first; i; i = i->next) {
         struct slice expression = place;
         if (i->expression.length)
-            expression = arena_printf(to->arena, "%.*s.%.*s", SLICE_ARGS(place),
-                                      SLICE_ARGS(i->expression));
+            expression =
+                arena_printf(to->arena, "%.*s.%.*s", SLICE_ARGS(place), SLICE_ARGS(i->expression));
         issues_add(to, i->severity, i->code, expression, "Bundle.entry[%zu]: %.*s", index,
                    SLICE_ARGS(i->text));
     }

@@ -21,7 +21,6 @@ void outcome_render_ok(struct buf *out, struct slice id, struct slice text);
 void outcome_merge(struct issues *to, const struct issues *from, size_t index, enum err err);
 
 /* A JSON text that did not parse: where and why. Returns `err`. */
-MUST_USE enum err outcome_json(struct issues *issues, enum err err,
-                               const struct json_error *error);
+MUST_USE enum err outcome_json(struct issues *issues, enum err err, const struct json_error *error);
 
 #endif

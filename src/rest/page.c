@@ -6,7 +6,7 @@
 struct pending {
     struct page_source source;
     struct buf piece;
-    size_t sent; /* of the piece */
+    size_t sent;  /* of the piece */
     bool is_done; /* the source has no more */
 };
 
@@ -206,8 +206,8 @@ enum err entries_fill(struct entries *e, const uint64_t *docs, size_t count, str
     if (e->next >= count || out->length >= PAGE_PIECE_BYTES)
         return ERR_NONE;
     struct arena_mark mark = arena_mark(&e->scratch);
-    enum err err = store_docs(e->reader, docs + e->next, count - e->next, &e->scratch, visit_entry,
-                              e);
+    enum err err =
+        store_docs(e->reader, docs + e->next, count - e->next, &e->scratch, visit_entry, e);
     arena_rewind(&e->scratch, mark);
     return e->is_paused ? ERR_NONE : err;
 }

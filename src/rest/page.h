@@ -52,8 +52,7 @@ void entries_release(struct entries *e);
 MUST_USE enum err entries_fill(struct entries *e, const uint64_t *docs, size_t count,
                                struct buf *out);
 /* One entry; `entries_fill` uses it for each. */
-MUST_USE enum err entries_append(struct entries *e, const struct store_version *v,
-                                 struct buf *out);
+MUST_USE enum err entries_append(struct entries *e, const struct store_version *v, struct buf *out);
 /* ',' or ',"entry":[' before the next entry. */
 void entries_comma(struct entries *e, struct buf *out);
 /* ']' if the array is open. */

@@ -70,8 +70,7 @@ static enum err read_version(struct request *r, struct store_reader *reader, boo
         return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found",
                            "%.*s/%.*s has no version '%.*s'", SLICE_ARGS(r->route.type->name),
                            SLICE_ARGS(r->route.id), SLICE_ARGS(slice_head(r->route.version, 64)));
-    TRY(store_version(reader, r->route.type->name, r->route.id, version, r->arena, ret_found,
-                      ret));
+    TRY(store_version(reader, r->route.type->name, r->route.id, version, r->arena, ret_found, ret));
     if (*ret_found)
         return ERR_NONE;
     return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "%.*s/%.*s has no version %llu",

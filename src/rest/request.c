@@ -66,9 +66,8 @@ enum err request_count(struct request *r, uint32_t *ret_count)
         return issues_fail(&r->issues, ERR_INVALID, "value", "_count=%.*s is no whole number",
                            SLICE_ARGS(slice_head(*text, 100)));
     if (s->behaviour.refuse_large_count && (count == 0 || count > s->largest_count))
-        return issues_fail(&r->issues, ERR_INVALID, "value",
-                           "_count must be 1 to %u (--behave %s)", s->largest_count,
-                           s->behaviour.name);
+        return issues_fail(&r->issues, ERR_INVALID, "value", "_count must be 1 to %u (--behave %s)",
+                           s->largest_count, s->behaviour.name);
     *ret_count = (uint32_t)MIN(count, s->largest_count);
     return ERR_NONE;
 }

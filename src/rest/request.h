@@ -15,10 +15,10 @@
 
 struct rest {
     struct rest_settings settings;
-    struct slice index_base_url;    /* what extraction takes for "ours" */
-    struct slice capability;        /* the CapabilityStatement up to its base URL ... */
-    struct slice capability_tail;   /* ... and behind it; owned, made once */
-    struct arena arena;             /* of the two above and of this struct */
+    struct slice index_base_url;  /* what extraction takes for "ours" */
+    struct slice capability;      /* the CapabilityStatement up to its base URL ... */
+    struct slice capability_tail; /* ... and behind it; owned, made once */
+    struct arena arena;           /* of the two above and of this struct */
 };
 
 enum prefer_return { PREFER_DEFAULT, PREFER_MINIMAL, PREFER_REPRESENTATION, PREFER_OUTCOME };
@@ -30,14 +30,14 @@ struct request {
     struct arena *arena; /* http->arena */
     struct issues issues;
     struct route route;
-    struct slice base_url;  /* "http://host/datastore/ID/r4", in the arena */
-    struct slice path;      /* behind it, without slashes at its ends, still encoded */
-    const char *media;      /* Content-Type of the answer */
+    struct slice base_url; /* "http://host/datastore/ID/r4", in the arena */
+    struct slice path;     /* behind it, without slashes at its ends, still encoded */
+    const char *media;     /* Content-Type of the answer */
     enum prefer_return prefer;
     struct search_pair *pairs; /* the query, without _format, _pretty and X-Amz-... */
     size_t pair_count;
-    uint64_t time;          /* reader time; 0: now */
-    bool is_entry;          /* of a bundle */
+    uint64_t time; /* reader time; 0: now */
+    bool is_entry; /* of a bundle */
     /* what the answer is about, for bundle entries; version 0: nothing */
     uint64_t version;
     int64_t instant;

@@ -65,8 +65,8 @@ static enum err body_check(const struct request *r, struct issues *issues, size_
 {
     const struct rest_behaviour *b = &r->rest->settings.behaviour;
     bool is_bundle = r->route.interaction == INTERACTION_BUNDLE;
-    bool is_resource = r->route.interaction == INTERACTION_CREATE ||
-                       r->route.interaction == INTERACTION_UPDATE;
+    bool is_resource =
+        r->route.interaction == INTERACTION_CREATE || r->route.interaction == INTERACTION_UPDATE;
     if (length > b->body_bytes)
         return body_refuse(issues, length, b->body_bytes, "a request body", b);
     if (is_bundle && b->bundle_bytes && length > b->bundle_bytes)
@@ -156,14 +156,17 @@ static struct slice base_url_make(const struct rest *rest, struct http_request *
 
 /* NULL when memory is short. The request outlives rest_handle(): a streamed
  * answer still needs it. */
-static struct request *request_make(struct rest *rest, struct http_request *http,
-                                    struct slice path, struct http_response *response)
+static struct request *request_make(struct rest *rest, struct http_request *http, struct slice path,
+                                    struct http_response *response)
 {
     struct request *r = arena_alloc(http->arena, sizeof *r);
     if (!r)
         return NULL;
-    *r = (struct request){ .rest = rest, .http = http, .response = response,
-                           .arena = http->arena, .media = "application/fhir+json" };
+    *r = (struct request){ .rest = rest,
+                           .http = http,
+                           .response = response,
+                           .arena = http->arena,
+                           .media = "application/fhir+json" };
     issues_init(&r->issues, http->arena);
     r->base_url = base_url_make(rest, http, path);
     while (slice_starts_with(path, SLICE("/")))

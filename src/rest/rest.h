@@ -13,16 +13,16 @@
  * rest_behaviour_open(), _guide(), _healthlake(). */
 struct rest_behaviour {
     const char *name;
-    size_t body_bytes;           /* whole request */
-    size_t resource_bytes;       /* one create or update; 0: body_bytes */
-    size_t bundle_bytes;         /* a Bundle; 0: body_bytes */
+    size_t body_bytes;                           /* whole request */
+    size_t resource_bytes;                       /* one create or update; 0: body_bytes */
+    size_t bundle_bytes;                         /* a Bundle; 0: body_bytes */
     uint32_t transaction_entries, batch_entries; /* 0: no cap */
     bool location_on_create;
-    bool always_new_version;     /* an equal PUT makes a version */
-    int instant_digits;          /* 6, HealthLake 3 */
-    bool everything_by_id;       /* type then id, compartment only */
+    bool always_new_version; /* an equal PUT makes a version */
+    int instant_digits;      /* 6, HealthLake 3 */
+    bool everything_by_id;   /* type then id, compartment only */
     bool refuse_large_count;
-    bool store_all_types;        /* false: OperationOutcome, Parameters are no stored types */
+    bool store_all_types; /* false: OperationOutcome, Parameters are no stored types */
 };
 struct rest_behaviour rest_behaviour_open(void);
 struct rest_behaviour rest_behaviour_guide(void);
@@ -31,7 +31,7 @@ struct rest_behaviour rest_behaviour_healthlake(void);
 struct rest_settings {
     struct store *store;
     struct rest_behaviour behaviour;
-    struct slice public_url;   /* "https://host"; empty: scheme and Host of the request */
+    struct slice public_url; /* "https://host"; empty: scheme and Host of the request */
     struct slice datastore_id;
     struct slice software_version;
     uint32_t default_count, largest_count; /* page sizes */

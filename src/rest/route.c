@@ -17,26 +17,34 @@ struct route_row {
 };
 
 static const struct route_row ROUTES[] = {
-    { "", "POST", { { "POST", INTERACTION_BUNDLE, NULL },
-                    { "GET", INTERACTION_LATER, "Search over all types" } } },
+    { "",
+      "POST",
+      { { "POST", INTERACTION_BUNDLE, NULL },
+        { "GET", INTERACTION_LATER, "Search over all types" } } },
     { "metadata", "GET, HEAD", { { "GET", INTERACTION_CAPABILITIES, NULL } } },
     { "_history", "", { { "GET", INTERACTION_LATER, "History of the whole store" } } },
     { "_search", "", { { "POST", INTERACTION_LATER, "Search over all types" } } },
-    { "$", "", { { "GET", INTERACTION_OPERATION, NULL },
-                 { "POST", INTERACTION_OPERATION, NULL } } },
-    { "T", "GET, HEAD, POST", { { "GET", INTERACTION_SEARCH, NULL },
-                                { "POST", INTERACTION_CREATE, NULL },
-                                { "PUT", INTERACTION_LATER, "Conditional update" },
-                                { "DELETE", INTERACTION_LATER, "Conditional delete" },
-                                { "PATCH", INTERACTION_LATER, "Conditional patch" } } },
+    { "$",
+      "",
+      { { "GET", INTERACTION_OPERATION, NULL }, { "POST", INTERACTION_OPERATION, NULL } } },
+    { "T",
+      "GET, HEAD, POST",
+      { { "GET", INTERACTION_SEARCH, NULL },
+        { "POST", INTERACTION_CREATE, NULL },
+        { "PUT", INTERACTION_LATER, "Conditional update" },
+        { "DELETE", INTERACTION_LATER, "Conditional delete" },
+        { "PATCH", INTERACTION_LATER, "Conditional patch" } } },
     { "T/_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
     { "T/_history", "", { { "GET", INTERACTION_LATER, "History of a whole type" } } },
-    { "T/$", "", { { "GET", INTERACTION_OPERATION, NULL },
-                   { "POST", INTERACTION_OPERATION, NULL } } },
-    { "T/I", "GET, HEAD, PUT, DELETE", { { "GET", INTERACTION_READ, NULL },
-                                         { "PUT", INTERACTION_UPDATE, NULL },
-                                         { "DELETE", INTERACTION_DELETE, NULL },
-                                         { "PATCH", INTERACTION_LATER, "Patch" } } },
+    { "T/$",
+      "",
+      { { "GET", INTERACTION_OPERATION, NULL }, { "POST", INTERACTION_OPERATION, NULL } } },
+    { "T/I",
+      "GET, HEAD, PUT, DELETE",
+      { { "GET", INTERACTION_READ, NULL },
+        { "PUT", INTERACTION_UPDATE, NULL },
+        { "DELETE", INTERACTION_DELETE, NULL },
+        { "PATCH", INTERACTION_LATER, "Patch" } } },
     { "T/I/_history", "GET, HEAD", { { "GET", INTERACTION_HISTORY, NULL } } },
     { "T/I/_history/V", "GET, HEAD", { { "GET", INTERACTION_VREAD, NULL } } },
     { "T/I/$", "GET, HEAD", { { "GET", INTERACTION_OPERATION, NULL } } },
@@ -139,8 +147,8 @@ static enum err route_fill(const struct rest_behaviour *behaviour, const struct 
                            SLICE_ARGS(slice_head(segments[0], 100)));
     if (!route_type_is_stored(behaviour, ret->type))
         return issues_fail(issues, ERR_NOT_FOUND, "not-supported",
-                           "%.*s is no stored type under --behave %s",
-                           SLICE_ARGS(ret->type->name), behaviour->name);
+                           "%.*s is no stored type under --behave %s", SLICE_ARGS(ret->type->name),
+                           behaviour->name);
     if (row->pattern[1] == '\0' || row->pattern[2] != 'I')
         return ERR_NONE;
     ret->id = segments[1];
@@ -166,8 +174,8 @@ static enum err operation_find(struct slice name, struct issues *issues, struct 
                        "Operation $%.*s is not supported here", SLICE_ARGS(slice_head(name, 100)));
 }
 
-static enum err method_find(const struct route_row *row, struct slice method,
-                            struct issues *issues, struct route *ret)
+static enum err method_find(const struct route_row *row, struct slice method, struct issues *issues,
+                            struct route *ret)
 {
     struct slice wanted = slice_is(method, "HEAD") ? SLICE("GET") : method;
     for (size_t i = 0; i < METHODS_PER_ROUTE && row->methods[i].method; i++) {
@@ -180,14 +188,12 @@ static enum err method_find(const struct route_row *row, struct slice method,
         return ERR_NONE;
     }
     ret->allow = row->allow;
-    return issues_fail(issues, ERR_METHOD, "not-supported",
-                       "%.*s is not allowed here; allowed: %s",
+    return issues_fail(issues, ERR_METHOD, "not-supported", "%.*s is not allowed here; allowed: %s",
                        SLICE_ARGS(slice_head(method, 40)), row->allow[0] ? row->allow : "nothing");
 }
 
-enum err route_find(const struct rest_behaviour *behaviour, struct slice method,
-                    struct slice path, struct arena *arena, struct issues *issues,
-                    struct route *ret)
+enum err route_find(const struct rest_behaviour *behaviour, struct slice method, struct slice path,
+                    struct arena *arena, struct issues *issues, struct route *ret)
 {
     struct slice segments[SEGMENTS_MAX];
     size_t count = 0;

@@ -36,8 +36,7 @@ static enum err query_parse(struct request *r, struct search_query *ret)
         .refuse_large_count = s->behaviour.refuse_large_count,
     };
     TRY(form_add(r));
-    TRY(search_parse(&settings, r->route.type, r->pairs, r->pair_count, r->arena, &r->issues,
-                     ret));
+    TRY(search_parse(&settings, r->route.type, r->pairs, r->pair_count, r->arena, &r->issues, ret));
     if (ret->time)
         r->time = ret->time;
     return ERR_NONE;

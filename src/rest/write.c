@@ -117,9 +117,9 @@ static enum err reply_written(struct request *r, const struct store_write *w,
     TRY(reply_version(r, result->version, result->instant));
     if (is_created && r->rest->settings.behaviour.location_on_create) {
         struct slice path = reply_version_path(r, w->type, w->id, result->version);
-        TRY(reply_header(r, "Location",
-                         arena_printf(r->arena, "%.*s/%.*s", SLICE_ARGS(r->base_url),
-                                      SLICE_ARGS(path))));
+        TRY(reply_header(
+            r, "Location",
+            arena_printf(r->arena, "%.*s/%.*s", SLICE_ARGS(r->base_url), SLICE_ARGS(path))));
     }
     return reply_written_body(r, is_created ? 201 : 200, w, result);
 }

@@ -1,15 +1,14 @@
 #include "rest/world.h"
 
-#define BUNDLE(type, entries) \
+#define BUNDLE(type, entries)                                                                      \
     "{\"resourceType\":\"Bundle\",\"type\":\"" type "\",\"entry\":[" entries "]}"
-#define PUT_ENTRY(type, id, rest)                                                       \
-    "{\"resource\":{\"resourceType\":\"" type "\",\"id\":\"" id "\"" rest "},"          \
+#define PUT_ENTRY(type, id, rest)                                                                  \
+    "{\"resource\":{\"resourceType\":\"" type "\",\"id\":\"" id "\"" rest "},"                     \
     "\"request\":{\"method\":\"PUT\",\"url\":\"" type "/" id "\"}}"
-#define POST_ENTRY(full_url, type, rest)                                                 \
-    "{\"fullUrl\":\"" full_url "\",\"resource\":{\"resourceType\":\"" type "\"" rest "}," \
+#define POST_ENTRY(full_url, type, rest)                                                           \
+    "{\"fullUrl\":\"" full_url "\",\"resource\":{\"resourceType\":\"" type "\"" rest "},"          \
     "\"request\":{\"method\":\"POST\",\"url\":\"" type "\"}}"
-#define DO_ENTRY(method, url) \
-    "{\"request\":{\"method\":\"" method "\",\"url\":\"" url "\"}}"
+#define DO_ENTRY(method, url) "{\"request\":{\"method\":\"" method "\",\"url\":\"" url "\"}}"
 
 static const char *location_id(struct world *w, const struct answer *a, size_t entry)
 {
@@ -44,8 +43,9 @@ static void a_transaction_answers_with_healthlakes_response_entries(void **state
 static void a_second_equal_transaction_changes_nothing(void **state)
 {
     struct world *w = *state;
-    const char *body = BUNDLE("transaction", PUT_ENTRY("Patient", "p1", "") "," PUT_ENTRY(
-                                                 "Patient", "p2", ",\"active\":true"));
+    const char *body =
+        BUNDLE("transaction",
+               PUT_ENTRY("Patient", "p1", "") "," PUT_ENTRY("Patient", "p2", ",\"active\":true"));
     expect_status(post(w, "", body), 200);
     struct answer a = expect_status(post(w, "", body), 200);
     assert_at(w, &a, "entry.0.response.status", "200");
@@ -53,19 +53,34 @@ static void a_second_equal_transaction_changes_nothing(void **state)
     assert_at(w, &a, "entry.1.response.location", "Patient/p2/_history/1");
 }
 
+/* clang-format off */
+static const char ALL_VERBS[] =
+    BUNDLE("transaction", DO_ENTRY("GET", "Patient/p1") ","
+                          PUT_ENTRY("Patient", "p1", "") ","
+                          POST_ENTRY("urn:uuid:1", "Patient", "") ","
+                          DO_ENTRY("DELETE", "Patient/old") ","
+                          DO_ENTRY("GET", "Patient/old"));
+static const char ALL_READS[] =
+    BUNDLE("batch", PUT_ENTRY("Patient", "p1", ",\"gender\":\"female\"") ","
+                    DO_ENTRY("GET", "Patient/p1") ","
+                    DO_ENTRY("GET", "Patient/p1/_history/1") ","
+                    DO_ENTRY("GET", "Patient?gender=female") ","
+                    DO_ENTRY("GET", "Patient/p1/_history") ","
+                    DO_ENTRY("GET", "Patient/p1/$everything") ","
+                    DO_ENTRY("GET", "Patient/none") ","
+                    DO_ENTRY("HEAD", "Patient/p1") ","
+                    DO_ENTRY("GET", "Patient?gendr=x"));
+static const char REPEATED[] =
+    BUNDLE("batch", PUT_ENTRY("Patient", "p1", ",\"active\":true") ","
+                    PUT_ENTRY("Patient", "p1", ",\"active\":false") ","
+                    DO_ENTRY("DELETE", "Patient/p1"));
+/* clang-format on */
+
 static void entries_run_in_fhirs_order_and_are_answered_in_the_requests(void **state)
 {
     struct world *w = *state;
     expect_status(put(w, "Patient/old", "{\"resourceType\":\"Patient\",\"id\":\"old\"}"), 201);
-    struct answer a = expect_status(
-        post(w, "",
-             BUNDLE("transaction",
-                    DO_ENTRY("GET", "Patient/p1") "," PUT_ENTRY("Patient", "p1", "") "," POST_ENTRY(
-                        "urn:uuid:1", "Patient", "") "," DO_ENTRY("DELETE",
-                                                                  "Patient/old") "," DO_ENTRY("GET",
-                                                                                              "Patient/"
-                                                                                              "old"))),
-        200);
+    struct answer a = expect_status(post(w, "", ALL_VERBS), 200);
     assert_at(w, &a, "entry.0.response.status", "200");
     assert_at(w, &a, "entry.0.resource.id", "p1");
     assert_at(w, &a, "entry.0.response.etag", "W/\"1\"");
@@ -83,9 +98,11 @@ static void a_failing_entry_fails_the_whole_transaction_and_is_named(void **stat
     struct answer a = expect_status(
         post(w, "",
              BUNDLE("transaction",
-                    PUT_ENTRY("Patient", "p1", "") "," PUT_ENTRY("Patient", "p2", "") ","
-                    "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"x\"},"
-                    "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/y\"}}")),
+                    PUT_ENTRY("Patient", "p1", "") "," PUT_ENTRY(
+                        "Patient", "p2",
+                        "") ","
+                            "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"x\"},"
+                            "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/y\"}}")),
         400);
     assert_at(w, &a, "resourceType", "OperationOutcome");
     assert_at(w, &a, "issue.0.expression.0", "Bundle.entry[2]");
@@ -100,10 +117,12 @@ static void a_stale_if_match_fails_the_whole_transaction_with_412(void **state)
     struct answer a = expect_status(
         post(w, "",
              BUNDLE("transaction",
-                    PUT_ENTRY("Patient", "p2", "") ","
-                    "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"p1\",\"active\":true},"
-                    "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/p1\","
-                    "\"ifMatch\":\"W/\\\"4\\\"\"}}")),
+                    PUT_ENTRY("Patient", "p2",
+                              "") ","
+                                  "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"p1\","
+                                  "\"active\":true},"
+                                  "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/p1\","
+                                  "\"ifMatch\":\"W/\\\"4\\\"\"}}")),
         412);
     assert_at(w, &a, "issue.0.expression.0", "Bundle.entry[1]");
     expect_status(get(w, "Patient/p2"), 404);
@@ -133,17 +152,17 @@ static void urn_uuid_references_become_the_new_ids(void **state)
     struct answer a = expect_status(
         post(w, "",
              BUNDLE("transaction",
-                    POST_ENTRY("urn:uuid:b", "Observation",
-                               ",\"subject\":{\"reference\":\"urn:uuid:a\"},"
-                               "\"focus\":[{\"reference\":\"urn:uuid:zz\"}]") "," POST_ENTRY(
-                        "urn:uuid:a", "Patient", ""))),
+                    POST_ENTRY(
+                        "urn:uuid:b", "Observation",
+                        ",\"subject\":{\"reference\":\"urn:uuid:a\"},"
+                        "\"focus\":[{\"reference\":\"urn:uuid:zz\"}]") "," POST_ENTRY("urn:uuid:a",
+                                                                                      "Patient",
+                                                                                      ""))),
         200);
     const char *patient = location_id(w, &a, 1);
-    struct slice target =
-        arena_printf(&w->arena, "Observation/%s", location_id(w, &a, 0));
+    struct slice target = arena_printf(&w->arena, "Observation/%s", location_id(w, &a, 0));
     a = expect_status(get(w, target.bytes), 200);
-    assert_at(w, &a, "subject.reference",
-              arena_printf(&w->arena, "Patient/%s", patient).bytes);
+    assert_at(w, &a, "subject.reference", arena_printf(&w->arena, "Patient/%s", patient).bytes);
     assert_at(w, &a, "focus.0.reference", "urn:uuid:zz");
     /* and they are found by the new reference, not by the old */
     a = expect_status(
@@ -182,19 +201,25 @@ static void uris_and_narrative_links_are_rewritten_but_never_canonicals(void **s
 {
     struct world *w = *state;
     struct answer a = expect_status(
-        post(w, "",
-             BUNDLE("transaction",
-                    POST_ENTRY("urn:uuid:q", "Questionnaire", ",\"status\":\"draft\"") ","
-                    "{\"resource\":{\"resourceType\":\"QuestionnaireResponse\",\"id\":\"r1\","
-                    "\"text\":{\"status\":\"generated\",\"div\":"
-                    "\"<div xmlns=\\\"http://www.w3.org/1999/xhtml\\\">"
-                    "<a href=\\\"urn:uuid:q\\\">q</a></div>\"},"
-                    "\"extension\":[{\"url\":\"http://x\",\"valueUri\":\"urn:uuid:q\"}],"
-                    "\"questionnaire\":\"urn:uuid:q\",\"status\":\"completed\"},"
-                    "\"request\":{\"method\":\"PUT\",\"url\":\"QuestionnaireResponse/r1\"}}")),
+        post(
+            w, "",
+            BUNDLE("transaction",
+                   POST_ENTRY(
+                       "urn:uuid:q", "Questionnaire",
+                       ",\"status\":\"draft\"") ","
+                                                "{\"resource\":{\"resourceType\":"
+                                                "\"QuestionnaireResponse\",\"id\":\"r1\","
+                                                "\"text\":{\"status\":\"generated\",\"div\":"
+                                                "\"<div xmlns=\\\"http://www.w3.org/1999/xhtml\\\">"
+                                                "<a href=\\\"urn:uuid:q\\\">q</a></div>\"},"
+                                                "\"extension\":[{\"url\":\"http://"
+                                                "x\",\"valueUri\":\"urn:uuid:q\"}],"
+                                                "\"questionnaire\":\"urn:uuid:q\",\"status\":"
+                                                "\"completed\"},"
+                                                "\"request\":{\"method\":\"PUT\",\"url\":"
+                                                "\"QuestionnaireResponse/r1\"}}")),
         200);
-    struct slice target =
-        arena_printf(&w->arena, "Questionnaire/%s", location_id(w, &a, 0));
+    struct slice target = arena_printf(&w->arena, "Questionnaire/%s", location_id(w, &a, 0));
     a = expect_status(get(w, "QuestionnaireResponse/r1"), 200);
     assert_at(w, &a, "questionnaire", "urn:uuid:q");
     assert_at(w, &a, "extension.0.valueUri", target.bytes);
@@ -220,13 +245,15 @@ static void each_entry_of_a_batch_passes_or_fails_alone(void **state)
     struct answer a = expect_status(
         post(w, "",
              BUNDLE("batch",
-                    PUT_ENTRY("Patient", "p1", "") "," PUT_ENTRY("Foo", "f", "") ","
-                    "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"p1\"},"
-                    "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/p2\"}},"
-                    "7,{\"request\":{\"method\":\"PATCH\",\"url\":\"Patient/p1\"}},"
-                    "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"p3\"},"
-                    "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/p3\","
-                    "\"ifMatch\":\"W/\\\"1\\\"\"}}," PUT_ENTRY("Patient", "p4", ""))),
+                    PUT_ENTRY("Patient", "p1", "") "," PUT_ENTRY(
+                        "Foo", "f",
+                        "") ","
+                            "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"p1\"},"
+                            "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/p2\"}},"
+                            "7,{\"request\":{\"method\":\"PATCH\",\"url\":\"Patient/p1\"}},"
+                            "{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"p3\"},"
+                            "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/p3\","
+                            "\"ifMatch\":\"W/\\\"1\\\"\"}}," PUT_ENTRY("Patient", "p4", ""))),
         200);
     assert_at(w, &a, "type", "batch-response");
     assert_at(w, &a, "entry.0.response.status", "201");
@@ -246,12 +273,7 @@ static void each_entry_of_a_batch_passes_or_fails_alone(void **state)
 static void repeated_targets_in_a_batch_are_written_one_after_the_other(void **state)
 {
     struct world *w = *state;
-    struct answer a = expect_status(
-        post(w, "",
-             BUNDLE("batch", PUT_ENTRY("Patient", "p1", ",\"active\":true") "," PUT_ENTRY(
-                                 "Patient", "p1", ",\"active\":false") "," DO_ENTRY("DELETE",
-                                                                                   "Patient/p1"))),
-        200);
+    struct answer a = expect_status(post(w, "", REPEATED), 200);
     assert_at(w, &a, "entry.0.response.status", "201");
     assert_at(w, &a, "entry.1.response.status", "200");
     assert_at(w, &a, "entry.1.response.etag", "W/\"2\"");
@@ -263,12 +285,12 @@ static void repeated_targets_in_a_batch_are_written_one_after_the_other(void **s
 static void references_are_not_rewritten_in_a_batch(void **state)
 {
     struct world *w = *state;
-    struct answer a = expect_status(
-        post(w, "",
-             BUNDLE("batch", POST_ENTRY("urn:uuid:a", "Patient", "") "," PUT_ENTRY(
-                                 "Observation", "o1",
-                                 ",\"subject\":{\"reference\":\"urn:uuid:a\"}"))),
-        200);
+    struct answer a =
+        expect_status(post(w, "",
+                           BUNDLE("batch", POST_ENTRY("urn:uuid:a", "Patient", "") "," PUT_ENTRY(
+                                               "Observation", "o1",
+                                               ",\"subject\":{\"reference\":\"urn:uuid:a\"}"))),
+                      200);
     a = expect_status(get(w, "Observation/o1"), 200);
     assert_at(w, &a, "subject.reference", "urn:uuid:a");
 }
@@ -276,18 +298,7 @@ static void references_are_not_rewritten_in_a_batch(void **state)
 static void get_entries_read_vread_search_history_and_operate(void **state)
 {
     struct world *w = *state;
-    struct answer a = expect_status(
-        post(w, "",
-             BUNDLE("batch",
-                    PUT_ENTRY("Patient", "p1", ",\"gender\":\"female\"") "," DO_ENTRY(
-                        "GET", "Patient/p1") "," DO_ENTRY("GET", "Patient/p1/_history/1") ","
-                        DO_ENTRY("GET", "Patient?gender=female") "," DO_ENTRY(
-                            "GET", "Patient/p1/_history") "," DO_ENTRY(
-                            "GET", "Patient/p1/$everything") "," DO_ENTRY("GET",
-                                                                          "Patient/none") ","
-                            DO_ENTRY("HEAD", "Patient/p1") "," DO_ENTRY("GET",
-                                                                        "Patient?gendr=x"))),
-        200);
+    struct answer a = expect_status(post(w, "", ALL_READS), 200);
     assert_at(w, &a, "entry.1.resource.id", "p1");
     assert_at(w, &a, "entry.1.response.etag", "W/\"1\"");
     assert_at(w, &a, "entry.2.resource.meta.versionId", "1");
@@ -319,14 +330,14 @@ static void a_get_entry_honours_if_none_match(void **state)
 static void what_is_no_batch_or_transaction_is_refused_at_the_base(void **state)
 {
     struct world *w = *state;
-    struct answer a = expect_status(
-        post(w, "", "{\"resourceType\":\"Bundle\",\"type\":\"document\"}"), 400);
+    struct answer a =
+        expect_status(post(w, "", "{\"resourceType\":\"Bundle\",\"type\":\"document\"}"), 400);
     assert_contains(text_at(w, &a, "issue.0.diagnostics"), "batch or transaction");
     expect_status(post(w, "", "{\"resourceType\":\"Bundle\"}"), 400);
     expect_status(post(w, "", "{\"resourceType\":\"Patient\"}"), 400);
     expect_status(post(w, "", "[]"), 400);
-    expect_status(
-        post(w, "", "{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":{}}"), 400);
+    expect_status(post(w, "", "{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":{}}"),
+                  400);
     expect_status(ask(w, "POST", "", "Content-Type: text/plain", "{}"), 415);
 }
 
@@ -335,15 +346,14 @@ static void a_document_bundle_is_stored_as_a_resource(void **state)
     struct world *w = *state;
     struct answer a = expect_status(
         post(w, "Bundle", "{\"resourceType\":\"Bundle\",\"type\":\"document\"}"), 201);
-    expect_status(
-        get(w, arena_printf(&w->arena, "Bundle/%s", text_at(w, &a, "id")).bytes), 200);
+    expect_status(get(w, arena_printf(&w->arena, "Bundle/%s", text_at(w, &a, "id")).bytes), 200);
 }
 
 static void an_empty_bundle_is_answered_with_an_empty_one(void **state)
 {
     struct world *w = *state;
-    struct answer a = expect_status(
-        post(w, "", "{\"resourceType\":\"Bundle\",\"type\":\"transaction\"}"), 200);
+    struct answer a =
+        expect_status(post(w, "", "{\"resourceType\":\"Bundle\",\"type\":\"transaction\"}"), 200);
     assert_at(w, &a, "type", "transaction-response");
     assert_false(json_exists(answer_find(&a, "entry")));
 }

@@ -16,7 +16,8 @@ static void put_record(struct world *w)
     put_as(w, "Organization", "insurer", "");
     put_as(w, "Organization", "unreferenced", "");
     put_as(w, "Practitioner", "doc", "");
-    put_as(w, "Patient", "p1", ",\"managingOrganization\":{\"reference\":\"Organization/insurer\"}");
+    put_as(w, "Patient", "p1",
+           ",\"managingOrganization\":{\"reference\":\"Organization/insurer\"}");
     put_as(w, "Patient", "p2", "");
     put_as(w, "Observation", "o1",
            ",\"subject\":{\"reference\":\"Patient/p1\"},\"effectiveDateTime\":\"2020-03-01\","
@@ -103,8 +104,7 @@ static void a_resource_whose_patient_changes_moves_to_the_new_record(void **stat
     put_record(w);
     put_as(w, "Observation", "o2", ",\"subject\":{\"reference\":\"Patient/p2\"}");
     expect_names(w, "Patient/p1/$everything?_type=Observation", "Observation/o1");
-    expect_names(w, "Patient/p2/$everything?_type=Observation",
-                 "Observation/other Observation/o2");
+    expect_names(w, "Patient/p2/$everything?_type=Observation", "Observation/other Observation/o2");
 }
 
 static void a_deleted_resource_is_no_part_of_it(void **state)
@@ -120,8 +120,9 @@ static void linked_patients_stay_separate(void **state)
 {
     struct world *w = *state;
     put_record(w);
-    put_as(w, "Patient", "p3", ",\"link\":[{\"other\":{\"reference\":\"Patient/p1\"},"
-                               "\"type\":\"seealso\"}]");
+    put_as(w, "Patient", "p3",
+           ",\"link\":[{\"other\":{\"reference\":\"Patient/p1\"},"
+           "\"type\":\"seealso\"}]");
     expect_names(w, "Patient/p1/$everything?_type=Patient", "Patient/p1");
     expect_names(w, "Patient/p3/$everything", "Patient/p3");
 }

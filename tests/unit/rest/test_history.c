@@ -89,8 +89,8 @@ static void pages_follow_their_next_links_and_stay_stable_while_versions_come(vo
     const char *next = link_of(w, &a, "next");
     assert_non_null(next);
     for (const char *c = strstr(next, "page=") + 5; *c; c++)
-        assert_non_null(strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~",
-                               *c));
+        assert_non_null(
+            strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~", *c));
     a = expect_status(get(w, next), 200);
     assert_at(w, &a, "entry.0.response.etag", "W/\"3\"");
     assert_at(w, &a, "entry.1.response.etag", "W/\"2\"");

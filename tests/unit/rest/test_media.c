@@ -16,8 +16,8 @@ static struct request *with_header(const char *name, const char *value)
     struct http_header *headers = arena_alloc(&arena, sizeof *headers);
     assert_true(r && http && headers);
     *headers = (struct http_header){ slice_cstr(name), slice_cstr(value) };
-    *http = (struct http_request){ .headers = headers, .header_count = name ? 1 : 0,
-                                   .arena = &arena };
+    *http =
+        (struct http_request){ .headers = headers, .header_count = name ? 1 : 0, .arena = &arena };
     *r = (struct request){ .http = http, .arena = &arena };
     issues_init(&r->issues, &arena);
     return r;

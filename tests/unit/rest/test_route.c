@@ -19,8 +19,8 @@ static struct found find_as(struct rest_behaviour behaviour, const char *method,
 {
     struct found f;
     issues_init(&f.issues, &arena);
-    f.err = route_find(&behaviour, slice_cstr(method), slice_cstr(path), &arena, &f.issues,
-                       &f.route);
+    f.err =
+        route_find(&behaviour, slice_cstr(method), slice_cstr(path), &arena, &f.issues, &f.route);
     return f;
 }
 

@@ -40,9 +40,8 @@ static void a_search_sees_every_acknowledged_write_at_once(void **state)
 {
     struct world *w = *state;
     put_patient(w, "p1", ",\"gender\":\"female\"");
-    assert_int_equal(count_at(&(struct answer){ .doc = get(w, "Patient?gender=female").doc },
-                              "entry"),
-                     1);
+    assert_int_equal(
+        count_at(&(struct answer){ .doc = get(w, "Patient?gender=female").doc }, "entry"), 1);
     put_patient(w, "p1", ",\"gender\":\"male\"");
     struct answer a = expect_status(get(w, "Patient?gender=female"), 200);
     assert_int_equal(count_at(&a, "entry"), 0);
@@ -65,10 +64,10 @@ static void a_post_search_joins_form_and_url(void **state)
     struct world *w = *state;
     put_patient(w, "p1", ",\"gender\":\"female\",\"birthDate\":\"1970-01-01\"");
     put_patient(w, "p2", ",\"gender\":\"female\",\"birthDate\":\"1980-01-01\"");
-    struct answer a = expect_status(
-        ask(w, "POST", "Patient/_search?gender=female",
-            "Content-Type: application/x-www-form-urlencoded", "birthdate=lt1975"),
-        200);
+    struct answer a =
+        expect_status(ask(w, "POST", "Patient/_search?gender=female",
+                          "Content-Type: application/x-www-form-urlencoded", "birthdate=lt1975"),
+                      200);
     assert_int_equal(count_at(&a, "entry"), 1);
     assert_at(w, &a, "entry.0.resource.id", "p1");
     assert_string_equal(link_of(w, &a, "self"), "Patient?gender=female&birthdate=lt1975");
@@ -96,8 +95,8 @@ static void pages_survive_writes_and_restarts(void **state)
     assert_at(w, &a, "total", "7");
     const char *next = link_of(w, &a, "next");
     for (const char *c = strstr(next, "page=") + 5; *c; c++)
-        assert_non_null(strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~",
-                               *c));
+        assert_non_null(
+            strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~", *c));
     put_patient(w, "p4", ",\"gender\":\"male\"");
     put_patient(w, "new", ",\"gender\":\"female\"");
     expect_status(ask(w, "DELETE", "Patient/p5", NULL, NULL), 204);

@@ -10,8 +10,8 @@
 static void create_answers_201_with_location_and_the_stored_body(void **state)
 {
     struct world *w = *state;
-    struct answer a = expect_status(
-        post(w, "Patient", "{\"resourceType\":\"Patient\",\"active\":true}"), 201);
+    struct answer a =
+        expect_status(post(w, "Patient", "{\"resourceType\":\"Patient\",\"active\":true}"), 201);
     const char *id = text_at(w, &a, "id");
     assert_true(uuid_is_valid(slice_cstr(id)));
     assert_at(w, &a, "active", "true");
@@ -20,8 +20,8 @@ static void create_answers_201_with_location_and_the_stored_body(void **state)
     assert_string_equal(header(w, &a, "Location"), location.bytes);
     assert_string_equal(header(w, &a, "ETag"), "W/\"1\"");
     assert_string_equal(header(w, &a, "Content-Type"), "application/fhir+json");
-    struct answer again = expect_status(
-        get(w, arena_printf(&w->arena, "Patient/%s", id).bytes), 200);
+    struct answer again =
+        expect_status(get(w, arena_printf(&w->arena, "Patient/%s", id).bytes), 200);
     assert_true(slice_equal(a.body, again.body));
 }
 
@@ -136,7 +136,8 @@ static void the_rest_of_meta_and_every_token_is_kept(void **state)
         put(w, "Observation/o1",
             "{\"resourceType\" : \"Observation\", \"id\": \"o1\", \"meta\": {\"versionId\": \"9\","
             "\"tag\":[{\"system\":\"urn:x\",\"code\":\"a\"}],\"source\":\"s\"},"
-            "\"valueQuantity\": {\"value\": 1.50E+1, \"unit\": \"\\u00e9\"}, \"status\":\"final\"}"),
+            "\"valueQuantity\": {\"value\": 1.50E+1, \"unit\": \"\\u00e9\"}, "
+            "\"status\":\"final\"}"),
         201);
     struct answer a = expect_status(get(w, "Observation/o1"), 200);
     assert_at(w, &a, "meta.versionId", "1");
@@ -266,9 +267,8 @@ static void a_read_that_the_client_has_already_is_a_304(void **state)
     expect_status(ask(w, "GET", "Patient/p1", "If-None-Match: W/\"2\"", NULL), 200);
     struct slice since = arena_printf(&w->arena, "If-Modified-Since: %s", modified);
     expect_status(ask(w, "GET", "Patient/p1", since.bytes, NULL), 304);
-    expect_status(ask(w, "GET", "Patient/p1",
-                      "If-Modified-Since: Tue, 24 Nov 1998 05:47:45 GMT", NULL),
-                  200);
+    expect_status(
+        ask(w, "GET", "Patient/p1", "If-Modified-Since: Tue, 24 Nov 1998 05:47:45 GMT", NULL), 200);
 }
 
 static void head_is_answered_like_get(void **state)
@@ -294,8 +294,8 @@ static void parameters_that_a_read_does_not_have_are_named(void **state)
 static void prefer_return_chooses_the_answers_body(void **state)
 {
     struct world *w = *state;
-    struct answer a = expect_status(ask(w, "PUT", "Patient/p1", "Prefer: return=minimal", ANN),
-                                    201);
+    struct answer a =
+        expect_status(ask(w, "PUT", "Patient/p1", "Prefer: return=minimal", ANN), 201);
     assert_int_equal(a.body.length, 0);
     assert_string_equal(header(w, &a, "ETag"), "W/\"1\"");
     a = expect_status(ask(w, "PUT", "Patient/p1", "Prefer: return=OperationOutcome", BEA), 200);

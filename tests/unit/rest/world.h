@@ -40,13 +40,16 @@ struct answer {
 
 UNUSED static void world_open(struct world *w)
 {
-    struct store_settings settings = { .folder = w->folder, .extract = rest_extract,
-                                       .extract_context = &w->extract, .rules_hash = 1 };
+    struct store_settings settings = { .folder = w->folder,
+                                       .extract = rest_extract,
+                                       .extract_context = &w->extract,
+                                       .rules_hash = 1 };
     struct slice error = SLICE_NONE;
     enum err err = store_open(&settings, &w->arena, &w->store, &error);
     if (err)
         fail_msg("store_open: %s: %.*s", err_name(err), SLICE_ARGS(error));
-    struct rest_settings rest = { .store = w->store, .behaviour = w->behaviour,
+    struct rest_settings rest = { .store = w->store,
+                                  .behaviour = w->behaviour,
                                   .datastore_id = SLICE("ds1"),
                                   .software_version = SLICE("test"),
                                   .largest_count = w->largest_count };
@@ -128,14 +131,16 @@ UNUSED static void request_fill(struct world *w, struct http_request *r, const c
 {
     struct slice whole = arena_printf(&w->arena, "/datastore/ds1/r4/%s", target);
     struct slice query = whole;
-    *r = (struct http_request){ .method = slice_cstr(method), .target = whole,
-                                .path = slice_cut(&query, '?'), .body = body,
-                                .content_length = (int64_t)body.length, .arena = &w->arena };
+    *r = (struct http_request){ .method = slice_cstr(method),
+                                .target = whole,
+                                .path = slice_cut(&query, '?'),
+                                .body = body,
+                                .content_length = (int64_t)body.length,
+                                .arena = &w->arena };
     r->query = query;
     snprintf(r->id, sizeof r->id, "0b5d0f4c-0000-4000-8000-0123456789ab");
     r->headers = arena_array(&w->arena, 16, sizeof *r->headers);
-    r->headers[r->header_count++] =
-        (struct http_header){ SLICE("Host"), SLICE("127.0.0.1:8080") };
+    r->headers[r->header_count++] = (struct http_header){ SLICE("Host"), SLICE("127.0.0.1:8080") };
     struct slice lines = headers ? slice_cstr(headers) : SLICE_NONE;
     while (lines.bytes) {
         struct slice value = slice_cut(&lines, '\n');
@@ -264,7 +269,7 @@ UNUSED static const char *link_of(struct world *w, const struct answer *a, const
 }
 
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-#define HEALTHLAKE_TEST(name) \
+#define HEALTHLAKE_TEST(name)                                                                      \
     cmocka_unit_test_setup_teardown(name, world_setup_healthlake, world_teardown)
 
 #endif
