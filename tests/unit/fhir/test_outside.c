@@ -1,0 +1,208 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fhir/fhir.h"
+#include "os/unpack.h"
+#include "outside.h"
+
+enum { ARENA_BYTES = 1 << 30 };
+
+struct totals {
+    size_t resources, elements, unknown;
+    const char *name; /* of the file, for messages */
+};
+
+/* ---- what every resource must pass ---- */
+
+static enum err count_leaf(void *context, const struct fhir_node *node)
+{
+    struct totals *totals = context;
+    totals->elements++;
+    if (json_is(node->value, JSON_NULL))
+        return ERR_NONE; /* pads an array against its sibling */
+    if (node->type->kind != FHIR_PRIMITIVE)
+        fail_msg("%s: %.*s is no object", totals->name, SLICE_ARGS(json_string_raw(node->key)));
+    return ERR_NONE;
+}
+
+static enum err count_unknown(void *context, const struct fhir_node *node)
+{
+    struct totals *totals = context;
+    totals->unknown++;
+    struct slice key = json_exists(node->key) ? json_string_raw(node->key) : SLICE_NONE;
+    struct slice parent = node->parent ? node->parent->name : SLICE_NONE;
+    if (!slice_is(key, "project")) /* the member that the deliveries have and R4 has not */
+        fail_msg("%s: %.*s has %.*s", totals->name, SLICE_ARGS(parent), SLICE_ARGS(key));
+    return ERR_NONE;
+}
+
+static enum err check_cardinality(void *context, const struct fhir_node *node, bool *skip)
+{
+    struct totals *totals = context;
+    (void)skip;
+    totals->elements++;
+    if (node->element && !node->is_sibling && node->is_array != node->element->is_array)
+        fail_msg("%s: %.*s", totals->name, SLICE_ARGS(json_string_raw(node->key)));
+    return ERR_NONE;
+}
+
+static bool rewrite_nothing(void *context, struct slice url, struct slice *ret_target)
+{
+    size_t *asked = context;
+    ++*asked;
+    (void)url;
+    (void)ret_target;
+    return false;
+}
+
+/* All members but meta; meta's without the two. What may change is the place
+ * of meta, and an empty one goes. */
+static void check_same(struct json a, struct json b, bool is_meta, const char *name)
+{
+    for (struct json key = json_first(a); json_exists(key); key = json_next(a, json_value(key))) {
+        struct slice member = json_string_raw(key);
+        struct json value = json_value(key), other = json_get(b, member);
+        if (is_meta && (slice_is(member, "versionId") || slice_is(member, "lastUpdated")))
+            continue;
+        if (!is_meta && slice_is(member, "meta"))
+            check_same(value, other, true, name);
+        else if (!json_same(value, other, NULL, NULL))
+            fail_msg("%s: %.*s differs", name, SLICE_ARGS(member));
+    }
+}
+
+static void check_round_trip(struct json resource, const struct fhir_type *type,
+                             struct arena *arena, const char *name)
+{
+    struct buf plain, walked, read;
+    size_t asked = 0;
+    uint32_t splice, splice_walked;
+    struct fhir_prepare still = { .rewrite = NULL };
+    struct fhir_prepare asking = { .rewrite = rewrite_nothing,
+                                   .context = &asked,
+                                   .full_url = SLICE("http://h.test/r4/Basic/1") };
+    buf_init(&plain, ARENA_BYTES);
+    buf_init(&walked, ARENA_BYTES);
+    buf_init(&read, ARENA_BYTES);
+    assert_int_equal(fhir_prepare_body(resource, type, &still, &plain, &splice), ERR_NONE);
+    assert_int_equal(fhir_prepare_body(resource, type, &asking, &walked, &splice_walked),
+                     ERR_NONE);
+    assert_true(slice_equal(buf_slice(&plain), buf_slice(&walked)));
+    assert_int_equal(splice, splice_walked);
+    assert_int_equal(
+        fhir_splice_meta(buf_slice(&plain), splice, SLICE("12"), SLICE("2020"), &read), ERR_NONE);
+
+    struct json_doc doc;
+    struct json_error error;
+    assert_int_equal(json_parse(buf_slice(&read), NULL, arena, &doc, &error), ERR_NONE);
+    struct json back = json_root(&doc), meta = json_member(back, "meta");
+    assert_true(json_string_is(json_member(meta, "versionId"), SLICE("12")));
+    assert_true(json_string_is(json_member(meta, "lastUpdated"), SLICE("2020")));
+    check_same(resource, back, false, name);
+    check_same(back, resource, false, name);
+    buf_release(&plain);
+    buf_release(&walked);
+    buf_release(&read);
+}
+
+static void check_resource(struct json resource, struct arena *arena, struct totals *totals)
+{
+    struct json name = json_member(resource, "resourceType");
+    const struct fhir_type *type = fhir_resource_find(json_string(name, arena));
+    assert_non_null(type);
+    struct fhir_walker walker = { .enter = check_cardinality,
+                                  .leaf = count_leaf,
+                                  .unknown = count_unknown,
+                                  .context = totals };
+    assert_int_equal(fhir_walk(resource, type, &walker), ERR_NONE);
+    check_round_trip(resource, type, arena, totals->name);
+    totals->resources++;
+}
+
+/* ---- where they come from ---- */
+
+/* A ustar header's size field. */
+static size_t tar_size(const char *header)
+{
+    size_t size = 0;
+    for (const char *at = header + 124; at < header + 136 && *at >= '0' && *at <= '7'; at++)
+        size = size * 8 + (size_t)(*at - '0');
+    return size;
+}
+
+static void the_official_examples_have_no_unknown_element_and_come_back_whole(void **state)
+{
+    (void)state;
+    char path[1024];
+    outside_path("r4/examples.tar.zst", path);
+    struct buf tar;
+    struct arena arena;
+    struct totals totals = { .name = "" };
+    buf_init(&tar, ARENA_BYTES);
+    arena_init(&arena, ARENA_BYTES);
+    assert_int_equal(os_file_unpack(path, &tar), ERR_NONE);
+    for (size_t at = 0; at + 512 <= tar.length && tar.bytes[at];) {
+        const char *header = tar.bytes + at;
+        size_t size = tar_size(header);
+        struct slice file = slice_of(header, strnlen(header, 100));
+        if (header[156] == '0' && slice_ends_with(file, SLICE(".json"))) {
+            struct json_doc doc;
+            struct json_error error;
+            struct arena_mark mark = arena_mark(&arena);
+            totals.name = arena_copy(&arena, file);
+            assert_int_equal(
+                json_parse(slice_of(header + 512, size), NULL, &arena, &doc, &error), ERR_NONE);
+            check_resource(json_root(&doc), &arena, &totals);
+            arena_rewind(&arena, mark);
+        }
+        at += 512 + (size + 511) / 512 * 512;
+    }
+    print_message("%zu resources, %zu elements\n", totals.resources, totals.elements);
+    assert_int_equal(totals.resources, 489);
+    assert_int_equal(totals.unknown, 0);
+    arena_release(&arena);
+    buf_release(&tar);
+}
+
+static void deliveries_come_back_whole_and_have_one_unknown_member(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "flexpa/user-a/blue-button/everything-1.json.zst",
+                                         "flexpa/user-b/two-patients/everything-1.json.zst" };
+    for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
+        char path[1024];
+        outside_path(files[i], path);
+        struct buf text;
+        struct arena arena;
+        struct json_doc doc;
+        struct json_error error;
+        struct totals totals = { .name = files[i] };
+        buf_init(&text, ARENA_BYTES);
+        arena_init(&arena, ARENA_BYTES);
+        assert_int_equal(os_file_unpack(path, &text), ERR_NONE);
+        assert_int_equal(json_parse(buf_slice(&text), NULL, &arena, &doc, &error), ERR_NONE);
+        struct json entries = json_member(json_root(&doc), "entry");
+        for (struct json e = json_first(entries); json_exists(e); e = json_next(entries, e)) {
+            struct json resource = json_member(e, "resource");
+            if (json_exists(json_member(resource, "id")))
+                check_resource(resource, &arena, &totals);
+        }
+        print_message("%zu resources, %zu elements\n", totals.resources, totals.elements);
+        assert_true(totals.resources > 10);
+        arena_release(&arena);
+        buf_release(&text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_official_examples_have_no_unknown_element_and_come_back_whole),
+        cmocka_unit_test(deliveries_come_back_whole_and_have_one_unknown_member),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
