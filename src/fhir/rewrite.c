@@ -69,9 +69,13 @@ void append_escaped(struct buf *out, struct slice text)
 static bool find_relative(const struct fhir_prepare *options, struct slice url,
                           struct rewrite_room *room, struct slice *ret_target)
 {
-    struct fhir_reference full = fhir_reference_parse(options->full_url);
+    if (!slice_starts_with(options->full_url, SLICE("http")))
+        return false; /* urn:uuid: has no base */
     struct fhir_reference reference = fhir_reference_parse(url);
-    if (!full.type || full.base.length == 0 || !reference.type || reference.base.length > 0)
+    if (!reference.type || reference.base.length > 0)
+        return false;
+    struct fhir_reference full = fhir_reference_parse(options->full_url);
+    if (!full.type || full.base.length == 0)
         return false;
     size_t length = full.base.length + 1 + url.length;
     if (length > sizeof room->joined)

@@ -98,8 +98,8 @@ static inline bool type_is_open_resource(const struct fhir_type *type)
     return type->kind == FHIR_RESOURCE && type->is_abstract;
 }
 
-/* Decode the escapes of a JSON string's bytes into `room`; the empty slice when
- * it has no room. For texts that are short whenever they matter (names, URLs),
+/* Decode the escapes of a JSON string's bytes into `room`, the empty slice when
+ * it has no room; without escapes the bytes themselves. For texts that are short whenever they matter (names, URLs),
  * where json_string() would want an arena. */
 struct slice text_unescape(struct slice raw, char *room, size_t room_bytes);
 

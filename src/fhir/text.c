@@ -61,6 +61,8 @@ static uint32_t long_escape(struct slice raw, size_t *at)
 
 struct slice text_unescape(struct slice raw, char *room, size_t room_bytes)
 {
+    if (slice_find_byte(raw, '\\') < 0)
+        return raw;
     size_t length = 0;
     for (size_t i = 0; i < raw.length; i++) {
         char bytes[4] = { raw.bytes[i] };
