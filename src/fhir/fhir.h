@@ -192,15 +192,19 @@ const uint16_t *fhir_params_of(const struct fhir_type *resource, size_t *ret_cou
 
 /* One element that an expression selects. */
 struct fhir_item {
-    struct json value;            /* of a primitive: its JSON value (may be absent when only
-                                   * an extension is there: then it is not visited) */
-    const struct fhir_type *type; /* its declared type: "HumanName", "dateTime", ...; of a
-                                   * contained or bundled resource: its own, if known */
-    struct json resource;         /* the resource it lies in: what "#id" and %resource mean.
-                                   * Set in every item visited; may be absent in a root that
-                                   * is itself a resource */
+    struct json value;                  /* of a primitive: its JSON value (may be absent when only
+                                         * an extension is there: then it is not visited) */
+    const struct fhir_type *type;       /* its declared type: "HumanName", "dateTime", ...; of a
+                                         * contained or bundled resource: its own, if known */
+    struct json resource;               /* the resource it lies in: what "#id" and %resource mean.
+                                         * Set in every item visited; may be absent in a root that
+                                         * is itself a resource */
+    const struct fhir_element *element; /* the row it came through: binding, targets; NULL for
+                                         * a root and for a computed value */
 };
 typedef enum err fhir_visit(void *context, struct fhir_item item);
+typedef enum err fhir_param_visit(void *context, const struct fhir_param *param,
+                                  struct fhir_item item);
 
 /* Run a compiled expression on a resource (or, for components, on the item of
  * the composite's own path): visit each selected element, the branches of a
@@ -210,6 +214,14 @@ typedef enum err fhir_visit(void *context, struct fhir_item item);
  * Stops at the first error and returns it; has no errors of its own. */
 MUST_USE enum err fhir_path_visit(const struct fhir_path *path, struct fhir_item root,
                                   fhir_visit *visit, void *context);
+
+/* All parameters of the resource at once: for each element that the path of a
+ * parameter selects, one call per parameter, all in one walk over the resource.
+ * Each parameter's items come in document order (branches of a union included),
+ * those of different parameters mixed. Finds just what fhir_path_visit() finds
+ * for each of fhir_params_of(), several times faster. */
+MUST_USE enum err fhir_params_visit(const struct fhir_type *type, struct json resource,
+                                    fhir_param_visit *visit, void *context);
 
 /* ---- compartments ---- */
 

@@ -22,32 +22,43 @@ struct run {
 
 static enum err run_step(struct run *run, size_t at, struct fhir_item item);
 
-static enum err run_element(struct run *run, size_t at, struct json value, uint16_t type)
+bool item_of(struct json value, const struct fhir_element *element, struct json resource,
+             struct fhir_item *ret_item)
 {
-    const struct path_step *step = &run->steps[at];
     enum json_type json = json_type(value);
     if (json == JSON_NULL || json == JSON_ARRAY)
-        return ERR_NONE; /* a placeholder for a primitive's extension, or no FHIR */
-    if (step->index != PATH_EVERY && run->seen[at]++ != step->index)
-        return ERR_NONE;
-
-    const struct fhir_type *declared = &fhir_types[type];
+        return false;
+    const struct fhir_type *declared = &fhir_types[element->type];
     bool is_primitive = declared->kind == FHIR_PRIMITIVE;
     if (is_primitive == (json == JSON_OBJECT))
-        return ERR_NONE;
+        return false;
     if (type_is_open_resource(declared)) {
         const struct fhir_type *own = resource_type_of(value);
         declared = own ? own : declared;
     }
-    return run_step(run, at + 1, (struct fhir_item){ value, declared, run->resource });
+    *ret_item = (struct fhir_item){ value, declared, resource, element };
+    return true;
 }
 
-static enum err run_member(struct run *run, size_t at, struct json value, uint16_t type)
+static enum err run_element(struct run *run, size_t at, struct json value,
+                            const struct fhir_element *element)
+{
+    const struct path_step *step = &run->steps[at];
+    struct fhir_item item;
+    if (!item_of(value, element, run->resource, &item))
+        return ERR_NONE;
+    if (step->index != PATH_EVERY && run->seen[at]++ != step->index)
+        return ERR_NONE;
+    return run_step(run, at + 1, item);
+}
+
+static enum err run_member(struct run *run, size_t at, struct json value,
+                           const struct fhir_element *element)
 {
     if (!json_is(value, JSON_ARRAY))
-        return run_element(run, at, value, type);
+        return run_element(run, at, value, element);
     for (struct json v = json_first(value); json_exists(v); v = json_next(value, v))
-        TRY(run_element(run, at, v, type));
+        TRY(run_element(run, at, v, element));
     return ERR_NONE;
 }
 
@@ -63,7 +74,7 @@ static enum err run_choice(struct run *run, size_t at, struct json object)
             continue;
         for (uint16_t i = 0; i < step->row_count; i++)
             if (slice_equal(step->rows[i].name, name))
-                TRY(run_member(run, at, json_value(key), step->rows[i].type));
+                TRY(run_member(run, at, json_value(key), &step->rows[i]));
     }
     return ERR_NONE;
 }
@@ -76,7 +87,7 @@ static enum err run_child(struct run *run, size_t at, struct fhir_item item)
     if (step->row_count > 1)
         return run_choice(run, at, item.value);
     struct json value = json_get(item.value, step->rows[0].name);
-    return json_exists(value) ? run_member(run, at, value, step->rows[0].type) : ERR_NONE;
+    return json_exists(value) ? run_member(run, at, value, &step->rows[0]) : ERR_NONE;
 }
 
 /* "#id": the contained resource of that id. */
@@ -93,7 +104,7 @@ static const struct fhir_type *contained_type(struct json resource, struct slice
 
 /* resolve() is Type, without reading what it points at: the literal reference
  * tells, or else the element `type` beside it. */
-static bool reference_is(struct run *run, struct json value, uint16_t type)
+static bool reference_is(struct json resource, struct json value, uint16_t type)
 {
     struct json literal = value, stated = JSON_ABSENT;
     if (json_is(value, JSON_OBJECT)) {
@@ -109,11 +120,18 @@ static bool reference_is(struct run *run, struct json value, uint16_t type)
         struct fhir_reference reference = fhir_reference_parse(text);
         const struct fhir_type *target = reference.type;
         if (!target && text.length > 0 && text.bytes[0] == '#')
-            target = contained_type(run->resource, reference.fragment);
+            target = contained_type(resource, reference.fragment);
         if (target)
             return type_derives(target->id, type);
     }
     return json_is(stated, JSON_STRING) && json_string_is(stated, fhir_types[type].name);
+}
+
+bool filter_keeps(const struct path_step *filter, struct fhir_item item)
+{
+    if (filter->op == PATH_WHERE_IS)
+        return reference_is(item.resource, item.value, filter->type);
+    return json_string_is(json_get(item.value, filter->name), filter->literal);
 }
 
 static enum err run_step(struct run *run, size_t at, struct fhir_item item)
@@ -121,19 +139,9 @@ static enum err run_step(struct run *run, size_t at, struct fhir_item item)
     if (at == run->step_count)
         return run->visit(run->context, item);
     const struct path_step *step = &run->steps[at];
-    switch ((enum path_op)step->op) {
-    case PATH_CHILD:
+    if (step->op == PATH_CHILD)
         return run_child(run, at, item);
-    case PATH_WHERE_IS:
-        if (reference_is(run, item.value, step->type))
-            return run_step(run, at + 1, item);
-        break;
-    case PATH_WHERE_EQUAL:
-        if (json_string_is(json_get(item.value, step->name), step->literal))
-            return run_step(run, at + 1, item);
-        break;
-    }
-    return ERR_NONE;
+    return filter_keeps(step, item) ? run_step(run, at + 1, item) : ERR_NONE;
 }
 
 static enum err run_branch(const struct path_branch *branch, struct fhir_item root,
@@ -148,7 +156,9 @@ static enum err run_branch(const struct path_branch *branch, struct fhir_item ro
         return run_step(&run, 0, root);
     if (!json_is(root.resource, JSON_OBJECT))
         return ERR_NONE;
-    struct fhir_item resource = { root.resource, resource_type_of(root.resource), root.resource };
+    struct fhir_item resource = { .value = root.resource,
+                                  .type = resource_type_of(root.resource),
+                                  .resource = root.resource };
     return resource.type ? run_step(&run, 0, resource) : ERR_NONE;
 }
 
@@ -200,8 +210,10 @@ static enum err run_boolean(const struct fhir_path *path, struct fhir_item root,
     if (is_empty && !is_false)
         return ERR_NONE;
     struct json value = { is_false ? &doc_false : &doc_true, 0 };
-    return visit(context,
-                 (struct fhir_item){ value, &fhir_types[FHIR_TYPE_BOOLEAN], root.resource });
+    struct fhir_item item = { .value = value,
+                              .type = &fhir_types[FHIR_TYPE_BOOLEAN],
+                              .resource = root.resource };
+    return visit(context, item);
 }
 
 enum err fhir_path_visit(const struct fhir_path *path, struct fhir_item root, fhir_visit *visit,

@@ -60,6 +60,18 @@ struct fhir_path {
     const struct path_condition *conditions; /* not NULL: the path is a boolean */
 };
 
+/* ---- all expressions of a resource type in one tree ---- */
+
+/* An element that an expression goes through, or a filter on its parent. */
+struct trie_node {
+    const struct fhir_element *element; /* NULL: a root or a filter */
+    const struct path_step *filter;     /* NULL: an element */
+    struct name_table names;            /* of the children that are elements */
+    const uint16_t *accepts;            /* parameters that select this */
+    uint16_t first_child;               /* number of the first one; filters come last */
+    uint16_t child_count, filter_count, accept_count;
+};
+
 /* ---- the tables ---- */
 
 struct param_list {
@@ -83,6 +95,8 @@ extern const uint16_t fhir_param_total;
 extern const struct param_list fhir_resource_params[]; /* by fhir_type.resource, by code */
 extern const struct compartment_row fhir_compartments[FHIR_COMPARTMENT_COUNT];
 extern const struct fhir_path *const fhir_everything_dates[]; /* by fhir_type.resource */
+extern const struct trie_node fhir_trie[];                    /* roots by fhir_type.resource */
+extern const struct param_list fhir_other_params[];           /* by resource: run by themselves */
 
 /* ---- helpers inside fhir/ ---- */
 
@@ -92,6 +106,14 @@ bool type_derives(uint16_t id, uint16_t ancestor);
 /* The resource's own type by its resourceType; NULL when unknown. */
 const struct fhir_type *resource_type_of(struct json resource);
 
+/* The item that a value of the element is; false when it has not the JSON shape
+ * that the element's type asks for (or is null: a primitive's placeholder). */
+bool item_of(struct json value, const struct fhir_element *element, struct json resource,
+             struct fhir_item *ret_item);
+
+/* Does the filter (PATH_WHERE_*) keep the item? */
+bool filter_keeps(const struct path_step *filter, struct fhir_item item);
+
 /* A resource stands here whose type only its content tells (contained, entry.resource). */
 static inline bool type_is_open_resource(const struct fhir_type *type)
 {
@@ -99,8 +121,8 @@ static inline bool type_is_open_resource(const struct fhir_type *type)
 }
 
 /* Decode the escapes of a JSON string's bytes into `room`, the empty slice when
- * it has no room; without escapes the bytes themselves. For texts that are short whenever they matter (names, URLs),
- * where json_string() would want an arena. */
+ * it has no room; without escapes the bytes themselves. For texts that are short whenever they
+ * matter (names, URLs), where json_string() would want an arena. */
 struct slice text_unescape(struct slice raw, char *room, size_t room_bytes);
 
 /* The decoded name of a key, or text of a string: borrowed from the document, or

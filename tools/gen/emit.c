@@ -4,12 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fhir/name_hash.h"
 #include "fhir/tables.h"
 
-enum { SLOTS_MAX = 1 << 18 };
-
-static void put_slice(FILE *out, struct slice s)
+void put_slice(FILE *out, struct slice s)
 {
     if (s.length == 0) {
         fprintf(out, "{ NULL, 0 }");
@@ -24,7 +21,7 @@ static void put_slice(FILE *out, struct slice s)
     fprintf(out, "\", %zu }", s.length);
 }
 
-static void put_ids(FILE *out, const char *name, const uint16_t *ids, size_t count)
+void put_ids(FILE *out, const char *name, const uint16_t *ids, size_t count)
 {
     fprintf(out, "%s[] = {", name);
     for (size_t i = 0; i < count; i++)
@@ -34,86 +31,29 @@ static void put_ids(FILE *out, const char *name, const uint16_t *ids, size_t cou
 
 /* ---- name tables ---- */
 
-struct slots {
-    uint16_t *list;
-    uint32_t count;
-    struct {
-        uint64_t multiplier;
-        uint32_t first, bits;
-    } * tables;
-};
-
-static unsigned lay_out(const struct slice *names, size_t count, uint64_t multiplier, unsigned bits,
-                        uint16_t *slots)
-{
-    uint32_t mask = (UINT32_C(1) << bits) - 1;
-    unsigned collisions = 0;
-    memset(slots, 0, sizeof *slots << bits);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t at = name_slot(name_hash(names[i]), multiplier, bits);
-        for (; slots[at]; at = (at + 1) & mask)
-            collisions++;
-        slots[at] = (uint16_t)(i + 1);
-    }
-    return collisions;
-}
-
-/* At most a quarter full; of a few hundred multipliers the best. */
-static void make_table(struct slots *slots, size_t table, const struct slice *names, size_t count)
-{
-    unsigned bits = 2;
-    while ((size_t)1 << bits < count * 4)
-        bits++;
-    if (slots->count + (1U << bits) > SLOTS_MAX)
-        gen_fail("gen", 0, "too many name slots");
-    uint16_t *place = slots->list + slots->count;
-    uint64_t multiplier = UINT64_C(0x9e3779b97f4a7c15), best = 0;
-    unsigned fewest = ~0U;
-    for (int i = 0; i < 400 && fewest > 0; i++) {
-        unsigned collisions = lay_out(names, count, multiplier, bits, place);
-        if (collisions < fewest) {
-            fewest = collisions;
-            best = multiplier;
-        }
-        multiplier = multiplier * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        multiplier |= 1;
-    }
-    lay_out(names, count, best, bits, place);
-    slots->tables[table].multiplier = best;
-    slots->tables[table].first = slots->count;
-    slots->tables[table].bits = bits;
-    slots->count += 1U << bits;
-}
-
-static void put_table(FILE *out, const struct slots *slots, size_t table)
-{
-    fprintf(out, "{ name_slots + %u, UINT64_C(%llu), %u }", slots->tables[table].first,
-            (unsigned long long)slots->tables[table].multiplier, slots->tables[table].bits);
-}
-
 static void emit_names(struct spec *spec, FILE *out)
 {
-    struct slots slots = { .list = gen_alloc(spec, SLOTS_MAX, sizeof *slots.list) };
-    slots.tables = gen_alloc(spec, spec->type_count + 1U, sizeof *slots.tables);
+    struct slots slots;
+    slots_init(&slots, spec, spec->type_count + 1U);
     struct slice *names = gen_alloc(spec, 4096, sizeof *names);
     for (uint16_t t = 0; t < spec->type_count; t++) {
         const struct type *type = &spec->types[t];
         for (uint16_t i = 0; i < type->row_count; i++)
             names[i] = type->rows[i].name;
-        make_table(&slots, t, names, type->row_count);
+        slots_add(&slots, names, type->row_count);
     }
     for (uint16_t t = 0; t < spec->type_count; t++)
         names[t] = spec->types[t].name;
-    make_table(&slots, spec->type_count, names, spec->type_count);
+    slots_add(&slots, names, spec->type_count);
 
     put_ids(out, "static const uint16_t name_slots", slots.list, slots.count);
     fprintf(out, "const struct name_table fhir_element_names[] = {\n");
     for (uint16_t t = 0; t < spec->type_count; t++) {
-        put_table(out, &slots, t);
+        slots_put(out, &slots, "name_slots", t);
         fprintf(out, ",\n");
     }
     fprintf(out, "};\nconst struct name_table fhir_type_names = ");
-    put_table(out, &slots, spec->type_count);
+    slots_put(out, &slots, "name_slots", spec->type_count);
     fprintf(out, ";\n\n");
 }
 
@@ -327,7 +267,7 @@ static bool applies(const struct spec *spec, const struct param *param, uint16_t
 }
 
 /* The parameters of each resource type, by code. */
-static size_t params_of(const struct spec *spec, uint16_t type, uint16_t *ids)
+size_t params_of(const struct spec *spec, uint16_t type, uint16_t *ids)
 {
     size_t count = 0;
     for (uint16_t i = 0; i < spec->param_count; i++) {
@@ -480,4 +420,5 @@ void emit_tables(struct spec *spec, FILE *out)
     emit_params(spec, out);
     emit_lists(spec, out);
     emit_dates(spec, out);
+    emit_trie(spec, out);
 }

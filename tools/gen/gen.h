@@ -135,5 +135,31 @@ struct path *path_compile(struct spec *spec, struct path_place place, struct sli
                           const struct path *context, struct slice bases);
 
 void emit_tables(struct spec *spec, FILE *out);
+/* The merged expressions of each resource type (fhir/tables.h, struct trie_node). */
+void emit_trie(struct spec *spec, FILE *out);
+/* Ids of a resource type's parameters by code; returns their number. */
+size_t params_of(const struct spec *spec, uint16_t type, uint16_t *ids);
+
+void put_slice(FILE *out, struct slice s);
+void put_ids(FILE *out, const char *name, const uint16_t *ids, size_t count);
+
+/* ---- hash tables of names (fhir/name_hash.h), many in one array of slots ---- */
+
+struct slots_table {
+    uint64_t multiplier;
+    uint32_t first, bits;
+};
+struct slots {
+    uint16_t *list;
+    uint32_t count;
+    struct slots_table *tables;
+    size_t table_count, table_room;
+};
+
+void slots_init(struct slots *slots, struct spec *spec, size_t table_room);
+/* Lay out one more table; its number is the count of those before. */
+void slots_add(struct slots *slots, const struct slice *names, size_t count);
+/* As an initialiser of struct name_table, over the array `name`. */
+void slots_put(FILE *out, const struct slots *slots, const char *name, size_t table);
 
 #endif

@@ -89,12 +89,11 @@ static void check_round_trip(struct json resource, const struct fhir_type *type,
     buf_init(&walked, ARENA_BYTES);
     buf_init(&read, ARENA_BYTES);
     assert_int_equal(fhir_prepare_body(resource, type, &still, &plain, &splice), ERR_NONE);
-    assert_int_equal(fhir_prepare_body(resource, type, &asking, &walked, &splice_walked),
-                     ERR_NONE);
+    assert_int_equal(fhir_prepare_body(resource, type, &asking, &walked, &splice_walked), ERR_NONE);
     assert_true(slice_equal(buf_slice(&plain), buf_slice(&walked)));
     assert_int_equal(splice, splice_walked);
-    assert_int_equal(
-        fhir_splice_meta(buf_slice(&plain), splice, SLICE("12"), SLICE("2020"), &read), ERR_NONE);
+    assert_int_equal(fhir_splice_meta(buf_slice(&plain), splice, SLICE("12"), SLICE("2020"), &read),
+                     ERR_NONE);
 
     struct json_doc doc;
     struct json_error error;
@@ -109,17 +108,78 @@ static void check_round_trip(struct json resource, const struct fhir_type *type,
     buf_release(&read);
 }
 
+/* ---- one walk finds what each expression finds ---- */
+
+enum { SELECTED_MAX = 10000 };
+
+struct selected {
+    struct {
+        uint32_t param, at;
+        const struct json_doc *doc;
+    } * list;
+    size_t count;
+    uint32_t param; /* being run by itself */
+};
+
+static enum err select_item(void *context, struct fhir_item item)
+{
+    struct selected *s = context;
+    assert_true(s->count < SELECTED_MAX);
+    assert_non_null(item.type);
+    s->list[s->count].param = s->param;
+    s->list[s->count].at = item.value.at;
+    s->list[s->count++].doc = item.value.doc;
+    return ERR_NONE;
+}
+
+static enum err select_any(void *context, const struct fhir_param *param, struct fhir_item item)
+{
+    struct selected *s = context;
+    s->param = param->id;
+    return select_item(s, item);
+}
+
+static int order(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b; /* param, at */
+    if (x[0] != y[0])
+        return x[0] < y[0] ? -1 : 1;
+    return x[1] < y[1] ? -1 : x[1] > y[1];
+}
+
+static void check_params(struct json resource, const struct fhir_type *type, struct arena *arena,
+                         const char *name)
+{
+    struct selected one = { .count = 0 }, each = { .count = 0 };
+    one.list = arena_array(arena, SELECTED_MAX, sizeof *one.list);
+    each.list = arena_array(arena, SELECTED_MAX, sizeof *each.list);
+    assert_true(one.list && each.list);
+    assert_int_equal(fhir_params_visit(type, resource, select_any, &one), ERR_NONE);
+    size_t count;
+    const uint16_t *ids = fhir_params_of(type, &count);
+    struct fhir_item root = { .value = resource, .type = type };
+    for (size_t i = 0; i < count; i++) {
+        each.param = ids[i];
+        assert_int_equal(fhir_path_visit(fhir_param_at(ids[i])->path, root, select_item, &each),
+                         ERR_NONE);
+    }
+    qsort(one.list, one.count, sizeof *one.list, order);
+    qsort(each.list, each.count, sizeof *each.list, order);
+    if (one.count != each.count || memcmp(one.list, each.list, one.count * sizeof *one.list) != 0)
+        fail_msg("%s: %zu items in one walk, %zu in many", name, one.count, each.count);
+}
+
 static void check_resource(struct json resource, struct arena *arena, struct totals *totals)
 {
     struct json name = json_member(resource, "resourceType");
     const struct fhir_type *type = fhir_resource_find(json_string(name, arena));
     assert_non_null(type);
-    struct fhir_walker walker = { .enter = check_cardinality,
-                                  .leaf = count_leaf,
-                                  .unknown = count_unknown,
-                                  .context = totals };
+    struct fhir_walker walker = {
+        .enter = check_cardinality, .leaf = count_leaf, .unknown = count_unknown, .context = totals
+    };
     assert_int_equal(fhir_walk(resource, type, &walker), ERR_NONE);
     check_round_trip(resource, type, arena, totals->name);
+    check_params(resource, type, arena, totals->name);
     totals->resources++;
 }
 
@@ -154,8 +214,8 @@ static void the_official_examples_have_no_unknown_element_and_come_back_whole(vo
             struct json_error error;
             struct arena_mark mark = arena_mark(&arena);
             totals.name = arena_copy(&arena, file);
-            assert_int_equal(
-                json_parse(slice_of(header + 512, size), NULL, &arena, &doc, &error), ERR_NONE);
+            assert_int_equal(json_parse(slice_of(header + 512, size), NULL, &arena, &doc, &error),
+                             ERR_NONE);
             check_resource(json_root(&doc), &arena, &totals);
             arena_rewind(&arena, mark);
         }
@@ -186,10 +246,12 @@ static void deliveries_come_back_whole_and_have_one_unknown_member(void **state)
         assert_int_equal(os_file_unpack(path, &text), ERR_NONE);
         assert_int_equal(json_parse(buf_slice(&text), NULL, &arena, &doc, &error), ERR_NONE);
         struct json entries = json_member(json_root(&doc), "entry");
+        struct arena_mark mark = arena_mark(&arena);
         for (struct json e = json_first(entries); json_exists(e); e = json_next(entries, e)) {
             struct json resource = json_member(e, "resource");
             if (json_exists(json_member(resource, "id")))
                 check_resource(resource, &arena, &totals);
+            arena_rewind(&arena, mark);
         }
         print_message("%zu resources, %zu elements\n", totals.resources, totals.elements);
         assert_true(totals.resources > 10);

@@ -291,6 +291,45 @@ static void components_run_on_the_element_of_their_composite(void **state)
                     "[CodeableConcept={\"text\":\"7\"};][integer=3;][]");
 }
 
+static enum err note_param(void *context, const struct fhir_param *p, struct fhir_item item)
+{
+    struct buf *text = context;
+    buf_printf(text, "%.*s:%.*s%s ", SLICE_ARGS(p->code), SLICE_ARGS(item.type->name),
+               item.element ? "" : "!");
+    return ERR_NONE;
+}
+
+static enum err refuse_param(void *context, const struct fhir_param *p, struct fhir_item item)
+{
+    (void)context;
+    (void)p;
+    (void)item;
+    return ERR_LIMIT;
+}
+
+static void one_walk_visits_all_parameters(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct json_doc doc;
+    struct buf text;
+    arena_init(&arena, 1 << 20);
+    buf_init(&text, 1 << 20);
+    struct json resource =
+        parse(&arena, &doc,
+              "{\"resourceType\":\"Patient\",\"id\":\"1\",\"name\":[{\"family\":\"F\"},7],"
+              "\"telecom\":[{\"system\":\"phone\"},{\"system\":\"fax\"}]}");
+    const struct fhir_type *patient = fhir_resource_find(SLICE("Patient"));
+    assert_int_equal(fhir_params_visit(patient, resource, note_param, &text), ERR_NONE);
+    buf_append_byte(&text, 0);
+    assert_string_equal(text.bytes, "_id:id name:HumanName phonetic:HumanName family:string "
+                                    "telecom:ContactPoint phone:ContactPoint telecom:ContactPoint "
+                                    "deceased:boolean! ");
+    assert_int_equal(fhir_params_visit(patient, resource, refuse_param, NULL), ERR_LIMIT);
+    buf_release(&text);
+    arena_release(&arena);
+}
+
 static void everything_has_a_date_for_the_types_that_state_one(void **state)
 {
     (void)state;
@@ -322,6 +361,7 @@ int main(void)
         cmocka_unit_test(an_index_takes_one_of_all),
         cmocka_unit_test(unions_and_unprefixed_expressions_run),
         cmocka_unit_test(components_run_on_the_element_of_their_composite),
+        cmocka_unit_test(one_walk_visits_all_parameters),
         cmocka_unit_test(everything_has_a_date_for_the_types_that_state_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
