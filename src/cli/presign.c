@@ -6,12 +6,13 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "os/clock.h"
+#include "os/file.h"
 
-enum { TEXTS_BYTES = 4 << 20 };
+enum { TEXTS_BYTES = 4 << 20, BODY_BYTES_MAX = 1 << 30 };
 
 struct presign_options {
     uint64_t expires;
-    const char *method, *data, *profile, *key_id, *secret, *token, *region, *service;
+    const char *method, *body, *data, *profile, *key_id, *secret, *token, *region, *service;
 };
 
 static const char about[] =
@@ -25,6 +26,8 @@ static int parse(struct presign_options *o, int argc, char **argv)
         { "expires", OPTION_NUMBER, "SECONDS", NULL, "life, 1 to 604800 (default 3600)",
           &o->expires },
         { "method", OPTION_TEXT, "METHOD", NULL, "of the request (default GET)", &o->method },
+        { "body", OPTION_TEXT, "FILE", NULL, "the body to be sent with it (default: none)",
+          &o->body },
         { "data", OPTION_TEXT, "DIR", NULL, "a data folder: take its root key", &o->data },
         { "profile", OPTION_TEXT, "NAME", NULL, "an AWS profile", &o->profile },
         { "access-key-id", OPTION_TEXT, "ID", NULL, "the key", &o->key_id },
@@ -99,6 +102,19 @@ static int find_credentials(const struct presign_options *o, struct arena *arena
     return -1;
 }
 
+static enum err hash_body(const char *path, char ret_hex[65])
+{
+    struct buf body;
+    buf_init(&body, BODY_BYTES_MAX);
+    enum err err = path ? os_file_read(path, &body) : ERR_NONE;
+    if (err)
+        fprintf(stderr, "tarn presign: %s: %s\n", path, err_text(err));
+    else
+        aws_sha256_hex(body.length ? buf_slice(&body) : SLICE(""), ret_hex);
+    buf_release(&body);
+    return err;
+}
+
 static int presign(const struct presign_options *o, struct slice text, struct arena *arena)
 {
     struct url url;
@@ -117,7 +133,8 @@ static int presign(const struct presign_options *o, struct slice text, struct ar
                                    .query = url.query,
                                    .headers = &host,
                                    .header_count = 1 };
-    aws_sha256_hex(SLICE(""), request.payload_sha256);
+    if (hash_body(o->body, request.payload_sha256))
+        return 1;
     if (o->region)
         region = slice_cstr(o->region);
     struct aws_scope scope = { region.length ? region : SLICE("us-east-1"),

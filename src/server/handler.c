@@ -91,7 +91,8 @@ bool handler_begin(void *context, struct http_request *r, struct http_response *
     }
     enum err err = place_find(r->arena, r->path, &visit->place);
     if (err) {
-        rest_refuse(r, err == ERR_SYNTAX ? ERR_INVALID : err, err == ERR_SYNTAX ? "value" : "exception",
+        bool is_memory = err == ERR_NO_MEMORY;
+        rest_refuse(r, is_memory ? err : ERR_INVALID, is_memory ? "exception" : "value",
                     SLICE("the path has a broken escape, an encoded dot segment, or '..' that "
                           "would leave its data store"),
                     response);
