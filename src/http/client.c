@@ -249,6 +249,10 @@ static enum err make_headers(struct transfer *t, struct curl_slist **list)
                      { "Expect", "Expect:", false },
                      { "User-Agent", "User-Agent:", false },
                      { "Accept-Encoding", "Accept-Encoding: identity", false } };
+    if (!is_line(t->x->method) || t->x->method.length == 0) {
+        t->why = "the request's method is no word";
+        return ERR_INVALID;
+    }
     for (size_t i = 0; i < t->x->header_count; i++) {
         const struct http_header *h = &t->x->headers[i];
         if (!is_line(h->name) || !is_line(h->value) || h->name.length == 0) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,6 +38,9 @@ void connection_free(struct connection *c)
         struct linger none = { .l_onoff = 1, .l_linger = 0 };
         (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     }
+    /* Closing alone leaves it registered if some child process holds a copy. */
+    if (c->is_listed)
+        (void)epoll_ctl(c->loop->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
     close(c->fd);
     buf_release(&c->in);
     buf_release(&c->in_later);

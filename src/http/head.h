@@ -17,7 +17,7 @@
 struct refusal {
     int status;        /* of HTTP; overrides that of `err` */
     enum err err;      /* what http_handler.refuse is told */
-    struct slice text; /* static: why, and what to change */
+    struct slice text; /* why, and what to change; static or in the request's arena */
 };
 
 enum {

@@ -19,7 +19,12 @@
 
 #include "os/clock.h"
 
-enum { EVENTS = 128, ACCEPTS = 64, TICK_MS = 250 };
+enum {
+    EVENTS = 128,
+    ACCEPTS = 64,
+    TICK_MS = 250,
+    STEPS_A_TURN = 200 /* of one connection that pipelines, before others' turn */
+};
 
 enum err loop_open(struct loop *loop, struct http_server *server, bool is_first)
 {
@@ -83,8 +88,8 @@ static void unlist(struct loop *loop, struct connection *c)
 static void drive(struct loop *loop, struct connection *c)
 {
     enum step step = STEP_GO;
-    while (step == STEP_GO && c->phase != PHASE_CLOSE)
-        step = connection_step(c, &loop->worker);
+    for (int i = 0; step == STEP_GO && c->phase != PHASE_CLOSE; i++)
+        step = i < STEPS_A_TURN ? connection_step(c, &loop->worker) : STEP_YIELD;
     if (c->phase == PHASE_CLOSE) {
         unlist(loop, c);
         connection_free(c);

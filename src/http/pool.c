@@ -5,6 +5,17 @@
 
 #include "os/clock.h"
 
+/* One thread is woken at a time; it wakes the next if it finds more than it can
+ * take. So a burst of short requests is worked off by few threads that stay
+ * awake, and long ones are spread as quickly as threads can wake. */
+static bool may_wake(struct pool *pool)
+{
+    if (pool->idle_count == 0 || pool->is_waking)
+        return false;
+    pool->is_waking = true;
+    return true;
+}
+
 void pool_submit(struct pool *pool, struct connection *c)
 {
     c->next = NULL;
@@ -14,7 +25,7 @@ void pool_submit(struct pool *pool, struct connection *c)
     else
         pool->first = c;
     pool->last = c;
-    bool wakes = pool->idle_count > 0;
+    bool wakes = may_wake(pool);
     mutex_unlock(&pool->mutex);
     if (wakes)
         cond_signal(&pool->work);
@@ -28,6 +39,7 @@ static struct connection *pool_take(struct pool *pool)
         pool->idle_count++;
         cond_wait(&pool->work, &pool->mutex);
         pool->idle_count--;
+        pool->is_waking = false;
     }
     struct connection *c = pool->first;
     if (c) {
@@ -35,7 +47,10 @@ static struct connection *pool_take(struct pool *pool)
         if (!pool->first)
             pool->last = NULL;
     }
+    bool wakes = pool->first && may_wake(pool);
     mutex_unlock(&pool->mutex);
+    if (wakes)
+        cond_signal(&pool->work);
     return c;
 }
 

@@ -111,11 +111,17 @@ static void take_body(struct connection *c, struct slice piece)
         CHECK(EVP_DigestUpdate(c->sha, piece.bytes, piece.length) == 1);
 }
 
-static const struct slice TOO_LARGE =
-    SLICE_INIT("the body is larger than this server takes; send less at once or raise its limit "
-               "for bodies (--max-body)");
 static const struct slice TOO_BUSY =
     SLICE_INIT("the bodies in flight of all clients fill their limit; retry later");
+
+static enum step too_large(struct connection *c, struct worker *w)
+{
+    struct slice text = arena_printf(&c->arena,
+                                     "the body is larger than %zu bytes, the limit of this "
+                                     "server; send less at once or raise it (--max-body)",
+                                     c->server->settings.body_bytes);
+    return refuse(c, w, 413, ERR_LIMIT, text.bytes ? text : SLICE("the body is too large"));
+}
 
 /* The budget grows like the buffer does, by doubling. */
 static bool reserve_chunked(struct connection *c, size_t need_bytes)
@@ -146,7 +152,7 @@ static enum step feed_chunked(struct connection *c, struct worker *w, struct sli
             break;
         }
         if (data.length > c->server->settings.body_bytes - c->body.length)
-            return refuse(c, w, 413, ERR_LIMIT, TOO_LARGE);
+            return too_large(c, w);
         if (!reserve_chunked(c, c->body.length + data.length))
             return refuse(c, w, 503, ERR_BUSY, TOO_BUSY);
         buf_append(&c->body, data);
@@ -219,7 +225,7 @@ static enum step admit(struct connection *c, struct worker *w)
         return refuse(c, w, 503, ERR_BUSY,
                       SLICE("this server has as many connections as it takes; retry later"));
     if (length > 0 && (uint64_t)length > settings->body_bytes)
-        return refuse(c, w, 413, ERR_LIMIT, TOO_LARGE);
+        return too_large(c, w);
     if (settings->handler.begin &&
         settings->handler.begin(settings->handler.context, &c->request, &c->response)) {
         reply_start(c, w);

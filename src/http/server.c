@@ -180,9 +180,9 @@ static enum err threads_start(struct http_server *server)
         loop_wake(&server->loops[wanted - 1 - i]);
         thread_join(server->loops[wanted - 1 - i].thread);
     }
+    pool_stop(&server->pool);
     for (unsigned i = 0; i < opened; i++)
         loop_close(&server->loops[i]);
-    pool_stop(&server->pool);
     return err;
 }
 
@@ -225,9 +225,9 @@ void http_server_stop(struct http_server *server, unsigned grace_seconds)
 {
     atomic_store(&server->cut_us, os_monotonic_us() + (int64_t)grace_seconds * 1000000);
     loops_stop(server);
+    pool_stop(&server->pool); /* first: its threads may still be waking a loop */
     for (unsigned i = 0; i < server->loop_count; i++)
         loop_close(&server->loops[i]);
-    pool_stop(&server->pool);
     CHECK(atomic_load(&server->connection_count) == 0);
     CHECK(atomic_load(&server->bodies_bytes) == 0);
     server_free(server);

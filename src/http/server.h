@@ -15,6 +15,7 @@ struct pool {
     pthread_cond_t work;
     struct connection *first, *last; /* by connection.next; under mutex */
     unsigned idle_count;             /* threads that wait; under mutex */
+    bool is_waking;                  /* one was signalled and is not there yet; under mutex */
     bool is_stopping;                /* under mutex */
     struct http_server *server;
     pthread_t *threads;

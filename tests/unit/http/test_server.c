@@ -388,6 +388,62 @@ static void an_absolute_target_is_split(void **state)
     assert_true(has(&f->out, "target=http://h/describe?x path=/describe query=x"));
 }
 
+/* The same bytes in a hundred different cuts. */
+static void how_the_bytes_are_cut_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    for (int i = 0; i < 3; i++)
+        buf_append_cstr(&text,
+                        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+                        "POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\ndrop"
+                        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "a;x=y\r\n0123456789\r\n00\r\nTrailer: t\r\n\r\n"
+                        "GET /stream/1000/300 HTTP/1.1\r\nHost: h\r\n\r\n");
+    buf_append_cstr(&text, "GET /quick HTTP/1.1\r\nHost: h\r\n" CLOSE);
+    uint32_t random = 12345;
+    size_t length = 0;
+    for (int round = 0; round < 100; round++) {
+        int fd = raw_connect(&f->site);
+        for (size_t at = 0; at < text.length;) {
+            random = random * 1664525 + 1013904223;
+            size_t piece = 1 + (random >> 16) % (round < 50 ? 40 : 400);
+            piece = MIN(piece, text.length - at);
+            assert_true(raw_send(fd, text.bytes + at, piece));
+            at += piece;
+        }
+        buf_clear(&f->out);
+        assert_true(raw_read_all(fd, &f->out));
+        close(fd);
+        assert_int_equal(count_of(&f->out, "HTTP/1.1 200 OK"), 10);
+        assert_int_equal(count_of(&f->out, "HTTP/1.1 403 "), 3);
+        assert_int_equal(count_of(&f->out, "0123456789"), 3);
+        if (round)
+            assert_int_equal(f->out.length, length);
+        length = f->out.length;
+    }
+    buf_release(&text);
+}
+
+static void answers_over_the_socket_s_buffers_arrive_whole(void **state)
+{
+    struct fixture *f = *state;
+    int fds[8];
+    for (int i = 0; i < 8; i++) {
+        fds[i] = raw_connect(&f->site);
+        assert_true(raw_say(fds[i], i % 2 ? "GET /zeros/20000000 HTTP/1.1\r\nHost: h\r\n" CLOSE
+                                          : "GET /stream/20000000/65536 HTTP/1.0\r\n\r\n"));
+    }
+    for (int i = 0; i < 8; i++) {
+        buf_clear(&f->out);
+        assert_true(raw_read_all(fds[i], &f->out));
+        ptrdiff_t at = slice_find(buf_slice(&f->out), SLICE("\r\n\r\n"));
+        assert_int_equal(f->out.length - (size_t)at - 4, 20000000);
+        close(fds[i]);
+    }
+}
+
 int main(void)
 {
 #define ON_A_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -409,6 +465,8 @@ int main(void)
         ON_A_SERVER(expect_100_is_met_or_refused_before_the_body),
         ON_A_SERVER(a_client_that_closes_its_writing_side_gets_its_answer),
         ON_A_SERVER(an_absolute_target_is_split),
+        ON_A_SERVER(how_the_bytes_are_cut_changes_nothing),
+        ON_A_SERVER(answers_over_the_socket_s_buffers_arrive_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
