@@ -72,13 +72,35 @@ static bool item_has_value(struct json value)
     return false;
 }
 
-static enum err visit(void *context, struct fhir_item item)
+bool index_param_has_terms(const struct fhir_param *param)
+{
+    return param->path && param->type != FHIR_PARAM_COMPOSITE && !slice_is(param->code, "_id") &&
+           !slice_is(param->code, "_lastUpdated");
+}
+
+static enum err add_present(struct extractor *x)
+{
+    uint64_t bit = UINT64_C(1) << x->param->id % 64;
+    uint64_t *word = &x->present[x->param->id / 64];
+    if (*word & bit)
+        return ERR_NONE;
+    *word |= bit;
+    uint8_t *at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    *at = TERM_PRESENT;
+    return extractor_add(x, x->field, 1);
+}
+
+static enum err visit(void *context, const struct fhir_param *param, struct fhir_item item)
 {
     struct extractor *x = context;
-    if (!item_has_value(item.value))
+    if (!index_param_has_terms(param) || !item_has_value(item.value))
         return ERR_NONE;
-    x->is_present = true;
-    switch ((enum fhir_param_type)x->param->type) {
+    x->param = param;
+    x->field = index_field(x->type, param->id);
+    TRY(add_present(x));
+    switch ((enum fhir_param_type)param->type) {
     case FHIR_PARAM_TOKEN:
         return extract_token(x, item);
     case FHIR_PARAM_STRING:
@@ -98,44 +120,14 @@ static enum err visit(void *context, struct fhir_item item)
     return ERR_NONE;
 }
 
-static enum err extract_param(struct extractor *x, const struct fhir_param *param)
-{
-    x->param = param;
-    x->field = index_field(x->type, param->id);
-    x->is_present = false;
-    struct fhir_item root = { .value = x->resource, .type = x->type, .resource = x->resource };
-    TRY(fhir_path_visit(param->path, root, visit, x));
-    if (!x->is_present)
-        return ERR_NONE;
-
-    uint8_t *at = extractor_room(x);
-    if (!at)
-        return ERR_NO_MEMORY;
-    *at = TERM_PRESENT;
-    return extractor_add(x, x->field, 1);
-}
-
-bool index_param_has_terms(const struct fhir_param *param)
-{
-    return param->path && param->type != FHIR_PARAM_COMPOSITE &&
-           !slice_is(param->code, "_id") && !slice_is(param->code, "_lastUpdated");
-}
-
 static enum err extract_all(struct extractor *x)
 {
-    if (!extractor_room(x))
+    x->present = arena_array(x->arena, fhir_param_count() / 64 + 1, sizeof *x->present);
+    if (!x->present || !extractor_room(x))
         return ERR_NO_MEMORY;
     TRY(extractor_add(x, index_field(x->type, INDEX_PARAM_TYPE), 0));
     TRY(membership_of_owner(x));
-
-    size_t count;
-    const uint16_t *params = fhir_params_of(x->type, &count);
-    for (size_t i = 0; i < count; i++) {
-        const struct fhir_param *param = fhir_param_at(params[i]);
-        if (index_param_has_terms(param))
-            TRY(extract_param(x, param));
-    }
-    return ERR_NONE;
+    return fhir_params_visit(x->type, x->resource, visit, x);
 }
 
 enum err index_extract(struct json resource, const struct fhir_type *type, struct slice base_url,
@@ -160,9 +152,8 @@ enum err index_extract(struct json resource, const struct fhir_type *type, struc
         *ret = (struct extraction){
             .terms = x.terms,
             .term_count = x.term_count,
-            .home_type = x.home_id.length
-                             ? fhir_compartment_owner(FHIR_COMPARTMENT_PATIENT)->name
-                             : SLICE_NONE,
+            .home_type = x.home_id.length ? fhir_compartment_owner(FHIR_COMPARTMENT_PATIENT)->name
+                                          : SLICE_NONE,
             .home_id = x.home_id,
             .appendix = appendix,
         };

@@ -27,9 +27,9 @@ struct extractor {
     struct slice id; /* of the resource; empty without one */
     struct buf folded;
 
-    const struct fhir_param *param; /* being extracted */
+    const struct fhir_param *param; /* of the item being extracted */
     uint32_t field;                 /* of it */
-    bool is_present;                /* it has selected a value */
+    uint64_t *present;              /* a bit for each parameter id that has selected a value */
 
     size_t home_rank; /* place in the compartment's table of home_id's parameter */
     struct slice home_id;
