@@ -58,6 +58,7 @@ enum err postings_open(struct postings *p, const struct postings_settings *setti
     p->current->covers = covers;
     mutex_init(&p->lock);
     mutex_init(&p->join_lock);
+    mutex_init(&p->checkpoint_lock);
     cond_init(&p->work);
     cond_init(&p->room);
     return ERR_NONE;
@@ -84,6 +85,7 @@ void postings_close(struct postings *p)
     free(p->spare);
     cond_destroy(&p->room);
     cond_destroy(&p->work);
+    mutex_destroy(&p->checkpoint_lock);
     mutex_destroy(&p->join_lock);
     mutex_destroy(&p->lock);
 }
@@ -207,7 +209,8 @@ enum err postings_wait(struct postings *p)
 {
     for (int waited_ms = 0; waited_ms < POSTINGS_WAIT_MS; waited_ms++) {
         mutex_lock(&p->lock);
-        bool full = p->tail_docs > POSTINGS_TAIL_DOCS_MAX || p->tail_bytes > POSTINGS_TAIL_BYTES_MAX;
+        bool full =
+            p->tail_docs > POSTINGS_TAIL_DOCS_MAX || p->tail_bytes > POSTINGS_TAIL_BYTES_MAX;
         if (full)
             cond_signal(&p->work);
         mutex_unlock(&p->lock);
@@ -258,12 +261,12 @@ static enum err take_in(const struct postings_settings *s)
     return rocks_err(error);
 }
 
-enum err postings_checkpoint(struct postings *p)
+static enum err checkpoint(struct postings *p)
 {
     struct postings_view *view = freeze(p);
     if (!view)
         return ERR_NONE;
-    uint32_t count = p->frozen; /* only this thread changes it */
+    uint32_t count = p->frozen; /* changed under the lock that we hold only */
     uint64_t last = run_last(view->runs[count - 1]);
     enum err err =
         segment_write(p->settings.options, p->settings.path, view->runs, count,
@@ -284,6 +287,14 @@ enum err postings_checkpoint(struct postings *p)
     mutex_unlock(&p->lock);
     postings_view_give(old);
     postings_view_give(view);
+    return err;
+}
+
+enum err postings_checkpoint(struct postings *p)
+{
+    mutex_lock(&p->checkpoint_lock);
+    enum err err = checkpoint(p);
+    mutex_unlock(&p->checkpoint_lock);
     return err;
 }
 

@@ -68,6 +68,7 @@ struct postings {
     uint64_t tail_bytes;
     bool stop, is_running;
     pthread_mutex_t join_lock; /* one join or choice of runs at a time; taken before `lock` */
+    pthread_mutex_t checkpoint_lock; /* one checkpoint at a time; taken before the others */
     pthread_t thread;
 };
 
