@@ -220,8 +220,8 @@ void route_metadata(struct call *call)
             buf_append_cstr(&out, ",{\"name\":\"patient\",\"type\":\"reference\"}");
         buf_append_cstr(&out, "]}");
     }
-    buf_append_cstr(&out, "],\"operation\":[{\"name\":\"everything\",\"definition\":\"http://hl7.org/"
-                          "fhir/OperationDefinition/Patient-everything\"}]}]}");
+    buf_append_cstr(&out, "],\"operation\":[{\"name\":\"everything\",\"definition\":"
+                          "\"http://hl7.org/fhir/OperationDefinition/Patient-everything\"}]}]}");
     answer_body(call->request, call->response, 200, ANSWER_FHIR, buf_slice(&out));
     buf_release(&out);
 }

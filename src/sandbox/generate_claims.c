@@ -209,7 +209,8 @@ static struct money emit_item(struct buf *out, const struct visit *v, uint32_t i
         emit(out, ",'servicedDate':'%y'", v->day);
     if (v->kind == VISIT_PROFESSIONAL || v->kind == VISIT_INSTITUTIONAL) {
         emit(out, ",'locationCodeableConcept':");
-        emit_concept(out, &codes_place, v->kind == VISIT_PROFESSIONAL ? 0 : v->is_inpatient ? 1 : 2);
+        uint32_t place = v->kind == VISIT_PROFESSIONAL ? 0 : v->is_inpatient ? 1 : 2;
+        emit_concept(out, &codes_place, place);
     }
     if (v->kind == VISIT_ORAL)
         emit(out,

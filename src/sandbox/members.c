@@ -35,8 +35,11 @@ static enum err open_recorded(struct members *m, const char *folder, struct slic
         c->deliveries = MIN(r->deliveries, (uint32_t)DELIVERIES_KEPT);
         c->delivery = 1;
         c->token = token_of(c->id, &m->arena);
-        if (!c->token.length)
+        c->loaded = arena_array(&m->arena, DELIVERIES_KEPT, sizeof *c->loaded);
+        if (!c->token.length || !c->loaded)
             return ERR_NO_MEMORY;
+        for (uint32_t d = 0; d < DELIVERIES_KEPT; d++)
+            recorded_init(&c->loaded[d]);
     }
     return ERR_NONE;
 }
@@ -96,8 +99,8 @@ enum err members_open(struct members *m, const struct sandbox_settings *settings
 void members_close(struct members *m)
 {
     for (uint32_t i = 0; m->consents && i < m->count; i++)
-        for (uint32_t d = 0; d < DELIVERIES_KEPT; d++)
-            recorded_free(m->consents[i].loaded[d]);
+        for (uint32_t d = 0; m->consents[i].loaded && d < DELIVERIES_KEPT; d++)
+            recorded_release(&m->consents[i].loaded[d]);
     mutex_destroy(&m->lock);
     arena_release(&m->arena);
     m->consents = NULL;
@@ -158,18 +161,18 @@ struct faults members_enter(struct members *m, struct consent *c, uint32_t *ret_
 
 /* The first to need a file reads it, under the lock; it then stays in memory. */
 static enum err load(struct members *m, struct consent *c, uint32_t delivery,
-                     struct recorded **ret_recorded)
+                     const struct recorded **ret_recorded)
 {
     struct arena scratch;
     arena_init(&scratch, 1 << 16);
     enum err err = ERR_NONE;
     mutex_lock(&m->lock);
-    struct recorded **place = &c->loaded[delivery - 1];
-    if (!*place) {
+    struct recorded *place = &c->loaded[delivery - 1];
+    if (!place->is_loaded) {
         const char *path = recorded_path(c->folder, delivery, &scratch);
-        err = path ? recorded_load(path, place) : ERR_NOT_FOUND;
+        err = path ? recorded_load(place, path) : ERR_NOT_FOUND;
     }
-    *ret_recorded = *place;
+    *ret_recorded = place;
     mutex_unlock(&m->lock);
     arena_release(&scratch);
     return err;

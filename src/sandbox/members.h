@@ -15,7 +15,7 @@
 #include "sandbox/recorded.h"
 #include "sandbox/sandbox.h"
 
-enum { DELIVERIES_KEPT = 16 };
+enum { DELIVERIES_KEPT = 16 }; /* of a recorded consent */
 
 struct consent {
     struct slice user, id, token, patient;
@@ -26,7 +26,7 @@ struct consent {
     /* under the lock: */
     uint32_t delivery; /* in force, from 1 */
     struct faults faults;
-    struct recorded *loaded[DELIVERIES_KEPT];
+    struct recorded *loaded; /* of recorded ones, each delivery's; NULL else */
 };
 
 struct members {
@@ -58,7 +58,7 @@ struct records {
     struct consent *consent;
     struct generate_cursor cursor;
     struct buf buffer; /* of the made-up one */
-    struct recorded *recorded;
+    const struct recorded *recorded;
     uint32_t at;
 };
 

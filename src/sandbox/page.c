@@ -134,6 +134,8 @@ static enum err produce(void *state, struct buf *out)
     struct stream *s = state;
     uint64_t slow_ms = s->page.faults.values[FAULT_SLOW];
     uint64_t cut = s->page.faults.values[FAULT_TRUNCATED];
+    if (cut && s->bytes >= cut)
+        return ERR_NETWORK;
     if (s->is_ended)
         return ERR_NONE;
     if (slow_ms)
@@ -155,8 +157,11 @@ static enum err produce(void *state, struct buf *out)
         s->passed++;
     }
     s->bytes += out->length - start;
-    if (cut && s->bytes > cut)
-        return s->bytes - (out->length - start) >= cut ? ERR_NETWORK : buf_status(out);
+    if (cut && s->bytes > cut) {
+        out->length -= (size_t)(s->bytes - cut);
+        s->bytes = cut; /* and then nothing but a broken connection */
+        s->is_ended = false;
+    }
     return buf_status(out);
 }
 

@@ -36,14 +36,22 @@ static enum err take_entries(struct recorded *r, struct json root)
     return ERR_NONE;
 }
 
-enum err recorded_load(const char *path, struct recorded **ret_recorded)
+void recorded_init(struct recorded *r)
 {
-    /* Kept from its first use to the end of the program: no request's arena. */
-    struct recorded *r = calloc(1, sizeof *r);
-    if (!r)
-        return ERR_NO_MEMORY;
+    *r = (struct recorded){ 0 };
     buf_init(&r->content, FILE_BYTES_MAX);
     arena_init(&r->arena, FILE_BYTES_MAX);
+}
+
+void recorded_release(struct recorded *r)
+{
+    buf_release(&r->content);
+    arena_release(&r->arena);
+    recorded_init(r);
+}
+
+enum err recorded_load(struct recorded *r, const char *path)
+{
     struct arena scratch; /* the nodes are not needed afterwards */
     arena_init(&scratch, 16 * FILE_BYTES_MAX);
     struct json_doc doc;
@@ -54,19 +62,10 @@ enum err recorded_load(const char *path, struct recorded **ret_recorded)
         err = take_entries(r, json_root(&doc));
     arena_release(&scratch);
     if (err)
-        recorded_free(r);
+        recorded_release(r);
     else
-        *ret_recorded = r;
+        r->is_loaded = true;
     return err;
-}
-
-void recorded_free(struct recorded *r)
-{
-    if (!r)
-        return;
-    buf_release(&r->content);
-    arena_release(&r->arena);
-    free(r);
 }
 
 const char *recorded_path(const char *folder, uint32_t delivery, struct arena *arena)

@@ -21,15 +21,19 @@ struct record {
 
 /* One delivery, in memory. */
 struct recorded {
+    bool is_loaded;
     struct buf content; /* of the file */
     struct arena arena;
     struct record *records;
     uint32_t count;
 };
 
-/* ERR_SYNTAX when the file is no Bundle; errors of os_file_unpack(). */
-MUST_USE enum err recorded_load(const char *path, struct recorded **ret_recorded);
-void recorded_free(struct recorded *recorded);
+/* Nothing loaded; takes no memory. */
+void recorded_init(struct recorded *r);
+void recorded_release(struct recorded *r);
+/* ERR_SYNTAX when the file is no Bundle; errors of os_file_unpack(). `r` is then
+ * as recorded_init() left it. */
+MUST_USE enum err recorded_load(struct recorded *r, const char *path);
 
 /* A consent of a facts.json. */
 struct recorded_consent {

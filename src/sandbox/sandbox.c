@@ -1,7 +1,5 @@
 #include "sandbox/sandbox.h"
 
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "http/http.h"
 #include "os/thread.h"
@@ -45,15 +43,13 @@ enum err sandbox_start(const struct sandbox_settings *settings, struct arena *ar
                               settings->address);
         return ERR_INVALID;
     }
-    struct sandbox *s = calloc(1, sizeof *s); /* lives as long as the program serves */
+    struct sandbox *s = arena_alloc(arena, sizeof *s);
     if (!s)
         return ERR_NO_MEMORY;
     s->retry_seconds = settings->retry_seconds;
     enum err err = members_open(&s->members, settings, arena, error);
-    if (err) {
-        free(s);
+    if (err)
         return err;
-    }
     struct http_server_settings http = {
         .address = settings->address,
         .port = settings->port,
@@ -68,7 +64,6 @@ enum err sandbox_start(const struct sandbox_settings *settings, struct arena *ar
     err = http_server_start(&http, arena, &s->server, error);
     if (err) {
         members_close(&s->members);
-        free(s);
         return err;
     }
     *ret_sandbox = s;
@@ -81,7 +76,6 @@ void sandbox_stop(struct sandbox *s)
         return;
     http_server_stop(s->server, 5);
     members_close(&s->members);
-    free(s);
 }
 
 uint16_t sandbox_port(const struct sandbox *s)

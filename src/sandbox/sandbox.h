@@ -34,8 +34,9 @@ struct sandbox_consent {
     struct slice user, consent, token; /* live as long as the sandbox */
 };
 
-/* Build the members and listen. On failure *error says why, from the arena:
- * ERR_IO (address, folder), ERR_INVALID (settings, recorded files). */
+/* Build the members and listen; the sandbox lives in the arena. On failure *error
+ * says why, from the arena: ERR_IO (address, folder), ERR_INVALID (settings,
+ * recorded files). */
 MUST_USE enum err sandbox_start(const struct sandbox_settings *settings, struct arena *arena,
                                 struct sandbox **ret_sandbox, struct slice *error);
 void sandbox_stop(struct sandbox *sandbox);
