@@ -43,9 +43,11 @@ all: $(BUILD)/tarn
 deps:
 	scripts/deps.sh
 
+# The whole archive: two functions of one name are then an error, not a silent choice.
 $(BUILD)/tarn: $(BUILD)/src/cli/main.o $(BUILD)/libtarn.a
 	@echo "LINK $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--whole-archive $(BUILD)/libtarn.a \
+	    -Wl,--no-whole-archive $(LDLIBS)
 
 $(BUILD)/libtarn.a: $(OBJECTS)
 	@rm -f $@

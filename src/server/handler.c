@@ -89,7 +89,7 @@ bool handler_begin(void *context, struct http_request *r, struct http_response *
         rest_refuse(r, ERR_NO_MEMORY, "exception", SLICE("out of memory"), response);
         return true;
     }
-    enum err err = place_find(r->arena, r->path, &visit->place);
+    enum err err = place_of_path(r->arena, r->path, &visit->place);
     if (err) {
         bool is_memory = err == ERR_NO_MEMORY;
         rest_refuse(r, is_memory ? err : ERR_INVALID, is_memory ? "exception" : "value",

@@ -73,7 +73,7 @@ static enum err normalise(struct arena *arena, struct slice path, struct slice *
     return ERR_NONE;
 }
 
-enum err place_find(struct arena *arena, struct slice path, struct place *ret_place)
+enum err place_of_path(struct arena *arena, struct slice path, struct place *ret_place)
 {
     struct slice rest;
     TRY(normalise(arena, path, &rest));

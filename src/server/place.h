@@ -27,6 +27,6 @@ struct place {
 };
 
 /* ERR_SYNTAX when the path is malformed or leaves its store; ERR_NO_MEMORY. */
-MUST_USE enum err place_find(struct arena *arena, struct slice path, struct place *ret_place);
+MUST_USE enum err place_of_path(struct arena *arena, struct slice path, struct place *ret_place);
 
 #endif

@@ -19,7 +19,7 @@ static void check(const struct row *row)
     struct arena arena;
     arena_init(&arena, 1 << 16);
     struct place place;
-    enum err err = place_find(&arena, slice_cstr(row->path), &place);
+    enum err err = place_of_path(&arena, slice_cstr(row->path), &place);
     if (err || place.kind != row->kind || !slice_is(place.datastore_id, row->id ? row->id : "") ||
         !slice_is(place.rest, row->rest ? row->rest : ""))
         fail_msg("%s: %s, kind %d, '%.*s'", row->path, err_name(err), place.kind,
@@ -98,7 +98,7 @@ static void paths_that_leave_a_store_or_are_malformed_are_refused(void **state)
         struct arena arena;
         arena_init(&arena, 1 << 16);
         struct place place;
-        if (place_find(&arena, slice_cstr(paths[i]), &place) != ERR_SYNTAX)
+        if (place_of_path(&arena, slice_cstr(paths[i]), &place) != ERR_SYNTAX)
             fail_msg("%s was not refused", paths[i]);
         arena_release(&arena);
     }
