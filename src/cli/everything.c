@@ -7,14 +7,14 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/place.h"
+#include "cli/errand.h"
 #include "os/file.h"
 #include "sync/sync.h"
 
 enum { TEXTS_BYTES = 256 << 20 };
 
 struct everything_options {
-    struct place place;
+    struct errand errand;
     const char *user, *types, *format, *out;
     struct option_list consents, patients;
 };
@@ -36,7 +36,7 @@ static int parse(struct everything_options *o, int argc, char **argv)
           "bundle (default), ndjson, or summary: a page to read", &o->format },
         { "out", OPTION_TEXT, "FILE", NULL, "mode 0600, replaced whole (default: stdout)",
           &o->out },
-        PLACE_ROWS(&o->place),
+        ERRAND_ROWS(&o->errand),
         { 0 },
     };
     const struct option_usage usage = {
@@ -59,10 +59,10 @@ static int read_wanted(const struct everything_options *o, struct arena *arena,
         w->format++;
     if (w->format > SYNC_SUMMARY)
         return options_refuse("everything", "--format is bundle, ndjson or summary");
-    if (o->user && !o->place.consents)
+    if (o->user && !o->errand.consents)
         return options_refuse("everything", "--user needs --consents FILE");
     if (o->user) {
-        int status = place_consents("everything", &o->place, arena, &lines, &line_count);
+        int status = errand_consents("everything", &o->errand, arena, &lines, &line_count);
         if (status >= 0)
             return status;
     }
@@ -132,7 +132,7 @@ int cli_everything(int argc, char **argv)
         return status;
     struct arena arena;
     arena_init(&arena, TEXTS_BYTES);
-    status = place_find("everything", &o.place, &arena, &d, &settings);
+    status = errand_find("everything", &o.errand, &arena, &d, &settings);
     if (status < 0)
         status = read_wanted(&o, &arena, &wanted);
     if (status < 0)

@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/place.h"
+#include "cli/errand.h"
 #include "sync/sync.h"
 
 enum { TEXTS_BYTES = 256 << 20, OUTPUT_BYTES = 1 << 30 };
 
 struct sync_options {
-    struct place place;
+    struct errand errand;
     const char *flexpa_base, *token, *user, *target, *bundle, *validation_level, *state;
     bool compare, dry_run, check, json;
     uint64_t max_entries, max_bytes, tries, wait;
@@ -27,7 +27,7 @@ static const char about[] =
 static int parse(struct sync_options *o, int argc, char **argv)
 {
     const struct option_row rows[] = {
-        PLACE_ROWS(&o->place),
+        ERRAND_ROWS(&o->errand),
         { "flexpa-base", OPTION_TEXT, "URL", NULL,
           "the source (FLEXPA_API_BASE, https://api.flexpa.com)", &o->flexpa_base },
         { "token", OPTION_TEXT, "TOKEN", NULL,
@@ -110,10 +110,10 @@ static int read_settings(const struct sync_options *o, struct arena *arena, stru
 {
     int status = read_words(o, s);
     if (status < 0)
-        status = place_find("sync", &o->place, arena, d, s);
+        status = errand_find("sync", &o->errand, arena, d, s);
     if (status >= 0)
         return status;
-    const char *base = place_text(o->flexpa_base, "FLEXPA_API_BASE", d);
+    const char *base = errand_text(o->flexpa_base, "FLEXPA_API_BASE", d);
     s->flexpa_base = slice_cstr(base ? base : "https://api.flexpa.com");
     s->bundle_entries = (uint32_t)o->max_entries;
     s->bundle_bytes = o->max_bytes;
@@ -130,12 +130,12 @@ static int read_consents(const struct sync_options *o, struct arena *arena,
                          const struct dotenv *d, struct sync_consent **ret, size_t *ret_count)
 {
     *ret_count = 0;
-    if (o->place.consents) {
-        int status = place_consents("sync", &o->place, arena, ret, ret_count);
+    if (o->errand.consents) {
+        int status = errand_consents("sync", &o->errand, arena, ret, ret_count);
         if (status >= 0)
             return status;
     } else {
-        const char *token = place_text(o->token, "FLEXPA_ACCESS_TOKEN", d);
+        const char *token = errand_text(o->token, "FLEXPA_ACCESS_TOKEN", d);
         *ret = arena_alloc(arena, sizeof **ret);
         if (!*ret || !token)
             return options_refuse("sync", "no consent: --consents FILE, or FLEXPA_ACCESS_TOKEN in "

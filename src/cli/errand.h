@@ -1,23 +1,23 @@
-/* cli/place.h - where `tarn sync` and `tarn everything` go, and as whom.
+/* cli/errand.h - where `tarn sync` and `tarn everything` go, and as whom.
  *
  * Each setting comes from the first that has it: the option, the environment, the
  * `.env` file, the AWS profile, the default. The names are those of Flexpa's guide.
  */
-#ifndef CLI_PLACE_H
-#define CLI_PLACE_H
+#ifndef CLI_ERRAND_H
+#define CLI_ERRAND_H
 
 #include "cli/dotenv.h"
 #include "cli/options.h"
 #include "sync/sync.h"
 
 /* As written on the command line or found in the environment; NULL: not there. */
-struct place {
+struct errand {
     const char *endpoint, *region, *profile, *env_file, *ca_file, *consents;
     bool progress, quiet;
 };
 
 /* The option rows that both verbs have, for the front of their tables. */
-#define PLACE_ROWS(p)                                                                          \
+#define ERRAND_ROWS(p)                                                                          \
     { "endpoint", OPTION_TEXT, "URL", "HEALTHLAKE_ENDPOINT",                                   \
       "the store: https://HOST/datastore/ID/r4\n(environment or .env: HEALTHLAKE_ENDPOINT)",   \
       &(p)->endpoint },                                                                        \
@@ -38,14 +38,14 @@ struct place {
 /* Fill endpoint, region, credentials, ca_file and say of *settings; texts in the
  * arena. `d` is filled too, for the verb's own settings. -1 to go on, else the
  * exit status, told on stderr. */
-int place_find(const char *verb, const struct place *p, struct arena *arena, struct dotenv *d,
+int errand_find(const char *verb, const struct errand *p, struct arena *arena, struct dotenv *d,
                struct sync_settings *settings);
 
 /* The consents file, when one is named. -1 to go on. */
-int place_consents(const char *verb, const struct place *p, struct arena *arena,
+int errand_consents(const char *verb, const struct errand *p, struct arena *arena,
                    struct sync_consent **ret_consents, size_t *ret_count);
 
 /* Option, environment, .env: the first that has it; NULL. */
-const char *place_text(const char *option, const char *name, const struct dotenv *d);
+const char *errand_text(const char *option, const char *name, const struct dotenv *d);
 
 #endif

@@ -1,4 +1,4 @@
-#include "cli/place.h"
+#include "cli/errand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static const char *environment(const char *name)
     return value && *value ? value : NULL;
 }
 
-const char *place_text(const char *option, const char *name, const struct dotenv *d)
+const char *errand_text(const char *option, const char *name, const struct dotenv *d)
 {
     if (option)
         return option;
@@ -28,7 +28,7 @@ const char *place_text(const char *option, const char *name, const struct dotenv
 }
 
 /* A missing .env is none; a missing file that was named is wrong use. */
-static int read_dotenv(const char *verb, const struct place *p, struct arena *arena,
+static int read_dotenv(const char *verb, const struct errand *p, struct arena *arena,
                        struct dotenv *d)
 {
     const char *path = p->env_file ? p->env_file : ".env";
@@ -55,7 +55,7 @@ static struct slice text_of(const char *text)
 }
 
 /* Keys of .env stand between the environment's and a profile that nobody named. */
-static int find_credentials(const char *verb, const struct place *p, struct arena *arena,
+static int find_credentials(const char *verb, const struct errand *p, struct arena *arena,
                             const struct dotenv *d, struct sync_settings *settings)
 {
     const char *profile = p->profile;
@@ -90,14 +90,14 @@ static int find_credentials(const char *verb, const struct place *p, struct aren
     return -1;
 }
 
-int place_find(const char *verb, const struct place *p, struct arena *arena, struct dotenv *d,
+int errand_find(const char *verb, const struct errand *p, struct arena *arena, struct dotenv *d,
                struct sync_settings *settings)
 {
     int status = read_dotenv(verb, p, arena, d);
     if (status >= 0)
         return status;
-    settings->endpoint = text_of(place_text(p->endpoint, "HEALTHLAKE_ENDPOINT", d));
-    settings->region = text_of(place_text(p->region, "AWS_REGION", d));
+    settings->endpoint = text_of(errand_text(p->endpoint, "HEALTHLAKE_ENDPOINT", d));
+    settings->region = text_of(errand_text(p->region, "AWS_REGION", d));
     settings->ca_file = p->ca_file;
     if (p->progress || (!p->quiet && isatty(STDERR_FILENO)))
         settings->say = print_progress;
@@ -110,7 +110,7 @@ int place_find(const char *verb, const struct place *p, struct arena *arena, str
     return status;
 }
 
-int place_consents(const char *verb, const struct place *p, struct arena *arena,
+int errand_consents(const char *verb, const struct errand *p, struct arena *arena,
                    struct sync_consent **ret_consents, size_t *ret_count)
 {
     struct buf text;
