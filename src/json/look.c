@@ -32,17 +32,25 @@ struct json json_next(struct json parent, struct json v)
     return (struct json){ v.doc, next };
 }
 
+/* Two names of one length mostly differ in their first byte: that saves the call
+ * of memcmp(), half the time of a look-up. */
+static inline bool begin_alike(const char *key, struct slice name)
+{
+    return name.length == 0 || key[0] == name.bytes[0];
+}
+
 struct json json_get(struct json v, struct slice name)
 {
     if (json_type(v) != JSON_OBJECT)
         return JSON_ABSENT;
+    name.bytes = name.bytes ? name.bytes : "";
     const struct json_node *nodes = v.doc->nodes;
     const char *text = v.doc->text.bytes;
     uint32_t end = nodes[v.at].next;
     for (uint32_t at = v.at + 1; at < end; at = nodes[at + 1].next) {
         const struct json_node *key = &nodes[at];
-        bool found = key->length == name.length &&
-                     memcmp(text + key->offset, name.bytes ? name.bytes : "", name.length) == 0;
+        bool found = key->length == name.length && begin_alike(text + key->offset, name) &&
+                     memcmp(text + key->offset, name.bytes, name.length) == 0;
         if (UNLIKELY(key->flags & JSON_HAS_ESCAPE))
             found = text_decoded_equal(between_quotes(v, key), name);
         if (found)
