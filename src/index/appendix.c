@@ -99,7 +99,7 @@ enum err appendix_collect(struct json resource, struct slice base_url, struct ar
         if (!text.length || !may_be_added(text))
             continue;
         struct fhir_reference r = fhir_reference_parse(text);
-        if (!reference_is_local(r, base_url) || !is_added(r.type->name))
+        if (!index_reference_is_local(r, base_url) || !is_added(r.type->name))
             continue;
         size_t bytes = r.type->name.length + 1 + r.id.length;
         const char *start = r.id.bytes + r.id.length - bytes;

@@ -66,10 +66,4 @@ MUST_USE enum err appendix_collect(struct json resource, struct slice base_url,
  * bytes == NULL when it has none, holds a NUL or memory is short. */
 struct slice extract_text(struct json value, struct arena *arena);
 
-/* Is it a Type/id of this store: relative, or absolute with our base. */
-static inline bool reference_is_local(struct fhir_reference r, struct slice base_url)
-{
-    return r.type && r.id.length && (r.base.length == 0 || slice_equal(r.base, base_url));
-}
-
 #endif

@@ -66,12 +66,18 @@ struct extraction {
 };
 
 /* All terms of one resource (a JSON object whose resourceType is known).
- * `base_url` ("http://host/datastore/ID/r4", may be empty) tells which absolute
- * references are ours. Values that break their format are skipped: validation
+ * `base_url` tells which absolute references are ours, see
+ * index_reference_is_local(). Values that break their format are skipped: validation
  * reports them, indexing must not. ERR_NO_MEMORY only. */
 MUST_USE enum err index_extract(struct json resource, const struct fhir_type *type,
                                 struct slice base_url, struct arena *arena,
                                 struct extraction *ret);
+
+/* Is it a Type/id of this store: relative, or absolute under `base_url`
+ * ("http://host/datastore/ID/r4"). A base that begins with '/' stands for that
+ * path on every host: a store that was not told its own name knows its own id.
+ * Empty: no absolute reference is ours. */
+bool index_reference_is_local(struct fhir_reference reference, struct slice base_url);
 
 /* Does index_extract() make terms of the parameter, a presence term at least?
  * Not for composites (R4 has no :missing for them), for what has no expression,

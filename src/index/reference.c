@@ -1,6 +1,25 @@
 /* References, the compartments they lead into, and the record they lie in. */
 #include "index/extract.h"
 
+/* "/datastore/ID/r4" of "scheme://authority/datastore/ID/r4". */
+static bool is_path_of(struct slice base, struct slice path)
+{
+    if (!slice_ends_with(base, path))
+        return false;
+    struct slice host = slice_head(base, base.length - path.length);
+    ptrdiff_t at = slice_find(host, SLICE("://"));
+    return at > 0 && slice_find_byte(slice_from(host, (size_t)at + 3), '/') < 0;
+}
+
+bool index_reference_is_local(struct fhir_reference r, struct slice base_url)
+{
+    if (!r.type || r.id.length == 0)
+        return false;
+    if (r.base.length == 0 || slice_equal(r.base, base_url))
+        return true;
+    return base_url.length > 0 && base_url.bytes[0] == '/' && is_path_of(r.base, base_url);
+}
+
 static enum err add_membership(struct extractor *x, struct slice owner_type,
                                struct slice owner_id)
 {
@@ -89,7 +108,7 @@ static enum err add_local(struct extractor *x, struct fhir_reference r)
 static enum err add_reference_text(struct extractor *x, struct slice text)
 {
     struct fhir_reference r = fhir_reference_parse(text);
-    if (reference_is_local(r, x->base_url))
+    if (index_reference_is_local(r, x->base_url))
         return add_local(x, r);
     if (text.bytes[0] == '#')
         return ERR_NONE; /* contained: found by nothing but itself */
@@ -106,7 +125,7 @@ enum err extract_reference(struct extractor *x, struct fhir_item item)
         bool is_canonical = item.type->id == FHIR_TYPE_CANONICAL;
         TRY(extract_uri_text(x, text, is_canonical));
         struct fhir_reference r = fhir_reference_parse(text);
-        return reference_is_local(r, x->base_url) ? add_local(x, r) : ERR_NONE;
+        return index_reference_is_local(r, x->base_url) ? add_local(x, r) : ERR_NONE;
     }
     if (item.type->id != FHIR_TYPE_REFERENCE)
         return ERR_NONE;

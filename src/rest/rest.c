@@ -24,13 +24,11 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
     if (rest->settings.largest_count == 0)
         rest->settings.largest_count =
             settings->behaviour.refuse_large_count ? HEALTHLAKE_COUNT : LARGEST_COUNT;
-    enum err err = ERR_NONE;
-    if (settings->public_url.length) {
-        rest->index_base_url =
-            arena_printf(&rest->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(settings->public_url),
-                         SLICE_ARGS(settings->datastore_id));
-        err = rest->index_base_url.bytes ? ERR_NONE : ERR_NO_MEMORY;
-    }
+    /* Without a public URL: our path on any host, as index/ understands it. */
+    rest->index_base_url =
+        arena_printf(&rest->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(settings->public_url),
+                     SLICE_ARGS(settings->datastore_id));
+    enum err err = rest->index_base_url.bytes ? ERR_NONE : ERR_NO_MEMORY;
     if (!err)
         err = capability_make(rest);
     if (err) {

@@ -30,7 +30,7 @@ static enum err query_parse(struct request *r, struct search_query *ret)
 {
     const struct rest_settings *s = &r->rest->settings;
     struct search_settings settings = {
-        .base_url = r->base_url,
+        .base_url = r->rest->index_base_url,
         .default_count = s->default_count,
         .largest_count = s->largest_count,
         .refuse_large_count = s->behaviour.refuse_large_count,

@@ -51,8 +51,7 @@ enum err compile_reference(struct compiler *c, struct slice value, struct plan *
         return to_target(c, text, ret_plan);
 
     struct fhir_reference r = fhir_reference_parse(text);
-    bool is_local = r.type && r.id.length &&
-                    (r.base.length == 0 || slice_equal(r.base, c->settings->base_url));
+    bool is_local = index_reference_is_local(r, c->settings->base_url);
     if (is_local && r.version.length)
         return plan_leaf(c, PLAN_TERM,
                          index_encode_uri(c->arena, TERM_REFERENCE_OUTSIDE, versioned(r)),

@@ -24,7 +24,7 @@ MUST_USE enum err search_pairs_parse(struct slice text, struct arena *arena,
 enum search_total { SEARCH_TOTAL_NONE, SEARCH_TOTAL_ESTIMATE, SEARCH_TOTAL_ACCURATE };
 
 struct search_settings {
-    struct slice base_url;  /* to recognise absolute references as ours */
+    struct slice base_url;  /* as index_extract() got it */
     uint32_t default_count; /* 100 */
     uint32_t largest_count; /* 1,000; more is lowered */
     bool refuse_large_count; /* HealthLake: _count 0 and over the largest are 400 */

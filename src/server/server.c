@@ -119,13 +119,11 @@ static uint64_t rules_hash(struct slice base_url)
 static enum err open_store(struct server *server, struct arena *arena, struct slice *error)
 {
     const struct server_settings *s = &server->settings;
-    if (s->public_url.length) {
-        server->extract.base_url =
-            arena_printf(&server->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(s->public_url),
-                         SLICE_ARGS(server->folder.datastore_id));
-        if (!server->extract.base_url.bytes)
-            return ERR_NO_MEMORY;
-    }
+    server->extract.base_url =
+        arena_printf(&server->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(s->public_url),
+                     SLICE_ARGS(server->folder.datastore_id));
+    if (!server->extract.base_url.bytes)
+        return ERR_NO_MEMORY;
     struct store_settings settings = {
         .folder = server->folder.store_path,
         .extract = rest_extract,

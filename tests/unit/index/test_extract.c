@@ -267,6 +267,33 @@ static void references_of_every_form_are_found(void **state)
     assert_int_equal(terms_of("performer"), 3);
 }
 
+static void absolute_references_of_our_own_are_local(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reference, *base;
+        bool is_local;
+    } rows[] = {
+        { "Patient/1", "", true },
+        { "http://us/r4/Patient/1", "http://us/r4", true },
+        { "http://us/r4/Patient/1/_history/2", "http://us/r4", true },
+        { "http://us/r4x/Patient/1", "http://us/r4", false },
+        { "https://us/r4/Patient/1", "http://us/r4", false },
+        { "http://us/r4/Patient/1", "", false },
+        { "http://a:8080/datastore/x/r4/Patient/1", "/datastore/x/r4", true },
+        { "https://b/datastore/x/r4/Patient/1", "/datastore/x/r4", true },
+        { "https://b/proxy/datastore/x/r4/Patient/1", "/datastore/x/r4", false },
+        { "https://b/datastore/y/r4/Patient/1", "/datastore/x/r4", false },
+        { "urn:uuid:1", "/datastore/x/r4", false },
+        { "#Patient/1", "", false },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct fhir_reference r = fhir_reference_parse(slice_cstr(rows[i].reference));
+        if (index_reference_is_local(r, slice_cstr(rows[i].base)) != rows[i].is_local)
+            fail_msg("%s under '%s'", rows[i].reference, rows[i].base);
+    }
+}
+
 static void the_deep_of_a_long_text_can_be_searched(void **state)
 {
     (void)state;
@@ -335,6 +362,7 @@ int main(void)
         T(the_appendix_names_what_everything_adds_once),
         T(periods_and_timings_are_their_outer_limits),
         T(references_of_every_form_are_found),
+        T(absolute_references_of_our_own_are_local),
         T(the_deep_of_a_long_text_can_be_searched),
         T(hostile_shapes_are_passed_over),
         T(memory_that_ends_is_reported),
