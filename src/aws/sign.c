@@ -46,6 +46,7 @@ struct signing {
     const struct aws_scope *scope;
     struct slice date;   /* "20260102T030405Z" */
     struct slice signed_headers;
+    struct aws_key_scope key_scope;
     uint8_t key[AWS_HASH_BYTES];
 };
 
@@ -117,11 +118,14 @@ static enum err signing_begin(struct signing *s, const struct aws_request *r,
     s->signed_headers = render_names(a, headers, count);
     if (!s->signed_headers.bytes)
         return ERR_NO_MEMORY;
-    struct aws_key_scope key_scope = { s->credentials->access_key_id,
-                                       s->credentials->secret_access_key,
-                                       slice_head(s->date, AWS_DAY_LENGTH), s->scope->region,
-                                       s->scope->service };
-    return aws_signing_key(NULL, &key_scope, s->key) ? ERR_NONE : ERR_INVALID;
+    s->key_scope = (struct aws_key_scope){
+        .access_key_id = s->credentials->access_key_id,
+        .secret = s->credentials->secret_access_key,
+        .day = slice_head(s->date, AWS_DAY_LENGTH),
+        .region = s->scope->region,
+        .service = s->scope->service,
+    };
+    return aws_signing_key(NULL, &s->key_scope, s->key) ? ERR_NONE : ERR_INVALID;
 }
 
 static enum err signing_date(struct signing *s)
@@ -140,8 +144,7 @@ static enum err signing_end(struct signing *s, char ret_hex[2 * AWS_HASH_BYTES])
     struct slice canonical =
         aws_canonical_request(s->arena, &s->request, s->signed_headers, &s->options);
     bool done = canonical.bytes &&
-                aws_signature(s->key, s->date, s->scope->region, s->scope->service, canonical,
-                              s->arena, signature);
+                aws_signature(s->key, &s->key_scope, s->date, canonical, s->arena, signature);
     OPENSSL_cleanse(s->key, sizeof s->key);
     if (!done)
         return ERR_NO_MEMORY;

@@ -17,13 +17,15 @@ struct aws_key_scope {
 };
 
 /* The day's signing key, from the cache (may be NULL) or derived. False when
- * the library fails. */
+ * the secret is longer than any (256 bytes). */
 bool aws_signing_key(struct aws_key_cache *cache, const struct aws_key_scope *scope,
                      uint8_t ret_key[AWS_HASH_BYTES]);
 
-/* HMAC over the string to sign of this canonical request. `date` is "20260102T030405Z". */
-bool aws_signature(const uint8_t key[AWS_HASH_BYTES], struct slice date, struct slice region,
-                   struct slice service, struct slice canonical_request, struct arena *a,
+/* HMAC over the string to sign of this canonical request. `date` is
+ * "20260102T030405Z"; the scope's secret is not looked at. False when memory is
+ * short. */
+bool aws_signature(const uint8_t key[AWS_HASH_BYTES], const struct aws_key_scope *scope,
+                   struct slice date, struct slice canonical_request, struct arena *a,
                    uint8_t ret_signature[AWS_HASH_BYTES]);
 
 /* The canonical path and query alone. .bytes == NULL when memory is short. */

@@ -75,14 +75,15 @@ static enum aws_refusal check_clock(struct arena *a, const struct aws_verifier *
 
 /* ---- signature ---- */
 
-static bool signature_fits(struct arena *a, const struct aws_verifier *v,
-                           const struct aws_request *r, const struct aws_claim *c)
+static bool signature_fits(struct arena *a, const struct aws_request *r,
+                           const struct aws_claim *c)
 {
     struct aws_canonical_options options = { .presigned = c->is_presigned };
+    struct aws_key_scope scope = { .day = c->day, .region = c->region, .service = c->service };
     uint8_t signature[AWS_HASH_BYTES];
     struct slice canonical = aws_canonical_request(a, r, c->signed_headers, &options);
     return canonical.bytes &&
-           aws_signature(c->key, c->date, v->region, v->service, canonical, a, signature) &&
+           aws_signature(c->key, &scope, c->date, canonical, a, signature) &&
            CRYPTO_memcmp(signature, c->signature, sizeof signature) == 0;
 }
 
@@ -96,8 +97,8 @@ static struct slice host_without_port(struct slice host)
 
 /* Some clients sign the host's name alone while their HTTP library sends it
  * with the port. */
-static bool signature_fits_without_port(struct arena *a, const struct aws_verifier *v,
-                                        const struct aws_request *r, const struct aws_claim *c)
+static bool signature_fits_without_port(struct arena *a, const struct aws_request *r,
+                                        const struct aws_claim *c)
 {
     struct aws_header *headers = arena_array(a, r->header_count, sizeof *headers);
     if (!headers)
@@ -113,15 +114,15 @@ static bool signature_fits_without_port(struct arena *a, const struct aws_verifi
     }
     struct aws_request other = *r;
     other.headers = headers;
-    return changed && signature_fits(a, v, &other, c);
+    return changed && signature_fits(a, &other, c);
 }
 
 static enum aws_refusal check_signature(struct arena *a, const struct aws_verifier *v,
                                         const struct aws_request *r, struct aws_claim *c,
                                         struct slice *ret_text)
 {
-    if (!signature_fits(a, v, r, c) &&
-        !(v->host_without_port && signature_fits_without_port(a, v, r, c)))
+    if (!signature_fits(a, r, c) &&
+        !(v->host_without_port && signature_fits_without_port(a, r, c)))
         return refuse(ret_text, AWS_INVALID_SIGNATURE, slice_cstr(mismatch));
     c->is_checked = true;
     return AWS_ACCEPTED;
