@@ -27,6 +27,14 @@ static void failure_append(const struct entry *e, struct buf *out)
     buf_append_cstr(out, "}}");
 }
 
+/* 200 alone does not tell an update from one that changed nothing. Who asks for
+ * outcomes learns it: `tarn sync` does. Other entries carry none, it is the
+ * absence that means "changed". */
+static const char UNCHANGED_OUTCOME[] =
+    ",\"outcome\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\","
+    "\"code\":\"informational\",\"details\":{\"coding\":[{\"system\":\"urn:tarn:outcome\","
+    "\"code\":\"unchanged\"}]}}]}";
+
 static enum err write_append(struct bundle *b, struct entry *e, struct buf *out)
 {
     const struct store_result *result = &e->result;
@@ -44,6 +52,8 @@ static enum err write_append(struct bundle *b, struct entry *e, struct buf *out)
     buf_printf(out, "\"response\":{\"status\":\"%s\"", status);
     if (result->outcome != STORE_NOTHING)
         version_append(b, &e->route, result->version, result->instant, e->verb != VERB_DELETE, out);
+    if (b->r->prefer == PREFER_OUTCOME && result->outcome == STORE_UNCHANGED)
+        buf_append_cstr(out, UNCHANGED_OUTCOME);
     buf_append_cstr(out, "}}");
     return buf_status(out);
 }
@@ -186,6 +196,8 @@ enum err bundle_answer(struct bundle *b)
     enum err err = time_settle(b);
     if (!err)
         err = answer_limit(b, answer_render(b, &out));
+    if (!err && b->r->prefer == PREFER_OUTCOME)
+        err = reply_header(b->r, "Preference-Applied", SLICE("return=OperationOutcome"));
     if (!err)
         err = page_send_buf(b->r, 200, &out);
     buf_release(&out);

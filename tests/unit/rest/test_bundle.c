@@ -53,6 +53,23 @@ static void a_second_equal_transaction_changes_nothing(void **state)
     assert_at(w, &a, "entry.1.response.location", "Patient/p2/_history/1");
 }
 
+static void who_prefers_outcomes_is_told_which_puts_changed_nothing(void **state)
+{
+    struct world *w = *state;
+    const char *prefer = "Content-Type: application/fhir+json\nPrefer: return=OperationOutcome";
+    expect_status(put(w, "Patient/p1", "{\"resourceType\":\"Patient\",\"id\":\"p1\"}"), 201);
+    expect_status(put(w, "Patient/p2", "{\"resourceType\":\"Patient\",\"id\":\"p2\"}"), 201);
+    const char *body =
+        BUNDLE("transaction",
+               PUT_ENTRY("Patient", "p1", "") "," PUT_ENTRY("Patient", "p2", ",\"active\":true"));
+    struct answer a = expect_status(ask(w, "POST", "", prefer, body), 200);
+    assert_string_equal(header(w, &a, "Preference-Applied"), "return=OperationOutcome");
+    assert_at(w, &a, "entry.0.response.status", "200");
+    assert_at(w, &a, "entry.0.response.outcome.issue.0.details.coding.0.code", "unchanged");
+    assert_at(w, &a, "entry.1.response.status", "200");
+    assert_false(json_exists(answer_find(&a, "entry.1.response.outcome")));
+}
+
 /* clang-format off */
 static const char ALL_VERBS[] =
     BUNDLE("transaction", DO_ENTRY("GET", "Patient/p1") ","
@@ -475,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(a_transaction_answers_with_healthlakes_response_entries),
         WORLD_TEST(a_second_equal_transaction_changes_nothing),
+        WORLD_TEST(who_prefers_outcomes_is_told_which_puts_changed_nothing),
         WORLD_TEST(entries_run_in_fhirs_order_and_are_answered_in_the_requests),
         WORLD_TEST(a_failing_entry_fails_the_whole_transaction_and_is_named),
         WORLD_TEST(a_stale_if_match_fails_the_whole_transaction_with_412),
