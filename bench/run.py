@@ -158,7 +158,6 @@ for clients in (1, 2):
 row("  memory of the store after it", store.memory_mb("VmRSS"), "MB")
 row("  largest so far", store.memory_mb("VmHWM"), "MB")
 
-claim = json.dumps(next(r for (t, _), r in sorted(resources.items()) if t == "ExplanationOfBenefit"))[:60000]
 sample = json.dumps({"resourceType": "Basic", "id": "@ID@", "code": {"text": "x"}, "extension": [
     {"url": "http://example.org/pad", "valueString": "p" * 1700}]})
 with open(place + "/put.json", "w") as out:
@@ -173,7 +172,9 @@ for clients in (1, 8, 64):
     row("  the same", rate, "writes/s", own, "RocksDB's log, 5 rows", 0.60)
     row("  p50, p99 of it", float(words[2]), "us p50")
 
-status, _ = store.ask("POST", "", one_member(1000))
+with open(place + "/member.json", "w") as out:
+    out.write(one_member(1000))
+status, _ = store.ask("POST", "", open(place + "/member.json").read())
 assert status == 200
 with open(place + "/reads", "w") as out:
     out.writelines(f"{BASE}/Observation/big-{i}\n" for i in range(999))
@@ -184,7 +185,7 @@ with open(place + "/search", "w") as out:
     out.write(f"{BASE}/Coverage?_tag={tag['system']}%7C{tag['code']}&_count=10\n")
 _, body = store.ask("GET", "/Observation/big-1")
 port = free_port()
-other = subprocess.Popen([bench + "ceiling_http", str(port), str(len(body)), "1000", bundles[0]], stdout=subprocess.PIPE)
+other = subprocess.Popen([bench + "ceiling_http", str(port), str(len(body)), "1000", place + "/member.json"], stdout=subprocess.PIPE)
 other.stdout.readline()
 with open(place + "/small", "w") as out:
     out.write("/small\n")
