@@ -14,6 +14,9 @@ import { join } from "node:path";
 
 const PACKAGE = "hl7.fhir.r4.examples@4.0.1";
 const COMPARTMENTS = ["patient", "encounter", "relatedPerson", "practitioner", "device"];
+const BUNDLES = [
+  "types", "resources", "searchParams", "valuesets", "v2-valuesets", "v3-valuesets",
+];
 const PROFILE = "http://hl7.org/fhir/StructureDefinition/";
 
 // Two places where the published snapshots disagree with the specification's
@@ -136,6 +139,53 @@ function makeParams(bundles) {
   return lines;
 }
 
+// ---- value sets of required bindings ----
+
+// Codes of a code system, without those that only group others.
+function conceptCodes(concepts, out) {
+  for (const c of concepts ?? []) {
+    const isGroup = (c.property ?? []).some((p) => p.code === "notSelectable" && p.valueBoolean);
+    if (!isGroup) out.push(c.code);
+    conceptCodes(c.concept, out);
+  }
+  return out;
+}
+
+// [system, codes] in published order; codes ["*"]: all that the system has,
+// which is not published here.
+function includedCodes(include, sets, systems) {
+  if (include.filter) throw new Error(`filter in ${JSON.stringify(include)}`);
+  if (include.valueSet)
+    return include.valueSet.flatMap((url) =>
+      sets[url.split("|")[0]].compose.include.flatMap((i) => includedCodes(i, sets, systems)),
+    );
+  const system = systems[include.system];
+  if (include.concept) return [[include.system, include.concept.map((c) => c.code)]];
+  if (system?.content !== "complete") return [[include.system, ["*"]]];
+  return [[include.system, conceptCodes(system.concept, [])]];
+}
+
+function makeValueSets(bundles, typeLines) {
+  const sets = {};
+  const systems = {};
+  for (const r of [...bundles.valuesets, ...bundles["v2-valuesets"], ...bundles["v3-valuesets"]])
+    (r.resourceType === "ValueSet" ? sets : systems)[r.url] = r;
+  const urls = typeLines.flatMap((line) => [...line.matchAll(/ required=(\S+)/g)].map((m) => m[1]));
+
+  const lines = header("Value sets of required bindings.");
+  for (const url of [...new Set(urls)].sort(byName)) {
+    lines.push(`valueset ${url}`);
+    const set = sets[url.split("|")[0]]; // one is LOINC's and not published here
+    if (set?.compose.exclude) throw new Error(`exclude in ${url}`);
+    for (const include of set?.compose.include ?? [])
+      for (const [system, codes] of includedCodes(include, sets, systems)) {
+        if (codes.some((c) => /\s/.test(c))) throw new Error(`blank in a code of ${url}`);
+        lines.push(`  ${system} ${codes.join(" ")}`);
+      }
+  }
+  return lines;
+}
+
 // ---- compartments ----
 
 function makeCompartments(folder) {
@@ -153,12 +203,14 @@ function makeCompartments(folder) {
 function main(out, given) {
   const fetched = given ? { folder: given } : fetchPackage();
   const bundles = {};
-  for (const name of ["types", "resources", "searchParams"]) {
+  for (const name of BUNDLES) {
     const file = join(fetched.folder, `Bundle-${name}.json`);
     bundles[name] = JSON.parse(readFileSync(file, "utf8")).entry.map((e) => e.resource);
   }
+  const types = makeTypes(bundles);
   const files = {
-    "types.txt": makeTypes(bundles),
+    "types.txt": types,
+    "valuesets.txt": makeValueSets(bundles, types),
     "params.txt": makeParams(bundles),
     "compartments.txt": makeCompartments(fetched.folder),
   };

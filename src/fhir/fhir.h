@@ -112,6 +112,8 @@ struct fhir_element {
     bool is_array;           /* base cardinality repeats: JSON array */
     bool is_summary;
     bool is_modifier;
+    uint16_t codes;         /* a required binding's codes, for the functions below;
+                             * FHIR_NO_TYPE without one */
     struct slice value_set; /* canonical of the binding, version included */
 };
 
@@ -146,6 +148,14 @@ const struct fhir_type *fhir_resource_at(uint16_t resource);
 uint16_t fhir_resource_count(void);
 /* By JSON member name (without the leading '_'); NULL when unknown. */
 const struct fhir_element *fhir_element_find(const struct fhir_type *type, struct slice name);
+
+/* The system that a value of type `code` implies: the one of its required value
+ * set that has the code. Empty when there is none. */
+struct slice fhir_code_system(const struct fhir_element *element, struct slice code);
+/* Is it a code of the element's required value set? True as well when the
+ * element has no required binding, or the set's codes are not published with
+ * R4 (media types, currencies, UCUM, one set of LOINC's). */
+bool fhir_code_is_allowed(const struct fhir_element *element, struct slice code);
 
 /* ---- search parameters ---- */
 

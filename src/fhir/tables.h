@@ -72,6 +72,19 @@ struct trie_node {
     uint16_t child_count, filter_count, accept_count;
 };
 
+/* ---- required value sets ---- */
+
+struct code_row {
+    struct slice code, system;
+};
+
+struct code_list {
+    struct name_table names; /* of the codes */
+    const struct code_row *codes;
+    struct slice open_system; /* all its codes belong, and they are not listed */
+    bool is_open;             /* codes beyond the listed ones belong */
+};
+
 /* ---- the tables ---- */
 
 struct param_list {
@@ -96,6 +109,7 @@ extern const struct param_list fhir_resource_params[]; /* by fhir_type.resource,
 extern const struct compartment_row fhir_compartments[FHIR_COMPARTMENT_COUNT];
 extern const struct fhir_path *const fhir_everything_dates[]; /* by fhir_type.resource */
 extern const struct trie_node fhir_trie[];                    /* roots by fhir_type.resource */
+extern const struct code_list fhir_code_lists[];              /* by fhir_element.codes */
 extern const struct param_list fhir_other_params[];           /* by resource: run by themselves */
 
 /* ---- helpers inside fhir/ ---- */

@@ -51,6 +51,36 @@ const struct fhir_element *fhir_element_find(const struct fhir_type *type, struc
     return NULL;
 }
 
+static const struct code_row *find_code(const struct code_list *list, struct slice code)
+{
+    const struct name_table *table = &list->names;
+    uint32_t mask = (UINT32_C(1) << table->bits) - 1;
+    uint32_t at = name_slot(name_hash(code), table->multiplier, table->bits);
+    for (; table->slots[at]; at = (at + 1) & mask) {
+        const struct code_row *row = &list->codes[table->slots[at] - 1];
+        if (slice_equal(row->code, code))
+            return row;
+    }
+    return NULL;
+}
+
+struct slice fhir_code_system(const struct fhir_element *element, struct slice code)
+{
+    if (element->codes == FHIR_NO_TYPE)
+        return SLICE_NONE;
+    const struct code_list *list = &fhir_code_lists[element->codes];
+    const struct code_row *row = find_code(list, code);
+    return row ? row->system : list->open_system;
+}
+
+bool fhir_code_is_allowed(const struct fhir_element *element, struct slice code)
+{
+    if (element->codes == FHIR_NO_TYPE)
+        return true;
+    const struct code_list *list = &fhir_code_lists[element->codes];
+    return list->is_open || find_code(list, code);
+}
+
 bool type_derives(uint16_t id, uint16_t ancestor)
 {
     while (id != FHIR_NO_TYPE && id != ancestor)

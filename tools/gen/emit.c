@@ -70,8 +70,8 @@ static void emit_row(FILE *out, const struct row *row)
         fprintf(out, "targets + %u, ", row->target_first);
     else
         fprintf(out, "NULL, ");
-    fprintf(out, "%u, %d, %d, %d, ", row->binding, row->is_array, row->is_summary,
-            row->is_modifier);
+    fprintf(out, "%u, %d, %d, %d, %u, ", row->binding, row->is_array, row->is_summary,
+            row->is_modifier, row->codes);
     put_slice(out, row->value_set);
     fprintf(out, " },\n");
 }
@@ -416,6 +416,7 @@ void emit_tables(struct spec *spec, FILE *out)
     put_ids(out, "static const uint16_t targets", spec->targets, spec->target_count);
     emit_types(spec, out);
     emit_names(spec, out);
+    emit_codes(spec, out);
     emit_paths(spec, out);
     emit_params(spec, out);
     emit_lists(spec, out);

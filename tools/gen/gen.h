@@ -20,6 +20,7 @@ enum { NO_ID = 0xffff, MANY = 0xffff, CHOICES_MAX = 64, BRANCHES_MAX = 256 };
 struct row {
     struct slice name, choice, value_set;
     uint16_t type, min, max, target_first, target_count;
+    uint16_t codes; /* place among spec.value_sets; NO_ID: no required binding */
     uint8_t binding;
     bool is_array, is_summary, is_modifier;
 };
@@ -90,6 +91,16 @@ struct compartment {
     size_t member_count;
 };
 
+struct code {
+    struct slice code, system;
+};
+
+struct value_set {
+    struct slice url, open_system;
+    struct code *codes;
+    size_t code_count;
+};
+
 struct lines {
     const char *file;
     struct slice *list;
@@ -103,6 +114,8 @@ struct spec {
     uint16_t type_count, resource_count;
     uint16_t *targets; /* pool of type ids */
     uint32_t target_count;
+    struct value_set *value_sets;
+    uint16_t value_set_count;
     struct param *params;
     uint16_t param_count;
     struct compartment compartments[8];
@@ -137,6 +150,8 @@ struct path *path_compile(struct spec *spec, struct path_place place, struct sli
 void emit_tables(struct spec *spec, FILE *out);
 /* The merged expressions of each resource type (fhir/tables.h, struct trie_node). */
 void emit_trie(struct spec *spec, FILE *out);
+/* The codes of required value sets. */
+void emit_codes(struct spec *spec, FILE *out);
 /* Ids of a resource type's parameters by code; returns their number. */
 size_t params_of(const struct spec *spec, uint16_t type, uint16_t *ids);
 

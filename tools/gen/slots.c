@@ -60,3 +60,37 @@ void slots_put(FILE *out, const struct slots *slots, const char *name, size_t ta
     fprintf(out, "{ %s + %u, UINT64_C(%llu), %u }", name, t->first,
             (unsigned long long)t->multiplier, t->bits);
 }
+
+void emit_codes(struct spec *spec, FILE *out)
+{
+    struct slots slots;
+    struct slice *codes = gen_alloc(spec, 1000, sizeof *codes);
+    size_t first = 0;
+    slots_init(&slots, spec, spec->value_set_count);
+    fprintf(out, "static const struct code_row codes[] = {\n");
+    for (uint16_t s = 0; s < spec->value_set_count; s++) {
+        const struct value_set *set = &spec->value_sets[s];
+        for (size_t i = 0; i < set->code_count; i++) {
+            codes[i] = set->codes[i].code;
+            fprintf(out, "{ ");
+            put_slice(out, set->codes[i].code);
+            fprintf(out, ", ");
+            put_slice(out, set->codes[i].system);
+            fprintf(out, " },\n");
+        }
+        slots_add(&slots, codes, set->code_count);
+    }
+    fprintf(out, "};\n\n");
+    put_ids(out, "static const uint16_t code_slots", slots.list, slots.count);
+    fprintf(out, "const struct code_list fhir_code_lists[] = {\n");
+    for (uint16_t s = 0; s < spec->value_set_count; s++) {
+        const struct value_set *set = &spec->value_sets[s];
+        fprintf(out, "{ ");
+        slots_put(out, &slots, "code_slots", s);
+        fprintf(out, ", codes + %zu, ", first);
+        put_slice(out, set->open_system);
+        fprintf(out, ", %d },\n", set->open_system.length > 0 || set->code_count == 0);
+        first += set->code_count;
+    }
+    fprintf(out, "};\n\n");
+}

@@ -85,6 +85,47 @@ static uint16_t find_name(struct slice word, const char *const *names, size_t co
     return NO_ID;
 }
 
+/* ---- value sets ---- */
+
+/* A code that several systems have counts for the first. */
+static void add_code(struct value_set *set, struct slice code, struct slice system)
+{
+    for (size_t i = 0; i < set->code_count; i++)
+        if (slice_equal(set->codes[i].code, code))
+            return;
+    set->codes[set->code_count++] = (struct code){ code, system };
+}
+
+static void read_value_sets(struct spec *spec, const char *folder)
+{
+    enum { CODES_MAX = 1000 };
+    struct lines lines = read_lines(spec, folder, "valuesets.txt");
+    spec->value_sets = gen_alloc(spec, lines.count, sizeof *spec->value_sets);
+    struct value_set *set = NULL;
+    for (size_t i = 0; i < lines.count; i++) {
+        struct slice rest = lines.list[i];
+        if (rest.length == 0)
+            continue;
+        if (!is_detail(rest) || !set) {
+            set = &spec->value_sets[spec->value_set_count++];
+            set->codes = gen_alloc(spec, CODES_MAX, sizeof *set->codes);
+            if (!slice_is(gen_word(&rest), "valueset"))
+                gen_fail(lines.file, i + 1, "\"valueset\" expected");
+            set->url = gen_word(&rest);
+            continue;
+        }
+        struct slice system = gen_word(&rest);
+        for (struct slice w = gen_word(&rest); w.length > 0; w = gen_word(&rest)) {
+            if (slice_is(w, "*"))
+                set->open_system = system;
+            else if (set->code_count == CODES_MAX)
+                gen_fail(lines.file, i + 1, "too many codes");
+            else
+                add_code(set, w, system);
+        }
+    }
+}
+
 /* ---- types ---- */
 
 struct type *spec_type(const struct spec *spec, struct slice name)
@@ -158,6 +199,14 @@ static void read_cardinality(const struct spec *spec, size_t line, struct slice 
     row->is_array = max > 1;
 }
 
+static uint16_t value_set_number(const struct spec *spec, size_t line, struct slice url)
+{
+    for (uint16_t i = 0; i < spec->value_set_count; i++)
+        if (slice_equal(spec->value_sets[i].url, url))
+            return i;
+    gen_fail(spec->type_lines.file, line, "value set %.*s is not listed", SLICE_ARGS(url));
+}
+
 static void read_flags(const struct spec *spec, size_t line, struct slice rest, struct row *row)
 {
     static const char *const strengths[] = { "-", "example", "preferred", "extensible",
@@ -176,6 +225,8 @@ static void read_flags(const struct spec *spec, size_t line, struct slice rest, 
             gen_fail(spec->type_lines.file, line, "word %.*s", SLICE_ARGS(word));
         if (equals > 0)
             row->value_set = slice_from(word, (size_t)equals + 1);
+        if (row->binding == FHIR_BINDING_REQUIRED)
+            row->codes = value_set_number(spec, line, row->value_set);
     }
 }
 
@@ -183,7 +234,7 @@ static void read_element(struct spec *spec, struct type *type, size_t line)
 {
     struct slice rest = spec->type_lines.list[line - 1];
     struct slice name = gen_word(&rest);
-    struct row row = { .type = NO_ID };
+    struct row row = { .type = NO_ID, .codes = NO_ID };
     read_cardinality(spec, line, gen_word(&rest), &row);
     struct slice types = gen_word(&rest);
     read_flags(spec, line, rest, &row);
@@ -421,6 +472,7 @@ void spec_read(struct spec *spec, const char *folder)
 {
     *spec = (struct spec){ .type_count = 0 };
     arena_init(&spec->arena, (size_t)512 << 20);
+    read_value_sets(spec, folder);
     read_types(spec, folder);
     read_params(spec, folder);
     compile_params(spec);

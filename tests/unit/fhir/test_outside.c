@@ -26,6 +26,10 @@ static enum err count_leaf(void *context, const struct fhir_node *node)
         return ERR_NONE; /* pads an array against its sibling */
     if (node->type->kind != FHIR_PRIMITIVE)
         fail_msg("%s: %.*s is no object", totals->name, SLICE_ARGS(json_string_raw(node->key)));
+    struct slice text = json_string_raw(node->value);
+    bool is_code = node->type->id == FHIR_TYPE_CODE && node->element;
+    if (is_code && !fhir_code_is_allowed(node->element, text))
+        fail_msg("%s: %.*s %.*s", totals->name, SLICE_ARGS(node->element->name), SLICE_ARGS(text));
     return ERR_NONE;
 }
 

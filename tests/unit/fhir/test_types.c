@@ -144,6 +144,34 @@ static void references_name_their_targets(void **state)
     assert_string_equal(type_name(e->targets[0]), "Resource");
 }
 
+static void required_codes_imply_their_system(void **state)
+{
+    (void)state;
+    const struct fhir_element *gender = element("Patient", "gender");
+    assert_true(slice_is(fhir_code_system(gender, SLICE("male")),
+                         "http://hl7.org/fhir/administrative-gender"));
+    assert_int_equal(fhir_code_system(gender, SLICE("m")).length, 0);
+    assert_true(fhir_code_is_allowed(gender, SLICE("unknown")));
+    assert_false(fhir_code_is_allowed(gender, SLICE("Male")));
+    assert_false(fhir_code_is_allowed(gender, SLICE("")));
+
+    /* A set over several systems. */
+    const struct fhir_element *intent = element("Task", "intent");
+    assert_true(
+        slice_is(fhir_code_system(intent, SLICE("order")), "http://hl7.org/fhir/request-intent"));
+    assert_true(
+        slice_is(fhir_code_system(intent, SLICE("unknown")), "http://hl7.org/fhir/task-intent"));
+
+    /* Codes that R4 does not publish. */
+    const struct fhir_element *media = element("Attachment", "contentType");
+    assert_true(slice_is(fhir_code_system(media, SLICE("text/plain")), "urn:ietf:bcp:13"));
+    assert_true(fhir_code_is_allowed(media, SLICE("x/y")));
+
+    const struct fhir_element *language = element("Patient", "language"); /* preferred */
+    assert_int_equal(fhir_code_system(language, SLICE("en")).length, 0);
+    assert_true(fhir_code_is_allowed(language, SLICE("en")));
+}
+
 static void ids_and_references_are_taken_apart(void **state)
 {
     (void)state;
@@ -195,6 +223,7 @@ int main(void)
         cmocka_unit_test(each_type_of_a_choice_is_a_row),
         cmocka_unit_test(content_references_lead_to_the_type_they_name),
         cmocka_unit_test(references_name_their_targets),
+        cmocka_unit_test(required_codes_imply_their_system),
         cmocka_unit_test(ids_and_references_are_taken_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
