@@ -233,6 +233,11 @@ MUST_USE enum err fhir_path_visit(const struct fhir_path *path, struct fhir_item
 MUST_USE enum err fhir_params_visit(const struct fhir_type *type, struct json resource,
                                     fhir_param_visit *visit, void *context);
 
+/* May a `code` element that the parameter selects in this resource type mean the
+ * code in this system, which stands in its binding and not in the resource? */
+bool fhir_param_implies_system(const struct fhir_param *param, const struct fhir_type *resource,
+                               struct slice system, struct slice code);
+
 /* ---- compartments ---- */
 
 enum fhir_compartment {

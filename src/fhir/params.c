@@ -41,6 +41,29 @@ const struct fhir_param *fhir_param_find(const struct fhir_type *resource, struc
     return NULL;
 }
 
+static bool step_implies(const struct path_step *step, struct slice system, struct slice code)
+{
+    for (uint16_t i = 0; i < step->row_count; i++) {
+        const struct fhir_element *element = &step->rows[i];
+        if (element->type == FHIR_TYPE_CODE && system.length > 0 &&
+            slice_equal(fhir_code_system(element, code), system))
+            return true;
+    }
+    return false;
+}
+
+bool fhir_param_implies_system(const struct fhir_param *param, const struct fhir_type *resource,
+                               struct slice system, struct slice code)
+{
+    for (uint16_t i = 0; param->path && i < param->path->branch_count; i++) {
+        const struct path_branch *branch = &param->path->branches[i];
+        if (branch->step_count > 0 && type_derives(resource->id, branch->root) &&
+            step_implies(&branch->steps[branch->step_count - 1], system, code))
+            return true;
+    }
+    return false;
+}
+
 const struct fhir_type *fhir_compartment_owner(enum fhir_compartment c)
 {
     CHECK(c < FHIR_COMPARTMENT_COUNT);

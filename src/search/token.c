@@ -3,55 +3,12 @@
 
 #include "index/index.h"
 
-/* Does the element's binding stand for this system? A required value set of R4
- * takes the codes of the system that its own url names without "ValueSet/". */
-static bool is_bound_to(const struct fhir_element *element, struct slice system)
-{
-    static const struct slice middle = SLICE_INIT("/ValueSet/");
-    struct slice set = element->value_set;
-    struct slice url = slice_cut(&set, '|');
-    ptrdiff_t at = slice_find(url, middle);
-    if (element->type != FHIR_TYPE_CODE || at < 0)
-        return false;
-    struct slice head = slice_head(url, (size_t)at + 1);
-    struct slice tail = slice_from(url, (size_t)at + middle.length);
-    return system.length == head.length + tail.length && slice_starts_with(system, head) &&
-           slice_ends_with(system, tail);
-}
-
-/* `path` is one branch of a published expression, e.g. "Patient.gender". */
-static bool path_is_bound_to(struct slice path, const struct fhir_type *type, struct slice system)
-{
-    const struct fhir_element *element = NULL;
-    if (!slice_equal(slice_cut(&path, '.'), type->name))
-        return false;
-    while (path.bytes) {
-        element = fhir_element_find(type, slice_cut(&path, '.'));
-        if (!element || element->type == FHIR_NO_TYPE)
-            return false;
-        type = fhir_type_at(element->type);
-    }
-    return element && is_bound_to(element, system);
-}
-
-/* The system of a `code` element stands in its binding, not in the resource: is
- * `system` that of the current parameter? */
-static bool is_implicit_system(const struct compiler *c, struct slice system)
-{
-    struct slice rest = c->param->expression;
-    while (rest.bytes) {
-        struct slice path = slice_trim(slice_cut(&rest, '|'));
-        if (path_is_bound_to(path, c->type, system))
-            return true;
-    }
-    return false;
-}
-
+/* The system of a `code` element stands in its binding, not in the resource. */
 static enum err with_system(struct compiler *c, struct slice system, struct slice code,
                             struct plan **ret_plan)
 {
     TRY(plan_leaf(c, PLAN_TERM, index_encode_token(c->arena, system, code), ret_plan));
-    if (!system.length || !is_implicit_system(c, system))
+    if (!fhir_param_implies_system(c->param, c->type, system, code))
         return ERR_NONE;
     struct plan *implicit;
     TRY(plan_leaf(c, PLAN_TERM, index_encode_token(c->arena, SLICE_NONE, code), &implicit));

@@ -291,6 +291,23 @@ static void components_run_on_the_element_of_their_composite(void **state)
                     "[CodeableConcept={\"text\":\"7\"};][integer=3;][]");
 }
 
+static void parameters_over_codes_imply_their_system(void **state)
+{
+    (void)state;
+    struct slice system = SLICE("http://hl7.org/fhir/administrative-gender");
+    const struct fhir_type *patient = fhir_resource_find(SLICE("Patient"));
+    const struct fhir_param *gender = param("Patient", "gender");
+    assert_true(fhir_param_implies_system(gender, patient, system, SLICE("male")));
+    assert_false(fhir_param_implies_system(gender, patient, system, SLICE("x")));
+    assert_false(fhir_param_implies_system(gender, patient, SLICE_NONE, SLICE("x")));
+    assert_false(fhir_param_implies_system(gender, fhir_resource_find(SLICE("Claim")), system,
+                                           SLICE("male")));
+    const struct fhir_param *kind = param("ActivityDefinition", "context");
+    assert_false(fhir_param_implies_system(kind, patient, system, SLICE("male")));
+    assert_false(
+        fhir_param_implies_system(param("Patient", "_text"), patient, system, SLICE("male")));
+}
+
 static enum err note_param(void *context, const struct fhir_param *p, struct fhir_item item)
 {
     struct buf *text = context;
@@ -361,6 +378,7 @@ int main(void)
         cmocka_unit_test(an_index_takes_one_of_all),
         cmocka_unit_test(unions_and_unprefixed_expressions_run),
         cmocka_unit_test(components_run_on_the_element_of_their_composite),
+        cmocka_unit_test(parameters_over_codes_imply_their_system),
         cmocka_unit_test(one_walk_visits_all_parameters),
         cmocka_unit_test(everything_has_a_date_for_the_types_that_state_one),
     };

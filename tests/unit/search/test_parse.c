@@ -149,6 +149,10 @@ static void a_code_is_found_under_the_system_of_its_binding(void **state)
     (void)state;
     assert_plan("Patient", "gender=http://hl7.org/fhir/administrative-gender|male",
                 "or(gender=cmale~http://hl7.org/fhir/administrative-gender, gender=cmale~)");
+    assert_plan("Task", "intent=http://hl7.org/fhir/request-intent|order",
+                "or(intent=corder~http://hl7.org/fhir/request-intent, intent=corder~)");
+    assert_plan("Patient", "gender=http://hl7.org/fhir/administrative-gender|man",
+                "gender=cman~http://hl7.org/fhir/administrative-gender");
     assert_plan("Patient", "gender=http://hl7.org/fhir/other|male",
                 "gender=cmale~http://hl7.org/fhir/other");
     assert_plan("Observation", "status=http://hl7.org/fhir/observation-status|final",
