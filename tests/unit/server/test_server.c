@@ -200,7 +200,7 @@ static void damaged_and_newer_settings_are_not_guessed_at(void **state)
     } rows[] = {
         { "", ERR_CORRUPT },
         { "{\"format\":1}", ERR_CORRUPT },
-        { "{\"format\":1,\"defaultDatastore\":\"../../../../../../../../etc/passwd\"}", ERR_CORRUPT },
+        { "{\"format\":1,\"defaultDatastore\":\"../../../../../etc/passwd\"}", ERR_CORRUPT },
         { "{\"format\":2,\"defaultDatastore\":\"x\"}", ERR_UNSUPPORTED },
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
