@@ -44,6 +44,10 @@ enum term_kind {
     TERM_DATE = 'd',
 };
 
+/* Raise it when extraction or a value's bytes change: a store then derives its
+ * index again at its next start. */
+enum { INDEX_RULES = 1 };
+
 /* Reserved parameters (above every generated id). */
 enum {
     INDEX_PARAM_TYPE = 0xffff,        /* value: empty; every live document of the type */

@@ -4,6 +4,7 @@
 
 #include "fhir/fhir.h"
 #include "http/http.h"
+#include "index/index.h"
 #include "server/folder.h"
 #include "server/handler.h"
 #include "store/store.h"
@@ -104,11 +105,11 @@ static enum err open_auth(struct server *server, struct slice *error)
     return auth_open(&settings, &server->handling.auth);
 }
 
-/* Changes when what is found by changes: every parameter's rule, and the base
- * that tells our absolute references from others. */
+/* Changes when what is found by changes: every parameter's rule, the code that
+ * follows them, and the base that tells our absolute references from others. */
 static uint64_t rules_hash(struct slice base_url)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ INDEX_RULES;
     for (uint16_t i = 0; i < fhir_param_count(); i++)
         hash = (hash ^ fhir_param_at(i)->rule_hash) * UINT64_C(0x100000001b3);
     for (size_t i = 0; i < base_url.length; i++)
