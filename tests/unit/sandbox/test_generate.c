@@ -5,7 +5,9 @@
 
 #include <cmocka.h>
 
+#include "base/date.h"
 #include "base/map.h"
+#include "fhir/fhir.h"
 #include "json/json.h"
 #include "sandbox/generate.h"
 
@@ -103,6 +105,83 @@ static void every_resource_is_json_with_its_id_and_references_resolve(void **sta
     }
 }
 
+/* ---- against the tables of R4 ---- */
+
+static enum err unknown_member(void *context, const struct fhir_node *node)
+{
+    (void)context;
+    if (!json_string_is(node->key, SLICE("project"))) /* wanted: it is not R4 */
+        fail_msg("%.*s has no %.*s", SLICE_ARGS(node->parent->name),
+                 SLICE_ARGS(json_raw(node->key)));
+    return ERR_NONE;
+}
+
+/* Each required element is there, and arrays stand where the definition repeats. */
+static enum err check_object(void *context, const struct fhir_node *node, bool *skip)
+{
+    (void)context;
+    *skip = false;
+    for (uint16_t i = 0; i < node->type->element_count; i++) {
+        const struct fhir_element *e = &node->type->elements[i];
+        struct json value = json_get(node->value, e->name);
+        bool is_array = json_is(value, JSON_ARRAY);
+        if (json_exists(value) && is_array != e->is_array)
+            fail_msg("%.*s.%.*s", SLICE_ARGS(node->type->name), SLICE_ARGS(e->name));
+        if (json_exists(value) && is_array && json_count(value) == 0)
+            fail_msg("%.*s.%.*s is empty", SLICE_ARGS(node->type->name), SLICE_ARGS(e->name));
+        if (!json_exists(value) && e->min > 0 && e->choice.length == 0)
+            fail_msg("%.*s lacks %.*s", SLICE_ARGS(node->type->name), SLICE_ARGS(e->name));
+    }
+    return ERR_NONE;
+}
+
+static enum err check_leaf(void *context, const struct fhir_node *node)
+{
+    (void)context;
+    struct slice type = node->type ? node->type->name : SLICE("");
+    struct date_range range;
+    bool is_date = slice_is(type, "date") || slice_is(type, "dateTime") || slice_is(type, "instant");
+    bool is_number = slice_is(type, "decimal") || slice_is(type, "integer") ||
+                     slice_is(type, "positiveInt") || slice_is(type, "unsignedInt");
+    bool is_bool = slice_is(type, "boolean");
+    if (is_date && !date_parse(json_string_raw(node->value), &range))
+        fail_msg("%.*s is no date", SLICE_ARGS(json_raw(node->value)));
+    if (is_number != json_is(node->value, JSON_NUMBER))
+        fail_msg("%.*s: %.*s", SLICE_ARGS(type), SLICE_ARGS(json_raw(node->value)));
+    if (is_bool != (json_is(node->value, JSON_TRUE) || json_is(node->value, JSON_FALSE)))
+        fail_msg("%.*s: %.*s", SLICE_ARGS(type), SLICE_ARGS(json_raw(node->value)));
+    if (json_is(node->value, JSON_STRING) && json_node(node->value)->length == 0)
+        fail_msg("an empty %.*s", SLICE_ARGS(json_raw(node->key)));
+    return ERR_NONE;
+}
+
+static void every_resource_has_the_shape_that_r4_defines(void **state)
+{
+    (void)state;
+    const struct fhir_walker walker = { .enter = check_object,
+                                        .leaf = check_leaf,
+                                        .unknown = unknown_member };
+    for (uint32_t number = 0; number < 6; number++) {
+        struct generate_consent c = generate_consent(&small, number / 3, number % 3);
+        struct generate_cursor cursor;
+        generate_begin(&cursor, &c, 3);
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        while (generate_next(&cursor, &out)) {
+            struct arena arena;
+            arena_init(&arena, 1 << 24);
+            struct json_doc doc;
+            assert_int_equal(json_parse(buf_slice(&out), NULL, &arena, &doc, NULL), ERR_NONE);
+            const struct fhir_type *type = fhir_resource_find(slice_cstr(cursor.type));
+            assert_non_null(type);
+            assert_int_equal(fhir_walk(json_root(&doc), type, &walker), ERR_NONE);
+            arena_release(&arena);
+            buf_clear(&out);
+        }
+        buf_release(&out);
+    }
+}
+
 static void the_same_seed_gives_the_same_bytes_and_another_does_not(void **state)
 {
     (void)state;
@@ -197,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_resource_is_json_with_its_id_and_references_resolve),
+        cmocka_unit_test(every_resource_has_the_shape_that_r4_defines),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes_and_another_does_not),
         cmocka_unit_test(an_update_adds_changes_and_drops_only_what_it_says),
         cmocka_unit_test(sizes_are_about_what_was_asked_for),
