@@ -129,12 +129,11 @@ enum err rest_bundle(struct request *r)
     TRY(request_only(r, KNOWN));
     TRY(media_body_is_json(r));
     struct bundle b = { .r = r };
-    /* A node of the tape for each two bytes is the worst there is; twice, since
-     * the tape grows by copying. */
-    arena_init(&b.scratch, 32 * r->http->body.length + ((size_t)1 << 20));
     map_init(&b.full_urls, UINT32_MAX, os_random_u64());
     map_init(&b.targets, UINT32_MAX, os_random_u64());
-    enum err err = bundle_run(&b);
+    enum err err = request_parse(r, &b.scratch, &b.doc);
+    if (!err)
+        err = bundle_run(&b);
     map_release(&b.targets);
     map_release(&b.full_urls);
     arena_release(&b.scratch);

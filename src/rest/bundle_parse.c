@@ -232,10 +232,6 @@ static enum err targets_find(struct bundle *b)
 
 enum err bundle_parse(struct bundle *b)
 {
-    struct json_error where;
-    enum err err = json_parse(b->r->http->body, NULL, &b->scratch, &b->doc, &where);
-    if (err)
-        return outcome_json(&b->r->issues, err, &where);
     struct json root = json_root(&b->doc);
     TRY(type_check(b, root));
     struct json list = json_member(root, "entry");

@@ -1,5 +1,9 @@
 #include "rest/request.h"
 
+#include "rest/outcome.h"
+
+enum { BYTES_PER_VALUE = 6, VALUES_ALWAYS = 64 * 1024 };
+
 static bool is_presigned_member(struct slice name)
 {
     return name.length > 6 && slice_equal_nocase(slice_head(name, 6), SLICE("X-Amz-"));
@@ -22,6 +26,18 @@ enum err request_query(struct request *r, struct slice *ret_format)
     r->pairs = pairs;
     r->pair_count = kept;
     return ERR_NONE;
+}
+
+enum err request_parse(struct request *r, struct arena *scratch, struct json_doc *ret_doc)
+{
+    size_t length = r->http->body.length;
+    struct json_limits limits = {
+        .nodes = (uint32_t)MIN(length / BYTES_PER_VALUE + VALUES_ALWAYS, UINT32_MAX),
+    };
+    struct json_error where;
+    arena_init(scratch, 20 * length + ((size_t)4 << 20));
+    enum err err = json_parse(r->http->body, &limits, scratch, ret_doc, &where);
+    return err ? outcome_json(&r->issues, err, &where) : ERR_NONE;
 }
 
 enum err request_only(struct request *r, const char *const *known)

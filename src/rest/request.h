@@ -58,6 +58,12 @@ MUST_USE enum err rest_everything(struct request *r);
 /* The one that the route names. */
 MUST_USE enum err request_run(struct request *r);
 
+/* The body's JSON. `scratch` is initialised here, whatever comes back, with room
+ * for the tape and as much again for small parses; the caller releases it. A body
+ * with a value for less than every 6 bytes is refused: FHIR has one every 10 to
+ * 14, and the tape would be many times the body. */
+MUST_USE enum err request_parse(struct request *r, struct arena *scratch, struct json_doc *ret_doc);
+
 /* r->pairs from the query, _format and _pretty and the members of a presigned
  * URL taken out; `ret_format` (may be NULL) gets _format. */
 MUST_USE enum err request_query(struct request *r, struct slice *ret_format);

@@ -22,12 +22,6 @@ static enum err refuse_later_headers(struct request *r)
     return ERR_NONE;
 }
 
-/* Ceiling of one parse: a tape entry for each two bytes is the worst there is. */
-static size_t scratch_bytes(const struct request *r)
-{
-    return 32 * r->http->body.length + ((size_t)1 << 20);
-}
-
 static enum err draft_body(struct request *r, struct json resource, bool is_create,
                            struct arena *scratch, struct store_write *write)
 {
@@ -54,12 +48,8 @@ static enum err write_make(struct request *r, bool is_create, struct store_write
 {
     struct arena scratch;
     struct json_doc doc;
-    struct json_error where;
-    arena_init(&scratch, scratch_bytes(r));
-    enum err err = json_parse(r->http->body, NULL, &scratch, &doc, &where);
-    if (err)
-        err = outcome_json(&r->issues, err, &where);
-    else
+    enum err err = request_parse(r, &scratch, &doc);
+    if (!err)
         err = draft_body(r, json_root(&doc), is_create, &scratch, write);
     arena_release(&scratch);
     return err;

@@ -353,6 +353,19 @@ static void what_is_too_large_by_its_head_is_refused_before_it_comes(void **stat
     assert_true(rest_begin(w->rest, &a.request, SLICE(""), &a.response));
 }
 
+static void a_body_of_nothing_but_values_is_refused_with_bounded_memory(void **state)
+{
+    struct world *w = *state;
+    size_t length = (size_t)4 << 20;
+    char *body = arena_raw(&w->arena, length + 1);
+    memset(body, '[', length);
+    for (size_t i = 1; i + 1 < length; i++)
+        body[i] = i % 2 ? '0' : ',';
+    body[length - 1] = ']';
+    expect_status(ask_bytes(w, "PUT", "Patient/p1", NULL, slice_of(body, length)), 400);
+    expect_status(ask_bytes(w, "POST", "", NULL, slice_of(body, length)), 400);
+}
+
 static void what_was_acknowledged_is_there_after_reopening(void **state)
 {
     struct world *w = *state;
@@ -395,6 +408,7 @@ int main(void)
         WORLD_TEST(a_wrong_method_is_a_405_with_allow),
         HEALTHLAKE_TEST(a_resource_over_its_limit_is_a_413_that_names_limit_and_setting),
         HEALTHLAKE_TEST(what_is_too_large_by_its_head_is_refused_before_it_comes),
+        WORLD_TEST(a_body_of_nothing_but_values_is_refused_with_bounded_memory),
         WORLD_TEST(what_was_acknowledged_is_there_after_reopening),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
