@@ -394,6 +394,29 @@ static void a_query_without_end_is_refused(void **state)
     buf_release(&text);
 }
 
+static void memory_that_ends_is_reported(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "identifier=a|b,%41&family:contains=x\\,y&birthdate=ge2020-01-01&"
+        "general-practitioner=http://them/x&_lastUpdated=ne2020&gender:not=a";
+    enum err err = ERR_NO_MEMORY;
+    for (size_t limit = 0; err; limit += 16) {
+        struct arena small;
+        struct search_pair *pairs = NULL;
+        size_t count = 0;
+        arena_init(&small, limit);
+        issues_init(&issues, &small);
+        err = search_pairs_parse(SLICE(text), &small, &pairs, &count, &issues);
+        if (!err)
+            err = search_parse(&settings, fhir_resource_find(SLICE("Patient")), pairs, count,
+                               &small, &issues, &query);
+        assert_true(err == ERR_NONE || err == ERR_NO_MEMORY);
+        assert_int_equal(issues.count, 0);
+        arena_release(&small);
+    }
+}
+
 static void pairs_add_to_those_before(void **state)
 {
     (void)state;
@@ -443,6 +466,7 @@ int main(void)
         T(counts_are_lowered_or_refused),
         T(the_applied_query_asks_the_same_in_unreserved_characters),
         T(a_query_without_end_is_refused),
+        T(memory_that_ends_is_reported),
         T(pairs_add_to_those_before),
         T(every_parameter_of_the_five_types_is_supported),
     };
