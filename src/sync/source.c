@@ -37,12 +37,12 @@ static enum verdict judge_page(const struct session *s, struct arena *arena,
     if (!err)
         return VERDICT_DONE;
     if (is_cut) {
-        *ret_problem = SLICE("the source's answer was cut short");
+        *ret_problem = SLICE("the answer was cut short");
         return VERDICT_RETRY;
     }
     struct reason reason;
     reason_read(&s->answer, arena, &reason);
-    *ret_problem = arena_printf(arena, "the source's answer is no Bundle: %.*s",
+    *ret_problem = arena_printf(arena, "the answer is no Bundle: %.*s",
                                 SLICE_ARGS(reason.text.length ? reason.text
                                                               : slice_cstr(err_text(err))));
     return VERDICT_GIVE_UP;
@@ -52,11 +52,11 @@ static enum verdict judge_429(const struct reason *reason, unsigned *throttled,
                               struct arena *arena, struct slice *ret_problem)
 {
     if (slice_is(reason->code, "transient")) {
-        *ret_problem = SLICE("the source still gathers this record and did not finish in the "
-                             "time allowed; run again later or raise --wait");
+        *ret_problem = SLICE("still gathering this record when the time allowed was over; run "
+                             "again later or raise --wait");
         return VERDICT_WAIT;
     }
-    *ret_problem = arena_printf(arena, "the source's quota is used up (429 %.*s); run again later",
+    *ret_problem = arena_printf(arena, "the quota is used up (429 %.*s); run again later",
                                 SLICE_ARGS(reason->code));
     return ++*throttled < THROTTLED_TRIES ? VERDICT_RETRY : VERDICT_GIVE_UP;
 }
