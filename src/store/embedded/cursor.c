@@ -30,34 +30,19 @@ static bool on_value(const struct term_cursor *c, struct slice key)
     return key.length == c->key_size + 8 && memcmp(key.bytes, c->key, c->key_size) == 0;
 }
 
-static void seek_block(struct term_cursor *c, uint64_t doc, bool backward)
-{
-    put_be64(c->key + c->key_size, doc);
-    if (backward)
-        rocksdb_iter_seek_for_prev(c->it, (char *)c->key, c->key_size + 8);
-    else
-        rocksdb_iter_seek(c->it, (char *)c->key, c->key_size + 8);
-}
-
-/* First positioning: the block that may hold doc begins at or before it. */
-static void position(struct term_cursor *c, uint64_t doc)
-{
-    c->positioned = true;
-    seek_block(c, doc, true);
-    if (!rocksdb_iter_valid(c->it) || !on_value(c, rocks_iter_key(c->it)))
-        seek_block(c, 0, false);
-}
-
 /* Load the first block that reaches doc. The next block is the usual case;
- * behind it one seek finds the place, and the block after that at the latest
- * reaches doc, since blocks of a value do not overlap. */
+ * otherwise one seek finds it, since a block's key names its last document. */
 static bool load_block(struct term_cursor *c, uint64_t doc)
 {
-    if (c->positioned)
-        rocksdb_iter_next(c->it);
-    else
-        position(c, doc);
-    for (int tries = 0;; tries++) {
+    bool sought = !c->positioned;
+    for (;; sought = true) {
+        if (sought) {
+            put_be64(c->key + c->key_size, doc);
+            rocksdb_iter_seek(c->it, (char *)c->key, c->key_size + 8);
+        } else {
+            rocksdb_iter_next(c->it);
+        }
+        c->positioned = true;
         if (!rocksdb_iter_valid(c->it)) {
             c->err = rocks_iter_err(c->it);
             return false;
@@ -65,23 +50,16 @@ static bool load_block(struct term_cursor *c, uint64_t doc)
         struct slice key = rocks_iter_key(c->it);
         if (!on_value(c, key))
             return false;
-        uint64_t first = get_be64((const uint8_t *)key.bytes + c->key_size), last = 0;
-        if (first > c->reader->view->covers)
+        uint64_t last = get_be64((const uint8_t *)key.bytes + c->key_size);
+        if (last < doc && !sought)
+            continue;
+        if (last < doc)
+            c->err = ERR_CORRUPT;
+        if (c->err || last > c->reader->view->covers)
             return false;
-        uint32_t count = 0;
-        struct slice value = rocks_iter_value(c->it);
-        c->err = segment_block_peek(first, value, &last, &count);
-        if (!c->err && last >= doc) {
-            c->err = segment_block_parse(first, value, c->block);
-            c->block_at = 0;
-            return c->err == ERR_NONE;
-        }
-        if (c->err)
-            return false;
-        if (tries == 1)
-            seek_block(c, doc, true);
-        else
-            rocksdb_iter_next(c->it);
+        c->err = segment_block_parse(last, rocks_iter_value(c->it), c->block);
+        c->block_at = 0;
+        return c->err == ERR_NONE;
     }
 }
 
@@ -134,8 +112,7 @@ static uint64_t segment_seek(struct term_cursor *c, uint64_t doc)
     }
     if (c->block->docs[c->block_at] < doc)
         c->block_at = gallop64(c->block->docs, c->block_at, c->block->count, doc);
-    uint64_t found = c->block->docs[c->block_at];
-    return found <= covers ? found : DOC_END;
+    return c->block->docs[c->block_at];
 }
 
 static void load_run(struct term_cursor *c)
@@ -272,18 +249,15 @@ static enum err scan_block(struct segment_scan *s, struct slice key, struct slic
 {
     uint32_t field = 0;
     size_t size = 0;
-    uint64_t first = 0, covers = s->reader->view->covers;
-    if (!segment_key_parse(key, &field, s->value, &size, &first))
+    uint64_t last = 0;
+    if (!segment_key_parse(key, &field, s->value, &size, &last))
         return ERR_CORRUPT;
     *ret_past = field != s->plan->field;
     struct slice text = slice_of(s->value, size);
-    if (*ret_past || !value_matches(s->plan, text, ret_past) || first > covers)
+    if (*ret_past || !value_matches(s->plan, text, ret_past) || last > s->reader->view->covers)
         return ERR_NONE;
-    TRY(segment_block_parse(first, value, &s->block));
-    size_t count = s->block.count;
-    while (count && s->block.docs[count - 1] > covers)
-        count--;
-    return s->visit(s->context, text, s->block.docs, count);
+    TRY(segment_block_parse(last, value, &s->block));
+    return s->visit(s->context, text, s->block.docs, s->block.count);
 }
 
 static enum err scan_segments(struct segment_scan *s)

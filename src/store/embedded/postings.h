@@ -10,8 +10,8 @@
  *                            +--- checkpoint thread: file, ingest, publish
  *
  * A reader takes a view: the runs it needs and how far the segments reached
- * then. Whatever the segments hold above that is in the view's runs too and is
- * skipped, so every posting is seen exactly once.
+ * then (a segment lies wholly below or above that). What lies above is in the
+ * view's runs too and is skipped, so every posting is seen exactly once.
  */
 #ifndef STORE_EMBEDDED_POSTINGS_H
 #define STORE_EMBEDDED_POSTINGS_H

@@ -26,14 +26,13 @@ static enum err all_of_block(uint64_t covers, struct slice key, struct slice val
     char text[TERM_VALUE_BYTES_MAX];
     uint32_t field = 0;
     size_t size = 0;
-    uint64_t first = 0;
-    if (!segment_key_parse(key, &field, text, &size, &first))
+    uint64_t last = 0;
+    if (!segment_key_parse(key, &field, text, &size, &last))
         return ERR_CORRUPT;
-    TRY(segment_block_parse(first, value, block));
-    size_t count = block->count;
-    while (count && block->docs[count - 1] > covers)
-        count--;
-    return visit(context, field, slice_of(text, size), block->docs, count);
+    if (last > covers) /* newer than the view, whose runs have it */
+        return ERR_NONE;
+    TRY(segment_block_parse(last, value, block));
+    return visit(context, field, slice_of(text, size), block->docs, block->count);
 }
 
 enum err postings_scan_all(const struct postings_reader *reader, scan_all_visit *visit,

@@ -41,37 +41,29 @@ bool segment_key_parse(struct slice key, uint32_t *ret_field, char *out, size_t 
     return !bytes[end] && !bytes[end + 1];
 }
 
-enum err segment_block_peek(uint64_t first, struct slice value, uint64_t *ret_last,
-                            uint32_t *ret_count)
+enum err segment_block_parse(uint64_t last, struct slice value, struct segment_block *ret)
 {
-    const uint8_t *at = (const uint8_t *)value.bytes;
+    const uint8_t *at = (const uint8_t *)value.bytes, *end = at + value.length;
     uint64_t count = 0, distance = 0;
-    if (!value.length || at[0] != SEGMENT_FORMAT)
+    if (!value.length || *at++ != SEGMENT_FORMAT)
         return ERR_CORRUPT;
-    size_t n = get_varint(at + 1, value.length - 1, &count);
-    if (!n || !count || count > SEGMENT_BLOCK_DOCS ||
-        !get_varint(at + 1 + n, value.length - 1 - n, &distance))
+    size_t n = get_varint(at, (size_t)(end - at), &count);
+    if (!n || !count || count > SEGMENT_BLOCK_DOCS)
         return ERR_CORRUPT;
-    *ret_last = first + distance;
-    *ret_count = (uint32_t)count;
-    return ERR_NONE;
-}
-
-enum err segment_block_parse(uint64_t first, struct slice value, struct segment_block *ret)
-{
-    uint64_t last = 0, skipped = 0;
-    TRY(segment_block_peek(first, value, &last, &ret->count));
-    const uint8_t *at = (const uint8_t *)value.bytes + 1, *end = at + value.length - 1;
-    at += get_varint(at, (size_t)(end - at), &skipped);
-    at += get_varint(at, (size_t)(end - at), &skipped);
-    uint64_t doc = first;
+    at += n;
+    n = get_varint(at, (size_t)(end - at), &distance);
+    if (!n || distance >= last)
+        return ERR_CORRUPT;
+    at += n;
+    uint64_t doc = last - distance;
+    ret->count = (uint32_t)count;
     ret->docs[0] = doc;
     for (uint32_t i = 1; i < ret->count; i++) {
         uint64_t delta = 0;
         if (LIKELY(at < end && *at < 0x80)) {
             delta = *at++;
         } else {
-            size_t n = get_varint(at, (size_t)(end - at), &delta);
+            n = get_varint(at, (size_t)(end - at), &delta);
             if (!n)
                 return ERR_CORRUPT;
             at += n;
@@ -106,7 +98,7 @@ static enum err writer_flush(struct segment_writer *w)
 {
     if (!w->count)
         return ERR_NONE;
-    put_be64(w->key + w->key_size, w->docs[0]);
+    put_be64(w->key + w->key_size, w->docs[w->count - 1]);
     size_t size = block_render(w->block, w->docs, w->count);
     char *error = NULL;
     rocksdb_sstfilewriter_put(w->file, (char *)w->key, w->key_size + 8, (char *)w->block, size,

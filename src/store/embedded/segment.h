@@ -1,12 +1,14 @@
 /* store/embedded/segment.h - postings as they lie in RocksDB's family `post`.
  *
- *   key    01 field(4) escaped value 00 00 first doc(8)
+ *   key    01 field(4) escaped value 00 00 last doc(8)
  *   value  01 count last-first delta delta ...      (varints)
  *   key    00                                       what the segment covers
  *   value  last doc(8) rules hash(8)
  *
  * In the value NUL is written 00 ff, so that byte order stays value order and
- * 00 00 ends it. A block holds at most SEGMENT_BLOCK_DOCS documents. Blocks of
+ * 00 00 ends it. A block holds at most SEGMENT_BLOCK_DOCS documents. Its key
+ * names the last one, so that one forward seek for a document finds the block
+ * that may hold it (going backward costs RocksDB a second seek). Blocks of
  * one value do not overlap and ascend: each checkpoint adds documents above
  * all before it. The covers record arrives in the same file as the postings it
  * speaks for, so neither can be there without the other.
@@ -45,11 +47,9 @@ struct segment_block {
     uint64_t docs[SEGMENT_BLOCK_DOCS];
     uint32_t count;
 };
-MUST_USE enum err segment_block_parse(uint64_t first, struct slice value,
+/* `last`: the document of its key. */
+MUST_USE enum err segment_block_parse(uint64_t last, struct slice value,
                                       struct segment_block *ret);
-/* Without decoding all: its last document and count. */
-MUST_USE enum err segment_block_peek(uint64_t first, struct slice value, uint64_t *ret_last,
-                                     uint32_t *ret_count);
 
 /* All of the runs into one sorted file at `path`. */
 MUST_USE enum err segment_write(const rocksdb_options_t *options, const char *path,
