@@ -1,0 +1,211 @@
+/* Postings at sizes where blocks, bitmaps and background checkpoints matter. */
+#include "fixture.h"
+
+#include "os/clock.h"
+#include "store/embedded/engine.h"
+
+enum { BATCH = 1000, LARGE = 6240 };
+
+/* Resource i: field 1 "even"/"odd", field 2 the rest modulo 7, field 3 a value
+ * of its own, field 4 the value "all". */
+static void apply_numbers(struct fixture *f, int from, int count)
+{
+    struct arena_mark mark = arena_mark(&f->arena);
+    struct store_write *writes = arena_array(&f->arena, (size_t)count, sizeof *writes);
+    struct store_result *results = arena_array(&f->arena, (size_t)count, sizeof *results);
+    for (int i = 0; i < count; i++) {
+        int n = from + i;
+        const char *id = arena_printf(&f->arena, "n%d", n).bytes;
+        const char *body = arena_printf(&f->arena, "1=%s;2=r%d;3=own%07d;4=all;",
+                                        n % 2 ? "odd" : "even", n % 7, n)
+                               .bytes;
+        writes[i] = put_write(&f->arena, "Number", id, body);
+        writes[i].home_type = SLICE("Home");
+        writes[i].home_id = slice_cstr(n % 3 ? "a" : "b");
+    }
+    uint64_t time = 0;
+    size_t refused = 0;
+    assert_int_equal(store_apply(f->store, writes, (size_t)count, true, &f->arena, results, &time,
+                                 &refused),
+                     ERR_NONE);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(results[i].outcome, STORE_CREATED);
+    arena_rewind(&f->arena, mark);
+}
+
+static uint64_t count_plan(struct fixture *f, const struct plan *plan)
+{
+    uint64_t *docs = NULL;
+    struct arena_mark mark = arena_mark(&f->arena);
+    size_t count = search_docs(f, 0, plan, &docs);
+    for (size_t i = 1; i < count; i++)
+        assert_true(docs[i - 1] < docs[i]);
+    arena_rewind(&f->arena, mark);
+    return count;
+}
+
+/* n < total with both n % 2 == 1 and n % 7 == 3, and so on. */
+static void check_numbers(struct fixture *f, uint64_t total)
+{
+    uint64_t odd = 0, three = 0, both = 0, either = 0, own = 0;
+    uint64_t contained = 0;
+    for (uint64_t n = 0; n < total; n++) {
+        odd += n % 2 == 1;
+        three += n % 7 == 3;
+        both += n % 2 == 1 && n % 7 == 3;
+        either += n % 2 == 1 || n % 7 == 3;
+        own += n >= 1234 && n < 5678;
+        char digits[24];
+        snprintf(digits, sizeof digits, "%07d", (int)n);
+        contained += strstr(digits, "00077") != NULL;
+    }
+    struct plan p_odd = term_plan(1, "odd"), p_three = term_plan(2, "r3");
+    struct plan p_all = term_plan(4, "all"), p_one = term_plan(3, "own0000777");
+    struct plan p_own = { .kind = PLAN_PREFIX, .field = 3, .from = SLICE("own") };
+    struct plan p_range = {
+        .kind = PLAN_RANGE, .field = 3, .from = SLICE("own0001234"), .to = SLICE("own0005678")
+    };
+    struct plan p_contains = {
+        .kind = PLAN_CONTAINS, .field = 3, .from = SLICE("own"), .needle = SLICE("00077")
+    };
+    struct plan *pair[2] = { &p_odd, &p_three };
+    struct plan p_and = { .kind = PLAN_AND, .children = pair, .child_count = 2 };
+    struct plan p_or = { .kind = PLAN_OR, .children = pair, .child_count = 2 };
+    struct plan *rare[2] = { &p_all, &p_one };
+    struct plan p_rare = { .kind = PLAN_AND, .children = rare, .child_count = 2 };
+    struct plan p_not = { .kind = PLAN_NOT, .children = pair, .child_count = 1 };
+    assert_int_equal(count_plan(f, &p_all), total);
+    assert_int_equal(count_plan(f, &p_odd), odd);
+    assert_int_equal(count_plan(f, &p_three), three);
+    assert_int_equal(count_plan(f, &p_and), both);
+    assert_int_equal(count_plan(f, &p_or), either);
+    assert_int_equal(count_plan(f, &p_own), total);
+    assert_int_equal(count_plan(f, &p_range), own);
+    assert_int_equal(count_plan(f, &p_rare), 1);
+    assert_int_equal(count_plan(f, &p_contains), contained);
+    assert_int_equal(count_plan(f, &p_not), total - odd);
+}
+
+static void a_large_transaction_is_one_commit(void **state)
+{
+    struct fixture *f = *state;
+    apply_numbers(f, 0, LARGE);
+    struct store_figures figures;
+    store_figures(f->store, &figures);
+    assert_int_equal(figures.commits, 1);
+    assert_int_equal(figures.documents, LARGE);
+    check_numbers(f, LARGE);
+    assert_int_equal(postings_checkpoint(&f->store->postings), ERR_NONE);
+    check_numbers(f, LARGE);
+    fixture_reopen(f);
+    check_numbers(f, LARGE);
+}
+
+static void the_thread_writes_segments_while_searches_stay_right(void **state)
+{
+    struct fixture *f = *state;
+    int total = 0;
+    while (total < 24 * BATCH) {
+        apply_numbers(f, total, BATCH);
+        total += BATCH;
+        if (total % (8 * BATCH) == 0)
+            check_numbers(f, (uint64_t)total);
+    }
+    for (int i = 0; i < 5000 && f->store->postings.current->covers == 0; i++)
+        os_sleep_us(1000);
+    struct postings_view *view = postings_view_take(&f->store->postings);
+    assert_true(view->covers > 0);
+    assert_true(view->count <= 2 * POSTINGS_RUNS_MAX);
+    postings_view_give(view);
+    check_numbers(f, (uint64_t)total);
+}
+
+static void many_small_commits_leave_few_runs(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 300; i++)
+        apply_numbers(f, i, 1);
+    struct postings_view *view = postings_view_take(&f->store->postings);
+    assert_true(view->count <= POSTINGS_RUNS_MAX + 1);
+    postings_view_give(view);
+    struct plan odd = term_plan(1, "odd");
+    assert_int_equal(count_plan(f, &odd), 150);
+}
+
+static void values_come_with_their_documents_in_order(void **state)
+{
+    struct fixture *f = *state;
+    apply_numbers(f, 0, BATCH);
+    assert_int_equal(postings_checkpoint(&f->store->postings), ERR_NONE);
+    apply_numbers(f, BATCH, BATCH);
+    struct store_reader *reader = reader_at(f, 0);
+    struct store_value *values = NULL;
+    size_t count = 0;
+    assert_int_equal(store_values(reader, 2, SLICE("r"), &f->arena, &values, &count), ERR_NONE);
+    assert_int_equal(count, 7);
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(values[i].value.bytes[1], '0' + (int)i);
+        total += values[i].doc_count;
+        for (size_t d = 1; d < values[i].doc_count; d++)
+            assert_int_equal(values[i].docs[d], values[i].docs[d - 1] + 7);
+    }
+    assert_int_equal(total, 2 * BATCH);
+    assert_int_equal(store_values(reader, 3, SLICE("own"), &f->arena, &values, &count), ERR_NONE);
+    assert_int_equal(count, 2 * BATCH);
+    store_read_end(reader);
+}
+
+static void a_search_that_outgrows_its_arena_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    apply_numbers(f, 0, LARGE);
+    struct store_reader *reader = reader_at(f, 0);
+    struct plan plan = term_plan(4, "all");
+    struct arena small;
+    uint64_t *docs = NULL;
+    size_t count = 0;
+    arena_init(&small, 20000);
+    assert_int_equal(store_search(reader, &plan, 0, SIZE_MAX, &small, &docs, &count), ERR_LIMIT);
+    arena_release(&small);
+    arena_init(&small, 40000);
+    assert_int_equal(store_search(reader, &plan, 0, 100, &small, &docs, &count), ERR_NONE);
+    assert_int_equal(count, 100);
+    arena_release(&small);
+    store_read_end(reader);
+}
+
+static void a_plan_nested_too_deep_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    apply_numbers(f, 0, 1);
+    struct plan levels[100];
+    struct plan *children[100];
+    for (int i = 0; i < 100; i++) {
+        children[i] = i < 99 ? &levels[i + 1] : NULL;
+        levels[i] = (struct plan){ .kind = i < 99 ? PLAN_NOT : PLAN_ALL,
+                                   .children = &children[i],
+                                   .child_count = i < 99 };
+    }
+    struct store_reader *reader = reader_at(f, 0);
+    uint64_t *docs = NULL;
+    size_t count = 0;
+    assert_int_equal(store_search(reader, levels, 0, 10, &f->arena, &docs, &count), ERR_LIMIT);
+    assert_int_equal(store_search(reader, levels + 60, 0, 10, &f->arena, &docs, &count),
+                     ERR_NONE);
+    store_read_end(reader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+        TEST(a_large_transaction_is_one_commit),
+        TEST(the_thread_writes_segments_while_searches_stay_right),
+        TEST(many_small_commits_leave_few_runs),
+        TEST(values_come_with_their_documents_in_order),
+        TEST(a_search_that_outgrows_its_arena_is_refused),
+        TEST(a_plan_nested_too_deep_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
