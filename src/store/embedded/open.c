@@ -71,6 +71,11 @@ static void db_options_set(rocksdb_options_t *o)
     rocksdb_options_set_stats_persist_period_sec(o, 0);
     rocksdb_options_set_info_log_level(o, 3); /* errors */
     rocksdb_options_set_max_open_files(o, 512);
+    /* Opening reads the manifest, not every file, and starts no thread per file
+     * and family (16 by default, 140 in all). */
+    rocksdb_options_set_max_file_opening_threads(o, 1);
+    rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
+    rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
 }
 
 static void options_new(struct store *store, const struct store_settings *settings)
