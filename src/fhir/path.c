@@ -15,6 +15,7 @@ struct run {
     const struct path_step *steps;
     size_t step_count;
     uint32_t seen[PATH_STEPS_MAX]; /* elements met so far by steps with an index */
+    uint32_t contained_steps_left;
     struct json resource;
     fhir_visit *visit;
     void *context;
@@ -91,21 +92,27 @@ static enum err run_child(struct run *run, size_t at, struct fhir_item item)
 }
 
 /* "#id": the contained resource of that id. */
-static const struct fhir_type *contained_type(struct json resource, struct slice id)
+static const struct fhir_type *contained_type(struct json resource, struct slice id,
+                                              uint32_t *steps_left)
 {
     struct json list = json_member(resource, "contained");
     if (!json_is(list, JSON_ARRAY))
         return NULL;
-    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v))
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
+        if (*steps_left == 0)
+            return NULL;
+        --*steps_left;
         if (json_is(v, JSON_OBJECT) && json_string_is(json_member(v, "id"), id))
             return resource_type_of(v);
+    }
     return NULL;
 }
 
 /* resolve() is Type, without reading what it points at: the literal reference
  * tells, or else the element `type` beside it. */
-static bool reference_is(struct json resource, struct json value, uint16_t type)
+static bool reference_is(struct fhir_item item, uint16_t type, uint32_t *steps_left)
 {
+    struct json value = item.value;
     struct json literal = value, stated = JSON_ABSENT;
     if (json_is(value, JSON_OBJECT)) {
         literal = json_member(value, "reference");
@@ -120,17 +127,17 @@ static bool reference_is(struct json resource, struct json value, uint16_t type)
         struct fhir_reference reference = fhir_reference_parse(text);
         const struct fhir_type *target = reference.type;
         if (!target && text.length > 0 && text.bytes[0] == '#')
-            target = contained_type(resource, reference.fragment);
+            target = contained_type(item.resource, reference.fragment, steps_left);
         if (target)
             return type_derives(target->id, type);
     }
     return json_is(stated, JSON_STRING) && json_string_is(stated, fhir_types[type].name);
 }
 
-bool filter_keeps(const struct path_step *filter, struct fhir_item item)
+bool filter_keeps(const struct path_step *filter, struct fhir_item item, uint32_t *steps_left)
 {
     if (filter->op == PATH_WHERE_IS)
-        return reference_is(item.resource, item.value, filter->type);
+        return reference_is(item, filter->type, steps_left);
     return json_string_is(json_get(item.value, filter->name), filter->literal);
 }
 
@@ -141,7 +148,8 @@ static enum err run_step(struct run *run, size_t at, struct fhir_item item)
     const struct path_step *step = &run->steps[at];
     if (step->op == PATH_CHILD)
         return run_child(run, at, item);
-    return filter_keeps(step, item) ? run_step(run, at + 1, item) : ERR_NONE;
+    return filter_keeps(step, item, &run->contained_steps_left) ? run_step(run, at + 1, item)
+                                                                : ERR_NONE;
 }
 
 static enum err run_branch(const struct path_branch *branch, struct fhir_item root,
@@ -149,6 +157,7 @@ static enum err run_branch(const struct path_branch *branch, struct fhir_item ro
 {
     struct run run = { .steps = branch->steps,
                        .step_count = branch->step_count,
+                       .contained_steps_left = CONTAINED_STEPS_MAX,
                        .resource = root.resource,
                        .visit = visit,
                        .context = context };

@@ -179,19 +179,35 @@ static enum role string_role(struct tree *tree)
     }
 }
 
+/* Has one of eight bytes this value? Exact for the answer no. */
+static uint64_t has_byte(uint64_t word, char byte)
+{
+    uint64_t x = word ^ UINT64_C(0x0101010101010101) * (uint8_t)byte;
+    return (x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080);
+}
+
+static bool has_url_byte(struct slice raw)
+{
+    size_t at = 0;
+    for (uint64_t word; at + sizeof word <= raw.length; at += sizeof word) {
+        memcpy(&word, raw.bytes + at, sizeof word);
+        if (has_byte(word, ':') | has_byte(word, '/') | has_byte(word, '?'))
+            return true;
+    }
+    for (; at < raw.length; at++) {
+        char c = raw.bytes[at];
+        if (c == ':' || c == '/' || c == '?')
+            return true;
+    }
+    return false;
+}
+
 /* A cheap look that spares most strings the question for their type. */
 static bool looks_rewritable(struct slice raw)
 {
     if (raw.length > 0 && (raw.bytes[0] == '<' || raw.bytes[0] == '\\'))
         return true;
-    if (raw.length > URL_LENGTH_MAX)
-        return false;
-    for (size_t i = 0; i < raw.length; i++) {
-        char c = raw.bytes[i];
-        if (c == ':' || c == '/' || c == '?')
-            return true;
-    }
-    return false;
+    return raw.length <= URL_LENGTH_MAX && has_url_byte(raw);
 }
 
 /* True when the string was written in another form. */

@@ -125,8 +125,11 @@ const struct fhir_type *resource_type_of(struct json resource);
 bool item_of(struct json value, const struct fhir_element *element, struct json resource,
              struct fhir_item *ret_item);
 
-/* Does the filter (PATH_WHERE_*) keep the item? */
-bool filter_keeps(const struct path_step *filter, struct fhir_item item);
+/* Does the filter (PATH_WHERE_*) keep the item? *steps_left bounds the looks for
+ * contained resources over a whole run: many references times many contained
+ * resources would take quadratic time. At 0 they are of no type. */
+enum { CONTAINED_STEPS_MAX = 1000000 };
+bool filter_keeps(const struct path_step *filter, struct fhir_item item, uint32_t *steps_left);
 
 /* A resource stands here whose type only its content tells (contained, entry.resource). */
 static inline bool type_is_open_resource(const struct fhir_type *type)

@@ -10,6 +10,7 @@
 struct trie_walk {
     fhir_param_visit *visit;
     void *context;
+    uint32_t contained_steps_left;
     const struct fhir_param *param; /* of those that are run by themselves */
 };
 
@@ -64,7 +65,7 @@ static enum err visit_node(struct trie_walk *walk, const struct trie_node *node,
         TRY(walk->visit(walk->context, &fhir_params[node->accepts[i]], item));
     for (uint16_t i = 0; i < node->filter_count; i++) {
         const struct trie_node *filter = &fhir_trie[node->first_child + node->child_count + i];
-        if (filter_keeps(filter->filter, item))
+        if (filter_keeps(filter->filter, item, &walk->contained_steps_left))
             TRY(visit_node(walk, filter, item));
     }
     return node->child_count ? visit_children(walk, node, item) : ERR_NONE;
@@ -81,7 +82,9 @@ enum err fhir_params_visit(const struct fhir_type *type, struct json resource,
 {
     if (type->resource == FHIR_NO_TYPE)
         return ERR_NONE;
-    struct trie_walk walk = { .visit = visit, .context = context };
+    struct trie_walk walk = { .visit = visit,
+                              .context = context,
+                              .contained_steps_left = CONTAINED_STEPS_MAX };
     struct fhir_item root = { .value = resource, .type = type, .resource = resource };
     TRY(visit_node(&walk, &fhir_trie[type->resource], root));
     const struct param_list *others = &fhir_other_params[type->resource];

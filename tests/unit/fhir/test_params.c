@@ -207,6 +207,35 @@ static void resolve_decides_by_the_reference_alone(void **state)
     check("Observation", path, "{\"subject\":{\"reference\":\"urn:uuid:1\"}}", "");
 }
 
+static void many_references_to_many_contained_resources_take_bounded_time(void **state)
+{
+    (void)state;
+    enum { MANY = 30000 }; /* squared: minutes */
+    struct arena arena;
+    struct json_doc doc;
+    struct buf text;
+    arena_init(&arena, 256 << 20);
+    buf_init(&text, 256 << 20);
+    buf_append_cstr(&text, "{\"resourceType\":\"Provenance\",\"contained\":[{}");
+    for (int i = 0; i < MANY; i++)
+        buf_append_cstr(&text, ",{\"id\":\"a\"}");
+    buf_append_cstr(&text, "],\"target\":[{}");
+    for (int i = 0; i < MANY; i++)
+        buf_append_cstr(&text, ",{\"reference\":\"#x\"}");
+    buf_append_cstr(&text, "]}");
+    buf_append_byte(&text, 0);
+    struct seen seen = { .is_short = true };
+    struct fhir_item root = { .type = fhir_resource_find(SLICE("Provenance")),
+                              .value = parse(&arena, &doc, text.bytes) };
+    buf_init(&seen.text, 1 << 20);
+    assert_int_equal(fhir_path_visit(param("Provenance", "patient")->path, root, note, &seen),
+                     ERR_NONE);
+    assert_int_equal(seen.text.length, 0);
+    buf_release(&seen.text);
+    buf_release(&text);
+    arena_release(&arena);
+}
+
 static void deceased_is_computed(void **state)
 {
     (void)state;
@@ -374,6 +403,7 @@ int main(void)
         cmocka_unit_test(choices_are_told_by_their_members),
         cmocka_unit_test(filters_keep_what_they_name),
         cmocka_unit_test(resolve_decides_by_the_reference_alone),
+        cmocka_unit_test(many_references_to_many_contained_resources_take_bounded_time),
         cmocka_unit_test(deceased_is_computed),
         cmocka_unit_test(an_index_takes_one_of_all),
         cmocka_unit_test(unions_and_unprefixed_expressions_run),
