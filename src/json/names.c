@@ -15,34 +15,12 @@ static bool same_name(const char *text, const struct json_node *a, const struct 
     return a->length == b->length && memcmp(text + a->offset, text + b->offset, a->length) == 0;
 }
 
-/* Cheap, and different for most names of one FHIR object. */
-static inline uint64_t signature(struct slice name)
+bool names_repeat(const char *text, const struct json_node *nodes, uint32_t object, uint32_t key)
 {
-    if (name.length == 0)
-        return 1;
-    unsigned first = (uint8_t)name.bytes[0], last = (uint8_t)name.bytes[name.length - 1];
-    unsigned middle = (uint8_t)name.bytes[name.length / 2];
-    unsigned mixed = (unsigned)name.length * 7 + first * 11 + last * 29 + middle * 37;
-    return (uint64_t)1 << (mixed & 63);
-}
-
-bool names_add(struct names *names, const char *text, const struct json_node *nodes,
-               uint32_t object, uint32_t key)
-{
-    uint32_t count = names->count++;
-    if (count >= NAMES_COMPARED_MAX)
-        return true;
-    /* The bit is of the written form: a name with escapes may equal any other. */
-    bool escaped = nodes[key].flags & JSON_HAS_ESCAPE;
-    uint64_t bit = escaped ? UINT64_MAX : signature(name_of(text, &nodes[key]));
-    bool maybe = names->filter & bit;
-    names->filter |= bit;
-    if (LIKELY(!maybe))
-        return true;
     for (uint32_t at = object + 1; at < key; at = nodes[at + 1].next)
         if (same_name(text, &nodes[at], &nodes[key]))
-            return false;
-    return true;
+            return true;
+    return false;
 }
 
 /* The name as the map's key: decoded, from the arena if it has escapes. */

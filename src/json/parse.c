@@ -7,6 +7,11 @@
 #include <emmintrin.h>
 #endif
 
+/* The machine below is one loop that is written in pieces. The compiler must put
+ * them together again: with calls left between them it runs at 1.9 GB/s instead
+ * of 2.5. */
+#define FUSED static inline __attribute__((always_inline))
+
 /* What the parser keeps of a container that is still open. */
 struct level {
     uint32_t node;
@@ -38,12 +43,12 @@ static const uint8_t *fail_syntax(struct parser *s, const uint8_t *at, const cha
 
 /* ---- nodes ---- */
 
-/* FHIR has a node every 10 to 14 bytes without white space. Room for one every
- * 8 is asked for, and what is not used is given back at the end; pages never
+/* FHIR has a node every 13 to 15 bytes without white space. Room for one every
+ * 10 is asked for, and what is not used is given back at the end; pages never
  * touched cost nothing. */
 static bool nodes_init(struct parser *s)
 {
-    size_t wish = (size_t)(s->end - s->start) / 8 + 16;
+    size_t wish = (size_t)(s->end - s->start) / 10 + 16;
     if (s->node_limit)
         wish = MIN(wish, (size_t)s->node_limit + 1);
     for (size_t room = MAX(wish, 2); room > 1; room = room / 2) {
@@ -113,16 +118,16 @@ static inline const uint8_t *skip_blanks(const uint8_t *at, const uint8_t *end)
     return at < end && *at <= ' ' ? skip_blanks_slowly(at, end) : at;
 }
 
-static const uint8_t *take_string(struct parser *s, const uint8_t *at, enum json_type type)
+FUSED const uint8_t *take_string(struct parser *s, const uint8_t *at, enum json_type type)
 {
     struct json_node *node = node_add(s, type, at + 1);
-    const uint8_t *quote = text_scan_string(at + 1, s->end, &node->flags, &s->refusal);
+    const uint8_t *quote = text_take_string(at + 1, s->end, &node->flags, &s->refusal);
     if (!quote)
         return NULL;
     return node_end(s, node, quote) + 1;
 }
 
-static const uint8_t *take_number(struct parser *s, const uint8_t *at)
+FUSED const uint8_t *take_number(struct parser *s, const uint8_t *at)
 {
     struct json_node *node = node_add(s, JSON_NUMBER, at);
     const uint8_t *behind = text_scan_number(at, s->end, &s->refusal);
@@ -137,7 +142,7 @@ static const uint8_t *take_word(struct parser *s, const uint8_t *at, enum json_t
     return node_end(s, node_add(s, type, at), at + word.length);
 }
 
-static const uint8_t *take_scalar(struct parser *s, const uint8_t *at)
+FUSED const uint8_t *take_scalar(struct parser *s, const uint8_t *at)
 {
     switch (*at) {
     case '"':
@@ -156,7 +161,7 @@ static const uint8_t *take_scalar(struct parser *s, const uint8_t *at)
 }
 
 /* A member's name and its colon; returns the place of the value. */
-static const uint8_t *take_key(struct parser *s, const uint8_t *at)
+FUSED const uint8_t *take_key(struct parser *s, const uint8_t *at)
 {
     if (at >= s->end || *at != '"')
         return fail_syntax(s, at, "expected a member's name in quotes");
@@ -175,7 +180,7 @@ static const uint8_t *take_key(struct parser *s, const uint8_t *at)
     return skip_blanks(behind + 1, s->end);
 }
 
-static const uint8_t *open_container(struct parser *s, const uint8_t *at)
+FUSED const uint8_t *open_container(struct parser *s, const uint8_t *at)
 {
     if (s->depth == s->depth_limit)
         return fail(s, ERR_LIMIT, at, "nested too deeply");
@@ -186,7 +191,7 @@ static const uint8_t *open_container(struct parser *s, const uint8_t *at)
     return skip_blanks(at + 1, s->end);
 }
 
-static const uint8_t *close_container(struct parser *s, const uint8_t *at)
+FUSED const uint8_t *close_container(struct parser *s, const uint8_t *at)
 {
     struct level *level = &s->levels[--s->depth];
     enum err err = ERR_NONE;
@@ -213,7 +218,7 @@ static inline bool in_object(const struct parser *s)
 /* `at` stands where a value ended. Close containers and take a comma (and in an
  * object the next key); returns the place of the next value, or of the end when
  * the root is closed (depth 0). */
-static const uint8_t *after_value(struct parser *s, const uint8_t *at)
+FUSED const uint8_t *after_value(struct parser *s, const uint8_t *at)
 {
     while (s->depth > 0) {
         at = skip_blanks(at, s->end);
@@ -234,7 +239,7 @@ static const uint8_t *after_value(struct parser *s, const uint8_t *at)
 
 /* Open the container at `at`; returns the place of its first value, or, when it
  * is empty, the place behind it with *ret_empty set. */
-static const uint8_t *enter(struct parser *s, const uint8_t *at, bool *ret_empty)
+FUSED const uint8_t *enter(struct parser *s, const uint8_t *at, bool *ret_empty)
 {
     bool object = *at == '{';
     at = open_container(s, at);

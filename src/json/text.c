@@ -1,9 +1,5 @@
 #include "json/text.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 static const uint8_t *refuse(struct refusal *refusal, const uint8_t *at, const char *text)
 {
     *refusal = (struct refusal){ at, text };
