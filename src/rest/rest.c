@@ -129,6 +129,21 @@ static void request_refuse(struct request *r, enum err err)
     }
 }
 
+/* What stands before `path` in the request's own path, if that is in normal
+ * form; else empty. */
+static struct slice base_path(struct slice before, struct slice path)
+{
+    while (slice_ends_with(before, SLICE("/")) && !slice_ends_with(path, SLICE("/")))
+        before.length--;
+    if (!slice_ends_with(before, path))
+        return SLICE_NONE;
+    before.length -= path.length;
+    while (slice_ends_with(before, SLICE("/")))
+        before.length--;
+    bool is_normal = slice_find(before, SLICE("//")) < 0 && slice_find(before, SLICE("/.")) < 0;
+    return is_normal ? before : SLICE_NONE;
+}
+
 /* Scheme, host and the path before `path`, which is what links begin with. */
 static struct slice base_url_make(const struct rest *rest, struct http_request *http,
                                   struct slice path)
@@ -139,15 +154,9 @@ static struct slice base_url_make(const struct rest *rest, struct http_request *
         origin = arena_printf(http->arena, "http://%.*s",
                               SLICE_ARGS(host && host->length ? *host : SLICE("localhost")));
     }
-    struct slice before = http->path;
-    while (slice_ends_with(before, SLICE("/")) && !slice_ends_with(path, SLICE("/")))
-        before.length--;
-    if (slice_ends_with(before, path)) {
-        before.length -= path.length;
-        while (slice_ends_with(before, SLICE("/")))
-            before.length--;
+    struct slice before = base_path(http->path, path);
+    if (before.length)
         return arena_printf(http->arena, "%.*s%.*s", SLICE_ARGS(origin), SLICE_ARGS(before));
-    }
     return arena_printf(http->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(origin),
                         SLICE_ARGS(rest->settings.datastore_id));
 }
