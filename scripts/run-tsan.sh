@@ -1,6 +1,6 @@
 #!/bin/sh
 # Run the concurrent parts' unit tests under ThreadSanitizer, then the planted
-# race, which must be found. RocksDB and libmicrohttpd are not instrumented.
+# race, which must be found. RocksDB is not instrumented.
 #
 #   scripts/run-tsan.sh PLANTED TEST...
 planted=$1

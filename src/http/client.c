@@ -24,6 +24,7 @@ struct transfer {
     char *direct;          /* the body, when its length was stated */
     size_t direct_room, direct_length;
     struct buf gathered;   /* the body, when it was not */
+    size_t answer_bytes;   /* ceiling of either */
     size_t header_room;
     bool has_body;         /* later header lines are trailers */
     int64_t progress_us;   /* when a byte last moved; monotonic */
@@ -92,7 +93,7 @@ static size_t on_read(char *out, size_t size, size_t count, void *context)
 
 static bool gather(struct transfer *t, CURL *easy, struct slice piece)
 {
-    size_t most = t->x->answer_bytes;
+    size_t most = t->answer_bytes;
     if (!t->has_body) {
         curl_off_t stated = -1;
         (void)curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &stated);
@@ -445,9 +446,8 @@ enum err http_client_perform(struct http_client *client, struct http_exchange *x
     struct curl_slist *headers = NULL;
     t.stall_us = (int64_t)stall_ms * 1000;
     t.progress_us = os_monotonic_us();
-    if (!x->answer_bytes)
-        x->answer_bytes = DEFAULT_ANSWER_BYTES;
-    buf_init(&t.gathered, x->answer_bytes);
+    t.answer_bytes = x->answer_bytes ? x->answer_bytes : DEFAULT_ANSWER_BYTES;
+    buf_init(&t.gathered, t.answer_bytes);
     x->status = 0;
     x->answer_headers = NULL;
     x->answer_header_count = 0;

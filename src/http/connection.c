@@ -50,10 +50,8 @@ void connection_free(struct connection *c)
     free(c);
 }
 
-ssize_t connection_read(struct connection *c, void *to, size_t room)
+static ssize_t receive(struct connection *c, void *to, size_t room, int flags)
 {
-    /* Without a place to put them, the kernel drops the bytes for us. */
-    int flags = to ? 0 : MSG_TRUNC;
     for (;;) {
         ssize_t n = recv(c->fd, to, room, flags);
         if (n > 0) {
@@ -72,6 +70,18 @@ ssize_t connection_read(struct connection *c, void *to, size_t room)
         c->is_readable = false;
         return 0;
     }
+}
+
+ssize_t connection_read(struct connection *c, void *to, size_t room)
+{
+    return receive(c, to, room, 0);
+}
+
+/* Linux drops the bytes without copying them; the room is real all the same, for
+ * a kernel that does not. */
+ssize_t connection_discard(struct connection *c, struct worker *w, size_t most)
+{
+    return receive(c, w->scratch, MIN(most, (size_t)SCRATCH_BYTES), MSG_TRUNC);
 }
 
 enum step connection_step(struct connection *c, struct worker *w)

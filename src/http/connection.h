@@ -81,7 +81,7 @@ enum {
     TURN_BYTES = 1024 * 1024,     /* read from one connection before others' turn */
     PIECE_BYTES_MAX = 16 * 1024 * 1024, /* ceiling of what one produce() appends */
     KEEP_UPLOAD_BYTES = 256 * 1024, /* rest of a refused upload read to keep the connection */
-    SLOWEST_BYTES_PER_SECOND = 1024 /* uploads below it, on average, are cut */
+    SLOWEST_BYTES_PER_SECOND = 1024 /* uploads and answers below it, on average, are cut */
 };
 
 struct connection {
@@ -131,6 +131,8 @@ struct connection {
     char chunk_head[20];
     struct iovec iov[4];   /* still to send: from iov_at to iov_count */
     unsigned iov_at, iov_count;
+    int64_t blocked_us;    /* when the socket first took no more; 0: not yet */
+    uint64_t sent_bytes;   /* since then */
     bool is_streaming;     /* produce() has more */
     bool owes_end;         /* produce_end() is to be called */
     void (*produce_end)(void *state);
@@ -182,5 +184,8 @@ enum step reply_cut(struct connection *c);
 
 /* Bytes read; 0 when there are none now, -1 at the end or on an error. */
 ssize_t connection_read(struct connection *c, void *to, size_t room);
+
+/* The same, of at most `most` bytes that nobody wants. Loop only. */
+ssize_t connection_discard(struct connection *c, struct worker *w, size_t most);
 
 #endif

@@ -100,8 +100,8 @@ struct http_server_settings {
     size_t arena_bytes;          /* ceiling of a request's arena; bodies do not count */
     unsigned connections;  /* 0: 1,024; a few more are told 503, the rest cut */
     unsigned idle_seconds; /* 0: 60; connection without a request, a head that is not
-                              whole by then, a stall of body or answer; a body must
-                              also come at 1 KB a second on average */
+                              whole by then, a stall of body or answer; both must also
+                              move at 1 KB a second on average */
     struct http_handler handler;
 };
 

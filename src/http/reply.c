@@ -169,6 +169,20 @@ static void advance(struct connection *c, size_t sent)
     }
 }
 
+/* The socket takes no more. False when the client reads so slowly, measured from
+ * the first time that happened, that it only holds our memory. */
+static bool may_wait(struct connection *c)
+{
+    int64_t now_us = os_monotonic_us(), grace_us = server_idle_us(c->server);
+    if (!c->blocked_us)
+        c->blocked_us = now_us;
+    if (!c->deadline_us)
+        c->deadline_us = now_us + grace_us;
+    int64_t late_us = now_us - c->blocked_us - grace_us;
+    return late_us <= 0 ||
+           c->sent_bytes >= (uint64_t)(late_us / 1000000) * SLOWEST_BYTES_PER_SECOND;
+}
+
 enum step reply_send(struct connection *c, struct worker *w)
 {
     (void)w;
@@ -178,14 +192,12 @@ enum step reply_send(struct connection *c, struct worker *w)
         ssize_t n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno == EAGAIN) {
-            if (!c->deadline_us)
-                c->deadline_us = os_monotonic_us() + server_idle_us(c->server);
+        if (n < 0 && errno == EAGAIN && may_wait(c))
             return STEP_WAIT;
-        }
         if (n < 0)
             return reply_cut(c);
         c->deadline_us = 0; /* progress */
+        c->sent_bytes += (size_t)n;
         advance(c, (size_t)n);
     }
     c->iov_at = c->iov_count = 0;

@@ -77,8 +77,13 @@ void request_reset(struct connection *c)
     c->in.length = left;
     c->in_at = 0;
     if (c->in_later.length) {
-        buf_append(&c->in, buf_slice(&c->in_later));
-        buf_release(&c->in_later);
+        CHECK(left == 0); /* the chunked body took all there was */
+        struct buf empty = c->in;
+        c->in = c->in_later;
+        c->in.limit_bytes = empty.limit_bytes;
+        c->in_later = empty;
+        buf_clear(&c->in_later);
+        c->in_later.limit_bytes = SCRATCH_BYTES;
     }
     c->scan = (struct head_scan){ 0 };
     c->chunk = (struct chunk){ 0 };
@@ -86,7 +91,8 @@ void request_reset(struct connection *c)
     c->request = (struct http_request){ 0 };
     c->response = (struct http_response){ 0 };
     c->started_us = 0;
-    c->upload_left = c->received_bytes = 0;
+    c->upload_left = c->received_bytes = c->sent_bytes = 0;
+    c->blocked_us = 0;
     c->is_upload_open = c->is_hashing = c->is_hashed = false;
     c->is_streaming = c->is_silent_end = false;
     c->pieces = 0;
@@ -324,6 +330,8 @@ static enum step read_chunked(struct connection *c, struct worker *w, size_t *tu
     enum step step = feed_chunked(c, w, &in);
     if (c->phase == PHASE_HANDLE)
         buf_append(&c->in_later, in);
+    if (buf_status(&c->in_later))
+        c->head.keeps_alive = false; /* without memory the next request is lost */
     return step == STEP_WAIT ? STEP_GO : step;
 }
 
@@ -366,7 +374,7 @@ enum step request_skip(struct connection *c, struct worker *w)
     while (c->upload_left) {
         if (!c->is_readable)
             return STEP_WAIT;
-        ssize_t n = connection_read(c, NULL, (size_t)c->upload_left);
+        ssize_t n = connection_discard(c, w, (size_t)c->upload_left);
         if (n < 0)
             return hang_up(c);
         c->upload_left -= (size_t)n;
@@ -388,7 +396,7 @@ enum step request_linger(struct connection *c, struct worker *w)
     uint64_t most = c->is_upload_open ? c->server->settings.body_bytes + LINGER_BYTES : TURN_BYTES;
     uint64_t turn = 0;
     while (c->is_readable) {
-        ssize_t n = connection_read(c, NULL, READ_PIECE_BYTES);
+        ssize_t n = connection_discard(c, w, SCRATCH_BYTES);
         if (n < 0 || (c->received_bytes += (size_t)n) > most)
             return hang_up(c);
         if ((turn += (size_t)n) > TURN_BYTES)
@@ -421,6 +429,8 @@ enum step request_handle(struct connection *c, struct worker *w)
         hash_body(c, w);
     const struct http_handler *handler = &c->server->settings.handler;
     handler->handle(handler->context, &c->request, &c->response);
+    if (c->response.status == 0)
+        return refuse(c, w, 500, ERR_INTERNAL, SLICE("the request was given no answer"));
     reply_start(c, w);
     return STEP_GO;
 }

@@ -114,7 +114,9 @@ static inline void site_handle(void *context, struct http_request *r, struct htt
     assert_int_equal(http_response_header(r, w, "Content-Type", SLICE("text/plain")), ERR_NONE);
     struct slice path = r->path;
     unsigned long long bytes, piece;
-    if (slice_is(path, "/describe")) {
+    if (slice_is(path, "/unanswered")) {
+        w->status = 0;
+    } else if (slice_is(path, "/describe")) {
         site_describe(r, w);
     } else if (slice_is(path, "/echo")) {
         w->body = r->body;

@@ -388,6 +388,40 @@ static void an_absolute_target_is_split(void **state)
     assert_true(has(&f->out, "target=http://h/describe?x path=/describe query=x"));
 }
 
+static void a_handler_without_an_answer_is_an_internal_error(void **state)
+{
+    struct fixture *f = *state;
+    raw_ask(&f->site, "GET /unanswered HTTP/1.1\r\nHost: h\r\n" CLOSE, &f->out);
+    assert_true(has(&f->out, "HTTP/1.1 500 "));
+    assert_true(has(&f->out, "{\"refused\":\"INTERNAL\""));
+}
+
+static void ipv6_is_served_and_its_loopback_known(void **state)
+{
+    (void)state;
+    struct site *site = calloc(1, sizeof *site);
+    struct http_server_settings settings = site_settings(site);
+    struct http_client *client;
+    struct slice error;
+    settings.address = "::1";
+    arena_init(&site->arena, 1 << 20);
+    enum err err = http_server_start(&settings, &site->arena, &site->server, &error);
+    if (!err) {
+        struct http_exchange x = { .method = SLICE("GET") };
+        x.url = arena_printf(&site->arena, "http://[::1]:%u/describe",
+                             http_server_port(site->server));
+        assert_int_equal(http_client_open(&client), ERR_NONE);
+        assert_int_equal(http_client_perform(client, &x, &site->arena), ERR_NONE);
+        assert_true(slice_find(x.answer, SLICE("loopback=1")) > 0);
+        http_client_close(client);
+        http_server_stop(site->server, 1);
+    }
+    arena_release(&site->arena);
+    free(site);
+    if (err)
+        skip(); /* a machine without IPv6 */
+}
+
 /* The same bytes in a hundred different cuts. */
 static void how_the_bytes_are_cut_changes_nothing(void **state)
 {
@@ -465,6 +499,8 @@ int main(void)
         ON_A_SERVER(expect_100_is_met_or_refused_before_the_body),
         ON_A_SERVER(a_client_that_closes_its_writing_side_gets_its_answer),
         ON_A_SERVER(an_absolute_target_is_split),
+        ON_A_SERVER(a_handler_without_an_answer_is_an_internal_error),
+        cmocka_unit_test(ipv6_is_served_and_its_loopback_known),
         ON_A_SERVER(how_the_bytes_are_cut_changes_nothing),
         ON_A_SERVER(answers_over_the_socket_s_buffers_arrive_whole),
     };
