@@ -11,7 +11,7 @@ say() { printf '\n== %s (%s s)\n' "$*" "$(($(date +%s) - start))"; }
 say "1/3 install what is missing"
 scripts/deps.sh test
 say "2/3 build build/tarn"
-make -j"$(nproc)" all || { echo "test: the build failed; the compiler's words are above" >&2; exit 1; }
+make -j"$(nproc)" test-programs || { echo "test: the build failed; the compiler's words are above" >&2; exit 1; }
 say "3/3 run the tests"
 make test
 say "done"
