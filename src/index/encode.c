@@ -83,11 +83,12 @@ struct slice index_encode_date(struct arena *a, struct date_range range)
     return keep(a, value, value_date(value, range));
 }
 
-struct slice index_encode_instant(struct arena *a, int64_t instant)
+struct slice index_encode_instant(struct arena *a, char kind, int64_t instant)
 {
     uint8_t value[TERM_VALUE_BYTES_MAX];
     (void)value_date(value, (struct date_range){ instant, instant });
-    return keep(a, value + 1, sizeof instant);
+    value[0] = (uint8_t)kind;
+    return kind ? keep(a, value, 1 + sizeof instant) : keep(a, value + 1, sizeof instant);
 }
 
 struct slice index_encode_compartment(struct arena *a, struct slice owner_type,

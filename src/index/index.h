@@ -19,6 +19,7 @@
  *   'l' url                          reference elsewhere, urn; Type/id/_history/n
  *   'c', 's' of a reference          its logical identifier (for :identifier)
  *   'd' low(8) high(8)               date: microseconds, sign-flipped big-endian
+ *   'D' low(8) high(8)               the same of more than INDEX_NARROW_DATE_US
  * A code holding a NUL byte is not indexed (FHIR forbids it).
  */
 #ifndef INDEX_INDEX_H
@@ -42,11 +43,12 @@ enum term_kind {
     TERM_REFERENCE = 'r',
     TERM_REFERENCE_OUTSIDE = 'l',
     TERM_DATE = 'd',
+    TERM_DATE_WIDE = 'D',
 };
 
 /* Raise it when extraction or a value's bytes change: a store then derives its
  * index again at its next start. */
-enum { INDEX_RULES = 1 };
+enum { INDEX_RULES = 2 };
 
 /* Reserved parameters (above every generated id). */
 enum {
@@ -88,6 +90,11 @@ bool index_reference_is_local(struct fhir_reference reference, struct slice base
  * nor for _id and _lastUpdated, which the store answers itself. */
 bool index_param_has_terms(const struct fhir_param *param);
 
+/* Dates are kept by their low end. Most are a day long or less: whatever of those
+ * reaches past an instant begins at most a day before it, so that a search needs
+ * not look at all that came before. The few wider ones stand apart. */
+#define INDEX_NARROW_DATE_US INT64_C(86400000000)
+
 /* Limits of what a search for text can ask, in folded bytes: values are stored
  * as heads of 480 bytes and, for :contains, overlapping pieces. */
 enum {
@@ -111,9 +118,10 @@ struct slice index_encode_uri(struct arena *a, enum term_kind kind, struct slice
 struct slice index_encode_reference(struct arena *a, struct slice type, struct slice id);
 /* The id in any type. */
 struct slice index_encode_reference_id_prefix(struct arena *a, struct slice id);
+/* TERM_DATE or TERM_DATE_WIDE, as the range is. */
 struct slice index_encode_date(struct arena *a, struct date_range range);
-/* One end of a date, without the kind byte: 8 bytes. */
-struct slice index_encode_instant(struct arena *a, int64_t instant);
+/* One end of a date: 8 bytes; behind a kind byte unless that is 0. */
+struct slice index_encode_instant(struct arena *a, char kind, int64_t instant);
 /* An empty type makes the prefix of all members of the owner's compartment. */
 struct slice index_encode_compartment(struct arena *a, struct slice owner_type,
                                       struct slice owner_id, struct slice type);

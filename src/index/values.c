@@ -100,7 +100,8 @@ static void put_instant(uint8_t *at, int64_t instant)
 
 size_t value_date(uint8_t *at, struct date_range range)
 {
-    at[0] = TERM_DATE;
+    uint64_t width_us = (uint64_t)range.high - (uint64_t)range.low; /* open ends: may pass 2^63 */
+    at[0] = width_us > INDEX_NARROW_DATE_US ? TERM_DATE_WIDE : TERM_DATE;
     put_instant(at + 1, range.low);
     put_instant(at + 1 + DATE_BYTES, range.high);
     return 1 + 2 * DATE_BYTES;

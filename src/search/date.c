@@ -54,42 +54,66 @@ static enum err parse_date(struct compiler *c, struct slice value, enum prefix *
     return ERR_NONE;
 }
 
-/* Bounds on the two ends of a stored range; NULL: none. */
+/* low_from <= l < low_to and high_from <= h < high_to of a stored [l, h). */
 struct bounds {
-    const int64_t *low_from, *low_to;   /* low_from <= low < low_to */
-    const int64_t *high_from, *high_to; /* high_from <= high < high_to */
+    int64_t low_from, low_to, high_from, high_to; /* INT64_MIN, INT64_MAX: none */
 };
+static const struct bounds everywhere = { INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX };
 
-static struct slice low_bound(struct compiler *c, int64_t low)
+/* A sum that stays at the ends of time. */
+static int64_t shift(int64_t instant, int64_t by)
 {
-    struct slice value = index_encode_date(c->arena, (struct date_range){ low, low });
-    return value.bytes ? slice_head(value, 1 + sizeof low) : value;
+    int64_t sum;
+    if (__builtin_add_overflow(instant, by, &sum))
+        return by < 0 ? INT64_MIN : INT64_MAX;
+    return sum;
 }
 
-static enum err range_plan(struct compiler *c, struct bounds b, struct plan **ret_plan)
+/* What bounds on h and the kind's width say of l, by which the values lie. */
+static struct bounds tighten(enum term_kind kind, struct bounds b)
 {
-    static const char kind = TERM_DATE, next_kind = TERM_DATE + 1;
-    struct slice from = b.low_from ? low_bound(c, *b.low_from) : slice_of(&kind, 1);
-    struct slice to = b.low_to ? low_bound(c, *b.low_to) : slice_of(&next_kind, 1);
-    TRY(plan_leaf(c, PLAN_RANGE, from, ret_plan));
-    struct plan *plan = *ret_plan;
+    bool is_narrow = kind == TERM_DATE;
+    if (is_narrow && b.high_from != INT64_MIN) /* l >= h - width */
+        b.low_from = MAX(b.low_from, shift(b.high_from, -INDEX_NARROW_DATE_US));
+    if (b.high_to != INT64_MAX) /* l <= h - 1, wide: l < h - width */
+        b.low_to = MIN(b.low_to, shift(b.high_to, is_narrow ? -1 : -1 - INDEX_NARROW_DATE_US));
+    return b;
+}
+
+/* The least value of the kind with l >= low, or what lies past all of them. */
+static struct slice low_bound(struct arena *arena, enum term_kind kind, int64_t low)
+{
+    if (low != INT64_MIN && low != INT64_MAX)
+        return index_encode_instant(arena, (char)kind, low);
+    char byte = (char)(kind + (low == INT64_MAX));
+    const char *copy = arena_copy(arena, slice_of(&byte, 1));
+    return slice_of(copy, copy ? 1 : 0);
+}
+
+static enum err range_leaf(struct compiler *c, enum term_kind kind, struct bounds b,
+                           struct plan_list *list)
+{
+    b = tighten(kind, b);
+    if (b.low_from >= b.low_to)
+        return ERR_NONE;
+    struct slice from = low_bound(c->arena, kind, b.low_from);
+    struct slice to = low_bound(c->arena, kind, b.low_to);
+    struct plan *plan;
+    TRY(plan_leaf(c, PLAN_RANGE, from, &plan));
     plan->to = to;
-    if (b.high_from)
-        plan->tail_from = index_encode_instant(c->arena, *b.high_from);
-    if (b.high_to)
-        plan->tail_to = index_encode_instant(c->arena, *b.high_to);
-    bool is_whole = to.bytes && (!b.high_from || plan->tail_from.bytes) &&
-                    (!b.high_to || plan->tail_to.bytes);
-    return is_whole ? ERR_NONE : ERR_NO_MEMORY;
+    if (b.high_from != INT64_MIN)
+        plan->tail_from = index_encode_instant(c->arena, 0, b.high_from);
+    if (b.high_to != INT64_MAX)
+        plan->tail_to = index_encode_instant(c->arena, 0, b.high_to);
+    bool is_whole = to.bytes && (b.high_from == INT64_MIN || plan->tail_from.bytes) &&
+                    (b.high_to == INT64_MAX || plan->tail_to.bytes);
+    return is_whole ? plan_list_add(c, list, plan) : ERR_NO_MEMORY;
 }
 
-static enum err either_range(struct compiler *c, struct bounds a, struct bounds b,
-                             struct plan **ret_plan)
+static enum err range_add(struct compiler *c, struct bounds b, struct plan_list *list)
 {
-    struct plan *first, *second;
-    TRY(range_plan(c, a, &first));
-    TRY(range_plan(c, b, &second));
-    return plan_either(c, first, second, ret_plan);
+    TRY(range_leaf(c, TERM_DATE, b, list));
+    return range_leaf(c, TERM_DATE_WIDE, b, list);
 }
 
 /* R4 search, "prefixes", with [low, high) asked and [l, h) stored, h > l:
@@ -102,40 +126,55 @@ static enum err either_range(struct compiler *c, struct bounds a, struct bounds 
  *   sa  what is above asked contains stored    l >= high
  *   eb  what is below asked contains stored    h <= low
  * ge: with l >= low either h <= high, then asked contains stored, or h > high. */
+static enum err ranges_add(struct compiler *c, enum prefix prefix, struct date_range asked,
+                           struct plan_list *list)
+{
+    struct bounds one = everywhere, other = everywhere;
+    switch (prefix) {
+    case EQ:
+        one.low_from = asked.low;
+        one.high_to = asked.high + 1;
+        break;
+    case GE:
+        other.low_from = asked.low;
+        one.high_from = asked.high + 1;
+        break;
+    case GT:
+        one.high_from = asked.high + 1;
+        break;
+    case LE:
+        other.high_to = asked.high + 1;
+        one.low_to = asked.low;
+        break;
+    case LT:
+        one.low_to = asked.low;
+        break;
+    case NE:
+        one.low_to = asked.low;
+        other.high_from = asked.high + 1;
+        break;
+    case SA:
+        one.low_from = asked.high;
+        break;
+    case EB:
+        one.high_to = asked.low + 1;
+        break;
+    case AP:
+        return ERR_UNSUPPORTED;
+    }
+    TRY(range_add(c, one, list));
+    bool is_either = prefix == GE || prefix == LE || prefix == NE;
+    return is_either ? range_add(c, other, list) : ERR_NONE;
+}
+
 enum err compile_date(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     enum prefix prefix;
     struct date_range asked;
+    struct plan_list any = { 0 };
     TRY(parse_date(c, value, &prefix, &asked));
-    const int64_t *low = &asked.low, *high = &asked.high;
-    const int64_t past_low = asked.low + 1, past_high = asked.high + 1;
-    switch (prefix) {
-    case EQ: /* l < h <= high: the bound on l saves work */
-        return range_plan(c,
-                          (struct bounds){ .low_from = low, .low_to = high,
-                                           .high_to = &past_high },
-                          ret_plan);
-    case NE:
-        return either_range(c, (struct bounds){ .low_to = low },
-                            (struct bounds){ .high_from = &past_high }, ret_plan);
-    case GT:
-        return range_plan(c, (struct bounds){ .high_from = &past_high }, ret_plan);
-    case LT:
-        return range_plan(c, (struct bounds){ .low_to = low }, ret_plan);
-    case GE:
-        return either_range(c, (struct bounds){ .high_from = &past_high },
-                            (struct bounds){ .low_from = low }, ret_plan);
-    case LE:
-        return either_range(c, (struct bounds){ .low_to = low },
-                            (struct bounds){ .high_to = &past_high }, ret_plan);
-    case SA:
-        return range_plan(c, (struct bounds){ .low_from = high }, ret_plan);
-    case EB:
-        return range_plan(c, (struct bounds){ .low_to = low, .high_to = &past_low }, ret_plan);
-    case AP:
-        break;
-    }
-    return ERR_UNSUPPORTED;
+    TRY(ranges_add(c, prefix, asked, &any));
+    return plan_join(c, PLAN_OR, &any, ret_plan);
 }
 
 static enum err instant_plan(struct compiler *c, int64_t low, int64_t high,

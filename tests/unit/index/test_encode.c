@@ -57,8 +57,9 @@ static void values_are_as_the_readme_draws_them(void **state)
     assert_bytes(index_encode_date(&arena, (struct date_range){ 0, 1 }),
                  "d\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\1");
     assert_bytes(index_encode_date(&arena, (struct date_range){ INT64_MIN, INT64_MAX }),
-                 "d\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
-    assert_bytes(index_encode_instant(&arena, -1), "\x7f\xff\xff\xff\xff\xff\xff\xff");
+                 "D\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
+    assert_bytes(index_encode_instant(&arena, 0, -1), "\x7f\xff\xff\xff\xff\xff\xff\xff");
+    assert_bytes(index_encode_instant(&arena, 'd', 1), "d\x80\0\0\0\0\0\0\1");
     assert_bytes(index_encode_compartment(&arena, SLICE("Patient"), SLICE("1"), SLICE("Claim")),
                  "Patient/1\0Claim");
     assert_bytes(index_encode_compartment(&arena, SLICE("Patient"), SLICE("1"), SLICE_NONE),
@@ -103,7 +104,8 @@ static void dates_order_by_their_low_end(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "0001", "1969-12-31T23:59:59.999Z", "1970", "1970-01-01T00:00:00.001Z", "2020-02", "9999",
+        "0001-01-01", "1969-12-31T23:59:59.999Z", "1970-01-01", "1970-01-01T00:00:00.001Z",
+        "2020-02-03", "9999-12-31",
     };
     struct slice before = SLICE_NONE;
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
@@ -113,6 +115,23 @@ static void dates_order_by_their_low_end(void **state)
         assert_true(slice_compare(before, value) < 0);
         before = value;
     }
+}
+
+static void only_dates_of_more_than_a_day_are_wide(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        char kind;
+    } rows[] = { { "2020", 'D' }, { "2020-02", 'D' }, { "2020-02-03", 'd' },
+                 { "2020-02-03T10:00:00Z", 'd' } };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct date_range range;
+        assert_true(date_parse(slice_cstr(rows[i].text), &range));
+        assert_int_equal(index_encode_date(&arena, range).bytes[0], rows[i].kind);
+    }
+    struct date_range open = { INT64_MIN, INT64_MIN + 5 };
+    assert_int_equal(index_encode_date(&arena, open).bytes[0], 'd');
 }
 
 static void without_memory_an_encoder_gives_null(void **state)
@@ -133,6 +152,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(values_are_as_the_readme_draws_them, setup, teardown),
         cmocka_unit_test_setup_teardown(a_code_is_a_prefix_of_its_tokens_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(long_texts_are_cut_yet_stay_different, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_dates_of_more_than_a_day_are_wide, setup, teardown),
         cmocka_unit_test_setup_teardown(dates_order_by_their_low_end, setup, teardown),
         cmocka_unit_test_setup_teardown(without_memory_an_encoder_gives_null, setup, teardown),
     };

@@ -278,26 +278,57 @@ static bool prefix_holds(const char *prefix, int64_t low, int64_t high, int64_t 
     return h <= low;
 }
 
+/* All ranges [l, h) between -1 and 11 steps against the asked one of [5, 6); the
+ * ends of that line are open. */
+static void try_ranges(const char *prefix, const char *asked, int64_t step)
+{
+    char text[64];
+    struct date_range range;
+    snprintf(text, sizeof text, "date=%s%s", prefix, asked);
+    assert_int_equal(parse("Observation", text), ERR_NONE);
+    assert_true(date_parse(slice_cstr(asked), &range));
+    for (int64_t l = -1; l <= 10; l++)
+        for (int64_t h = l + 1; h <= 11; h++) {
+            struct date_range stored = { l < 0 ? INT64_MIN : range.low + (l - 5) * step,
+                                         h > 10 ? INT64_MAX : range.low + (h - 5) * step };
+            bool holds = range_holds(query.plan, index_encode_date(&arena, stored));
+            bool expected = prefix_holds(prefix, range.low, range.high, stored.low, stored.high);
+            if (holds != expected)
+                fail_msg("%s with [%d,%d) steps of %lld", text, (int)l, (int)h, (long long)step);
+        }
+}
+
 static void date_prefixes_mean_what_r4_says(void **state)
 {
     (void)state;
     static const char *const prefixes[] = { "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb" };
-    static const int64_t second = 1000000;
-    for (size_t i = 0; i < ARRAY_COUNT(prefixes); i++) {
-        char text[64];
-        snprintf(text, sizeof text, "date=%s1970-01-01T00:00:05Z", prefixes[i]);
-        assert_int_equal(parse("Observation", text), ERR_NONE);
-        for (int64_t l = -1; l <= 10; l++)
-            for (int64_t h = l + 1; h <= 11; h++) {
-                struct date_range stored = { l < 0 ? INT64_MIN : l * second,
-                                             h > 10 ? INT64_MAX : h * second };
-                bool holds = range_holds(query.plan, index_encode_date(&arena, stored));
-                bool expected = prefix_holds(prefixes[i], 5 * second, 6 * second, stored.low,
-                                             stored.high);
-                if (holds != expected)
-                    fail_msg("%s with [%d,%d)", prefixes[i], (int)l, (int)h);
-            }
-    }
+    static const char *const asked[] = {
+        "2020-02-03T10:00:00.5Z", "2020-02-03T10:00:05Z", "2020-02-03T10:00Z",
+        "2020-02-03", "2020-02", "2020", "0001", "9999-12-31",
+    };
+    static const int64_t steps[] = {
+        1, 500000, 1000000, 60000000, 12 * INT64_C(3600000000), INDEX_NARROW_DATE_US,
+        INDEX_NARROW_DATE_US + 1, 29 * INDEX_NARROW_DATE_US, 366 * INDEX_NARROW_DATE_US,
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(prefixes); i++)
+        for (size_t j = 0; j < ARRAY_COUNT(asked); j++)
+            for (size_t k = 0; k < ARRAY_COUNT(steps); k++)
+                try_ranges(prefixes[i], asked[j], steps[k]);
+}
+
+/* `from` of the leaf over dates of a day or less: where its scan begins. */
+static void a_search_for_what_is_new_passes_over_the_old(void **state)
+{
+    (void)state;
+    struct date_range range;
+    assert_true(date_parse(SLICE("2020-02-02"), &range));
+    assert_int_equal(parse("Observation", "date=gt2020-02-02"), ERR_NONE);
+    const struct plan *narrow = query.plan->children[0];
+    struct slice day_before = index_encode_instant(&arena, TERM_DATE, range.low + 1);
+    assert_true(slice_equal(narrow->from, day_before));
+    /* No wide date lies within a day. */
+    assert_int_equal(parse("Observation", "date=2020-02-02"), ERR_NONE);
+    assert_int_equal(query.plan->kind, PLAN_RANGE);
 }
 
 static void bad_dates_are_refused_by_name(void **state)
@@ -461,6 +492,7 @@ int main(void)
         T(ids_and_instants_need_no_terms),
         T(nothing_asked_means_all_of_the_type),
         T(date_prefixes_mean_what_r4_says),
+        T(a_search_for_what_is_new_passes_over_the_old),
         T(bad_dates_are_refused_by_name),
         T(the_unknown_is_refused_with_the_nearest_known),
         T(counts_are_lowered_or_refused),
