@@ -125,7 +125,7 @@ static enum err fresh_pairs(const struct member *m, struct buf *out)
 /* Both lists rise by name; of equal names the fresh one counts. */
 static void merge(const struct ledger *old, const struct buf *fresh, struct buf *out)
 {
-    const uint8_t *at = (const uint8_t *)fresh->bytes;
+    const uint8_t *at = (const uint8_t *)(fresh->bytes ? fresh->bytes : "");
     const uint8_t *end = at + fresh->length;
     size_t o = 0;
     while (o < old->count || at < end) {

@@ -75,9 +75,15 @@ struct slice member_name(const struct member *m, const struct member_row *row,
     return slice_of(out, (size_t)length);
 }
 
+/* NULL while there is no edge at all: nothing may be added to that. */
+static uint32_t *edges_of(const struct member *m, const struct member_row *row)
+{
+    return m->edges.bytes ? (uint32_t *)(void *)m->edges.bytes + row->edges_at : NULL;
+}
+
 const uint32_t *member_edges(const struct member *m, const struct member_row *row)
 {
-    return (const uint32_t *)(const void *)m->edges.bytes + row->edges_at;
+    return edges_of(m, row);
 }
 
 static uint32_t *slots(const struct member *m)
@@ -216,7 +222,7 @@ enum err member_resolve(struct member *m)
     size_t count = member_count(m);
     for (size_t i = 0; i < count; i++) {
         struct member_row *row = member_row(m, i);
-        uint32_t *edges = (uint32_t *)(void *)m->edges.bytes + row->edges_at;
+        uint32_t *edges = edges_of(m, row);
         uint32_t kept = 0;
         for (uint32_t e = 0; e < row->edge_count; e++) {
             size_t target = row_of_edge(m, edges[e]);
