@@ -18,6 +18,7 @@ static const char about[] =
 
 struct sandbox_options {
     const char *listen, *consents_file, *replay;
+    bool ndjson;
     uint64_t seed, members, consents, years, size, syncing, retry_after;
     struct option_list faults;
 };
@@ -47,6 +48,8 @@ static int parse(struct sandbox_options *o, int argc, char **argv)
           "CONSENT:kind[=value]: spoil a consent's answers;\nCONSENT is an id, a number from 1 or "
           "'all'; may be\ngiven again",
           &o->faults },
+        { "ndjson", OPTION_SWITCH, NULL, NULL,
+          "serve nothing; write all resources to standard\noutput, one a line", &o->ndjson },
         { 0 },
     };
     const struct option_usage usage = {
@@ -160,6 +163,21 @@ static int serve(const struct sandbox_options *o, const struct sandbox_settings 
     return status;
 }
 
+static enum err write_line(void *context, struct slice type, struct slice id, struct slice text)
+{
+    (void)context, (void)type, (void)id;
+    bool written = fwrite(text.bytes, 1, text.length, stdout) == text.length;
+    return written && putchar('\n') == '\n' ? ERR_NONE : ERR_IO;
+}
+
+static int write_all(const struct sandbox_settings *settings)
+{
+    enum err err = sandbox_generate(settings, 1, write_line, NULL);
+    if (!err && fflush(stdout))
+        err = ERR_IO;
+    return err ? fail(slice_cstr(err_text(err))) : 0;
+}
+
 int cli_sandbox(int argc, char **argv)
 {
     struct sandbox_options o = { .listen = "127.0.0.1:8081",
@@ -177,7 +195,7 @@ int cli_sandbox(int argc, char **argv)
     struct sandbox_settings settings;
     status = settings_make(&o, &arena, &settings);
     if (status < 0)
-        status = serve(&o, &settings, &arena);
+        status = o.ndjson ? write_all(&settings) : serve(&o, &settings, &arena);
     arena_release(&arena);
     return status;
 }

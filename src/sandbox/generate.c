@@ -5,7 +5,7 @@
 
 /* What a claim weighs, measured; what the clinical records of a visit add; and
  * the resources that come once. Only the promise "about" rests on it. */
-enum { CLAIM_BYTES = 9800, CLINICAL_BYTES = 14000, CONSENT_BYTES = 24000, BASE_VISITS_MIN = 4 };
+enum { CLAIM_BYTES = 9800, CLINICAL_BYTES = 14000, CONSENT_BYTES = 42000, BASE_VISITS_MIN = 4 };
 
 static uint64_t visit_bytes(const struct payer *payer)
 {
@@ -48,40 +48,64 @@ void generate_token(const struct generate_consent *c, char out[GENERATE_TOKEN_BY
     out[GENERATE_TOKEN_BYTES - 1] = '\0';
 }
 
-/* The groups in the order in which they are delivered. */
+/* The groups in the order in which they are delivered. GROUP_VISIT stands for a
+ * claim with its clinical records. */
 enum group {
     GROUP_PATIENT,
     GROUP_COVERAGE,
     GROUP_ALLERGY,
+    GROUP_CARE_TEAM,
+    GROUP_GOAL,
+    GROUP_CARE_PLAN,
+    GROUP_DEVICE,
     GROUP_VISIT,
+    GROUP_PROVENANCE,
     GROUP_ORGANIZATION, /* from here on: what the others refer to */
     GROUP_PRACTITIONER,
+    GROUP_ROLE,
     GROUP_LOCATION,
+    GROUP_MEDICATION,
     GROUP_END,
+};
+
+typedef void make(struct buf *out, const struct generate_consent *c, uint32_t number);
+
+/* What is the same in all deliveries. */
+static const struct {
+    const char *type;
+    make *make;
+    uint32_t count; /* 0: depends on the consent */
+} groups[GROUP_END] = {
+    [GROUP_PATIENT] = { "Patient", make_patient, 0 },
+    [GROUP_COVERAGE] = { "Coverage", NULL, 0 },
+    [GROUP_ALLERGY] = { "AllergyIntolerance", make_allergy, 2 },
+    [GROUP_CARE_TEAM] = { "CareTeam", make_care_team, 1 },
+    [GROUP_GOAL] = { "Goal", make_goal, 2 },
+    [GROUP_CARE_PLAN] = { "CarePlan", make_care_plan, 1 },
+    [GROUP_DEVICE] = { "Device", make_device, 1 },
+    [GROUP_PROVENANCE] = { "Provenance", make_provenance, 1 },
+    [GROUP_ORGANIZATION] = { "Organization", make_organization, 1 + PARTS_ORGANIZATIONS },
+    [GROUP_PRACTITIONER] = { "Practitioner", make_practitioner, PARTS_PRACTITIONERS },
+    [GROUP_ROLE] = { "PractitionerRole", make_role, PARTS_PRACTITIONERS },
+    [GROUP_LOCATION] = { "Location", make_location, PARTS_LOCATIONS },
+    [GROUP_MEDICATION] = { "Medication", make_medication, 0 },
 };
 
 static uint32_t group_count(const struct generate_cursor *cursor)
 {
     const struct generate_consent *c = cursor->consent;
-    switch ((enum group)cursor->group) {
+    switch (cursor->group) {
     case GROUP_PATIENT:
         return c->patient_count;
     case GROUP_COVERAGE:
         return cursor->delivery;
-    case GROUP_ALLERGY:
-        return PARTS_ALLERGIES;
     case GROUP_VISIT:
         return c->base_visits + c->new_visits * (cursor->delivery - 1);
-    case GROUP_ORGANIZATION:
-        return 1 + PARTS_ORGANIZATIONS;
-    case GROUP_PRACTITIONER:
-        return PARTS_PRACTITIONERS;
-    case GROUP_LOCATION:
-        return PARTS_LOCATIONS;
-    case GROUP_END:
-        break;
+    case GROUP_MEDICATION:
+        return codes_drug.count;
+    default:
+        return groups[cursor->group].count;
     }
-    return 0;
 }
 
 void generate_begin(struct generate_cursor *cursor, const struct generate_consent *consent,
@@ -111,38 +135,14 @@ static bool make_of_visit(struct generate_cursor *cursor, struct buf *out)
 
 static void make_single(struct generate_cursor *cursor, struct buf *out)
 {
-    static const char *const types[GROUP_END] = {
-        [GROUP_PATIENT] = "Patient",           [GROUP_COVERAGE] = "Coverage",
-        [GROUP_ALLERGY] = "AllergyIntolerance", [GROUP_ORGANIZATION] = "Organization",
-        [GROUP_PRACTITIONER] = "Practitioner", [GROUP_LOCATION] = "Location",
-    };
     const struct generate_consent *c = cursor->consent;
     uint32_t number = cursor->number++;
-    cursor->type = types[cursor->group];
+    cursor->type = groups[cursor->group].type;
     cursor->id = id_of(c, cursor->type, number);
-    switch ((enum group)cursor->group) {
-    case GROUP_PATIENT:
-        make_patient(out, c, number);
-        break;
-    case GROUP_COVERAGE:
+    if (groups[cursor->group].make)
+        groups[cursor->group].make(out, c, number);
+    else
         make_coverage(out, c, number, cursor->delivery);
-        break;
-    case GROUP_ALLERGY:
-        make_allergy(out, c, number);
-        break;
-    case GROUP_ORGANIZATION:
-        make_organization(out, c, number);
-        break;
-    case GROUP_PRACTITIONER:
-        make_practitioner(out, c, number);
-        break;
-    case GROUP_LOCATION:
-        make_location(out, c, number);
-        break;
-    case GROUP_VISIT:
-    case GROUP_END:
-        CHECK(false);
-    }
 }
 
 bool generate_next(struct generate_cursor *cursor, struct buf *out)

@@ -242,6 +242,39 @@ static void emit_diagnoses(struct buf *out, const struct visit *v)
     emit(out, "],");
 }
 
+/* What payers really send: a provider that is only "Unknown", a code without
+ * its system, an identifier with a type and no value. Valid R4, no valid CARIN. */
+static void emit_provider(struct buf *out, const struct visit *v)
+{
+    if (v->number % 7 == 5)
+        emit(out, "{'display':'Unknown'}");
+    else
+        emit(out, "{'reference':'Practitioner/%s'}",
+             id_of(v->consent, "Practitioner", v->practitioner).text);
+}
+
+static void emit_network_status(struct buf *out, const struct visit *v)
+{
+    emit(out, "'adjudication':[{'category':");
+    emit_code(out, C4BB "AdjudicationDiscriminator", "benefitpaymentstatus", NULL);
+    emit(out, ",'reason':");
+    if (v->number % 5 == 2)
+        emit(out, "{'coding':[{'code':'innetwork','display':'In Network'}]}");
+    else
+        emit_code(out, C4BB "PayerAdjudicationStatus", "innetwork", "In Network");
+    emit(out, "}],");
+}
+
+static void emit_claim_id(struct buf *out, const struct visit *v)
+{
+    emit(out, ",{'type':{'coding':[{'system':'" C4BB "IdentifierType','code':'uc','display':"
+              "'Unique Claim ID'}]}");
+    if (v->number % 13 != 6)
+        emit(out, ",'system':'%s/claim','value':'CLM%d'", v->consent->payer->base_url,
+             (int)draw_below(v->key, "claim", 0, 1u << 30));
+    emit(out, "}],");
+}
+
 static void emit_parties(struct buf *out, const struct visit *v, bool has_contained)
 {
     const struct generate_consent *c = v->consent;
@@ -256,10 +289,10 @@ static void emit_parties(struct buf *out, const struct visit *v, bool has_contai
     emit(out, "'payee':{'type':");
     emit_code(out, HL7 "payeetype", "provider", "Provider");
     emit(out,
-         ",'party':{'reference':'Organization/%s'}},'careTeam':[{'sequence':1,'provider':"
-         "{'reference':'Practitioner/%s'},'responsible':true,'role':",
-         id_of(c, "Organization", v->organization).text,
-         id_of(c, "Practitioner", v->practitioner).text);
+         ",'party':{'reference':'Organization/%s'}},'careTeam':[{'sequence':1,'provider':",
+         id_of(c, "Organization", v->organization).text);
+    emit_provider(out, v);
+    emit(out, ",'responsible':true,'role':");
     emit_code(out, C4BB "ClaimCareTeamRole",
               v->kind == VISIT_PHARMACY ? "prescribing" : "performing", NULL);
     emit(out, "}],'insurance':[{'focal':true,'coverage':{'reference':'Coverage/%s'}}],",
@@ -300,10 +333,7 @@ void make_claim(struct buf *out, const struct visit *v)
     bool has_contained = v->number % 9 == 4;
     begin_resource(out, v->consent, "ExplanationOfBenefit", v->claim, changed, CARIN,
                    shape->profile);
-    emit(out,
-         ",{'type':{'coding':[{'system':'" C4BB "IdentifierType','code':'uc','display':"
-         "'Unique Claim ID'}]},'system':'%s/claim','value':'CLM%d'}],",
-         v->consent->payer->base_url, (int)draw_below(v->key, "claim", 0, 1u << 30));
+    emit_claim_id(out, v);
     if (has_contained)
         emit_contained(out, v);
     emit_head(out, v, shape);
@@ -316,11 +346,9 @@ void make_claim(struct buf *out, const struct visit *v)
         struct money m = emit_item(out, v, i);
         money_add(&total, &m);
     }
-    emit(out, "],'adjudication':[{'category':");
-    emit_code(out, C4BB "AdjudicationDiscriminator", "benefitpaymentstatus", NULL);
-    emit(out, ",'reason':");
-    emit_code(out, C4BB "PayerAdjudicationStatus", "innetwork", "In Network");
-    emit(out, "}],'total':[");
+    emit(out, "],");
+    emit_network_status(out, v);
+    emit(out, "'total':[");
     emit_money(out, &total);
     emit(out, "],'payment':{'type':");
     emit_code(out, C4BB "PayerAdjudicationStatus", v->is_cancelled ? "denied" : "paid", NULL);

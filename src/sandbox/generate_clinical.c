@@ -11,6 +11,8 @@ enum slot {
     SLOT_CONDITION,
     SLOT_PROCEDURE,
     SLOT_MEDICATION,
+    SLOT_DISPENSE,
+    SLOT_DOCUMENT,
     SLOT_IMMUNIZATION,
     SLOT_REPORT,
     SLOT_LAB, /* and on */
@@ -82,15 +84,28 @@ static void make_procedure(struct buf *out, const struct visit *v, struct uuid_t
          v->day, v->day, id_of(v->consent, "Practitioner", v->practitioner).text);
 }
 
+/* Not all say the drug in place: every third refers to the Medication. */
+static void emit_drug(struct buf *out, const struct visit *v)
+{
+    /* NDC and RxNorm stand in the same order, so the claim names the same drug. */
+    uint32_t drug = draw_below(v->key, "service", 0, codes_ndc.count);
+    if (v->number % 3 == 0) {
+        emit(out, "'medicationReference':{'reference':'Medication/%s'},",
+             id_of(v->consent, "Medication", drug).text);
+        return;
+    }
+    emit(out, "'medicationCodeableConcept':");
+    emit_concept(out, &codes_drug, drug);
+    emit(out, ",");
+}
+
 static void make_medication_request(struct buf *out, const struct visit *v, struct uuid_text id)
 {
     begin_resource(out, v->consent, "MedicationRequest", id, v->born,
                    US_CORE "us-core-medicationrequest", NULL);
-    emit(out, "],'status':'%s','intent':'order','medicationCodeableConcept':",
+    emit(out, "],'status':'%s','intent':'order',",
          v->day < GENERATE_TODAY - 120 ? "completed" : "active");
-    /* NDC and RxNorm stand in the same order, so the claim names the same drug. */
-    emit_concept(out, &codes_drug, draw_below(v->key, "service", 0, codes_ndc.count));
-    emit(out, ",");
+    emit_drug(out, v);
     emit_subject(out, v, "subject");
     emit(out,
          "'authoredOn':'%y','requester':{'reference':'Practitioner/%s'},'dosageInstruction':["
@@ -100,6 +115,51 @@ static void make_medication_request(struct buf *out, const struct visit *v, stru
          "'http://unitsofmeasure.org','code':'d'}}}",
          v->day, id_of(v->consent, "Practitioner", v->practitioner).text,
          v->number % 2 ? "twice daily" : "daily", v->number % 2 ? 2 : 1);
+}
+
+static void make_dispense(struct buf *out, const struct visit *v, struct uuid_text id)
+{
+    begin_resource(out, v->consent, "MedicationDispense", id, v->born,
+                   US_CORE "us-core-medicationdispense", NULL);
+    emit(out, "],'status':'completed',");
+    emit_drug(out, v);
+    emit_subject(out, v, "subject");
+    emit(out,
+         "'performer':[{'actor':{'reference':'Organization/%s'}}],'authorizingPrescription':["
+         "{'reference':'MedicationRequest/%s'}],'quantity':{'value':30.0},'daysSupply':{'value':"
+         "30,'unit':'days','system':'http://unitsofmeasure.org','code':'d'},'whenHandedOver':"
+         "'%yT17:%d:00-05:00'}",
+         id_of(v->consent, "Organization", v->organization).text,
+         id_of(v->consent, "MedicationRequest",
+               (uint64_t)v->number * CLINICAL_SLOTS + SLOT_MEDICATION)
+             .text,
+         v->day, 10 + (int)draw_below(v->key, "handed", 0, 50));
+}
+
+/* A discharge note, inline. */
+static void make_document(struct buf *out, const struct visit *v, struct uuid_text id)
+{
+    begin_resource(out, v->consent, "DocumentReference", id, v->born,
+                   US_CORE "us-core-documentreference", NULL);
+    emit(out, "],'status':'current','type':");
+    emit_code(out, "http://loinc.org", "18842-5", "Discharge summary");
+    emit(out, ",'category':[");
+    emit_code(out, "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category",
+              "clinical-note", "Clinical Note");
+    emit(out, "],'subject':{'reference':'Patient/%s'},'date':'%yT18:00:00.000-05:00','author':[",
+         v->patient.text, v->last_day);
+    emit(out, "{'reference':'Practitioner/%s'}],'content':[{'attachment':{'contentType':",
+         id_of(v->consent, "Practitioner", v->practitioner).text);
+    struct buf note;
+    buf_init(&note, 1 << 16);
+    const struct code *why = &codes_diagnosis.codes[v->diagnosis];
+    for (int i = 0; i < 8; i++)
+        buf_printf(&note, "Day %d. %s (%s): improving, plan unchanged. \xC3\xA9tat bon.\n", i + 1,
+                   why->display, why->code);
+    emit(out, "'text/plain; charset=utf-8','data':'");
+    base64_encode(out, buf_slice(&note));
+    emit(out, "'}}],'context':{'encounter':[{'reference':'Encounter/%s'}]}}", v->encounter.text);
+    buf_release(&note);
 }
 
 static void make_immunization(struct buf *out, const struct visit *v, struct uuid_text id)
@@ -174,6 +234,18 @@ static void make_observation(struct buf *out, const struct visit *v, struct uuid
     emit(out, "}");
 }
 
+static void make_measured(struct buf *out, const struct visit *v, struct uuid_text id,
+                          uint32_t slot)
+{
+    bool is_lab = slot <= SLOT_LAB_LAST;
+    uint32_t first = draw_below(v->key, "first lab", 0, codes_lab_count);
+    uint32_t number = slot - (is_lab ? SLOT_LAB : SLOT_VITAL);
+    make_observation(out, v, id,
+                     is_lab ? &codes_lab[(first + number) % codes_lab_count]
+                            : &codes_vital[number % codes_vital_count],
+                     is_lab, number);
+}
+
 static bool has_slot(const struct visit *v, uint32_t slot)
 {
     switch (slot) {
@@ -184,7 +256,10 @@ static bool has_slot(const struct visit *v, uint32_t slot)
     case SLOT_PROCEDURE:
         return v->kind == VISIT_INSTITUTIONAL;
     case SLOT_MEDICATION:
+    case SLOT_DISPENSE:
         return v->kind == VISIT_PHARMACY;
+    case SLOT_DOCUMENT:
+        return v->is_inpatient;
     case SLOT_IMMUNIZATION:
         return v->kind == VISIT_PROFESSIONAL && draw_below(v->key, "immunization", 0, 6) == 0;
     case SLOT_REPORT:
@@ -202,6 +277,7 @@ static const char *slot_type(uint32_t slot)
     static const char *const types[] = {
         [SLOT_ENCOUNTER] = "Encounter",           [SLOT_CONDITION] = "Condition",
         [SLOT_PROCEDURE] = "Procedure",           [SLOT_MEDICATION] = "MedicationRequest",
+        [SLOT_DISPENSE] = "MedicationDispense",   [SLOT_DOCUMENT] = "DocumentReference",
         [SLOT_IMMUNIZATION] = "Immunization",     [SLOT_REPORT] = "DiagnosticReport",
     };
     return slot < ARRAY_COUNT(types) ? types[slot] : "Observation";
@@ -238,35 +314,20 @@ bool make_clinical(struct buf *out, const struct visit *v, uint32_t slot, const 
     case SLOT_MEDICATION:
         make_medication_request(out, v, id);
         break;
+    case SLOT_DISPENSE:
+        make_dispense(out, v, id);
+        break;
+    case SLOT_DOCUMENT:
+        make_document(out, v, id);
+        break;
     case SLOT_IMMUNIZATION:
         make_immunization(out, v, id);
         break;
     case SLOT_REPORT:
         make_report(out, v, id);
         break;
-    default: {
-        bool is_lab = slot <= SLOT_LAB_LAST;
-        uint32_t first = draw_below(v->key, "first lab", 0, codes_lab_count);
-        uint32_t number = slot - (is_lab ? SLOT_LAB : SLOT_VITAL);
-        make_observation(out, v, id,
-                         is_lab ? &codes_lab[(first + number) % codes_lab_count]
-                                : &codes_vital[number % codes_vital_count],
-                         is_lab, number);
-    }
+    default:
+        make_measured(out, v, id, slot);
     }
     return true;
-}
-
-void make_allergy(struct buf *out, const struct generate_consent *c, uint32_t number)
-{
-    begin_resource(out, c, "AllergyIntolerance", id_of(c, "AllergyIntolerance", number), 1,
-                   US_CORE "us-core-allergyintolerance", NULL);
-    emit(out, "],'clinicalStatus':");
-    emit_code(out, HL7 "allergyintolerance-clinical", "active", NULL);
-    emit(out, ",'verificationStatus':");
-    emit_code(out, HL7 "allergyintolerance-verification", "confirmed", NULL);
-    emit(out, ",'criticality':'%s','code':", number ? "low" : "high");
-    emit_concept(out, &codes_allergy, draw(c->key, "allergy", 0) % 2 + number * 2);
-    emit(out, ",'patient':{'reference':'Patient/%s'},'recordedDate':'%y'}",
-         c->patients[c->patient_count > 1 ? 1 : 0].text, GENERATE_TODAY - 700);
 }

@@ -229,6 +229,13 @@ static void emit_meta(struct buf *out, const struct generate_consent *c, const c
     emit(out, "],'project':'%s'},", c->project.text);
 }
 
+void begin_resource_plain(struct buf *out, const struct generate_consent *c, const char *type,
+                          struct uuid_text id, uint32_t changed, const char *profile)
+{
+    emit(out, "{'resourceType':'%s','id':'%s',", type, id.text);
+    emit_meta(out, c, type, id, changed, profile, NULL);
+}
+
 void begin_resource(struct buf *out, const struct generate_consent *c, const char *type,
                     struct uuid_text id, uint32_t changed, const char *profile,
                     const char *second_profile)

@@ -37,7 +37,6 @@ enum {
     PARTS_ORGANIZATIONS = 4, /* of providers; the payer is number 0 before them */
     PARTS_PRACTITIONERS = 5,
     PARTS_LOCATIONS = 4,
-    PARTS_ALLERGIES = 2,
     GENERATE_TODAY = 20465, /* 2026-01-12, the day of the first delivery */
 };
 
@@ -72,6 +71,10 @@ void begin_resource(struct buf *out, const struct generate_consent *c, const cha
                     struct uuid_text id, uint32_t changed, const char *profile,
                     const char *second_profile);
 
+/* The same of a type that has no identifier: up to and behind meta. */
+void begin_resource_plain(struct buf *out, const struct generate_consent *c, const char *type,
+                          struct uuid_text id, uint32_t changed, const char *profile);
+
 /* ---- makers; each appends one resource ---- */
 
 void make_patient(struct buf *out, const struct generate_consent *c, uint32_t number);
@@ -80,12 +83,19 @@ void make_coverage(struct buf *out, const struct generate_consent *c, uint32_t n
 void make_organization(struct buf *out, const struct generate_consent *c, uint32_t number);
 void make_practitioner(struct buf *out, const struct generate_consent *c, uint32_t number);
 void make_location(struct buf *out, const struct generate_consent *c, uint32_t number);
+void make_medication(struct buf *out, const struct generate_consent *c, uint32_t number);
+void make_role(struct buf *out, const struct generate_consent *c, uint32_t number);
 void make_allergy(struct buf *out, const struct generate_consent *c, uint32_t number);
+void make_goal(struct buf *out, const struct generate_consent *c, uint32_t number);
+void make_care_team(struct buf *out, const struct generate_consent *c, uint32_t number);
+void make_care_plan(struct buf *out, const struct generate_consent *c, uint32_t number);
+void make_device(struct buf *out, const struct generate_consent *c, uint32_t number);
+void make_provenance(struct buf *out, const struct generate_consent *c, uint32_t number);
 
 void make_claim(struct buf *out, const struct visit *v);
 
 /* The clinical resources of a visit have slots; false when the slot is empty. */
-enum { CLINICAL_SLOTS = 16 };
+enum { CLINICAL_SLOTS = 18 };
 bool make_clinical(struct buf *out, const struct visit *v, uint32_t slot, const char **ret_type,
                    struct uuid_text *ret_id);
 

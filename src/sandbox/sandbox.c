@@ -78,6 +78,41 @@ void sandbox_stop(struct sandbox *s)
     members_close(&s->members);
 }
 
+static enum err walk_delivery(struct members *m, struct consent *c, uint32_t delivery,
+                              sandbox_each *each, void *context)
+{
+    struct records records;
+    struct record record;
+    enum err err = records_begin(&records, m, c, delivery);
+    if (err)
+        return err;
+    while (!err && records_next(&records, &record))
+        err = each(context, record.type, record.id, record.text);
+    records_end(&records);
+    return err;
+}
+
+enum err sandbox_generate(const struct sandbox_settings *settings, uint32_t delivery,
+                          sandbox_each *each, void *context)
+{
+    struct members members;
+    struct arena scratch;
+    struct slice error;
+    arena_init(&scratch, 1 << 16);
+    enum err err = members_open(&members, settings, &scratch, &error);
+    arena_release(&scratch);
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < members.count && !err; i++) {
+        struct consent *c = &members.consents[i];
+        err = delivery >= 1 && delivery <= c->deliveries
+                  ? walk_delivery(&members, c, delivery, each, context)
+                  : ERR_INVALID;
+    }
+    members_close(&members);
+    return err;
+}
+
 uint16_t sandbox_port(const struct sandbox *s)
 {
     return http_server_port(s->server);

@@ -50,4 +50,12 @@ struct sandbox_consent sandbox_consent_at(const struct sandbox *sandbox, uint32_
 MUST_USE enum err sandbox_fault(struct sandbox *sandbox, struct slice text, struct arena *arena,
                                 struct slice *error);
 
+/* The made-up members without a server: each resource of each consent's delivery
+ * (from 1), in order, as JSON text that lives until `each` returns. Its first
+ * error ends the walk. ERR_INVALID for settings that cannot be. */
+typedef enum err sandbox_each(void *context, struct slice type, struct slice id,
+                              struct slice text);
+MUST_USE enum err sandbox_generate(const struct sandbox_settings *settings, uint32_t delivery,
+                                   sandbox_each *each, void *context);
+
 #endif

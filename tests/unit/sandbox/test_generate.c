@@ -140,7 +140,8 @@ static enum err check_leaf(void *context, const struct fhir_node *node)
     (void)context;
     struct slice type = node->type ? node->type->name : SLICE("");
     struct date_range range;
-    bool is_date = slice_is(type, "date") || slice_is(type, "dateTime") || slice_is(type, "instant");
+    bool is_date =
+        slice_is(type, "date") || slice_is(type, "dateTime") || slice_is(type, "instant");
     bool is_number = slice_is(type, "decimal") || slice_is(type, "integer") ||
                      slice_is(type, "positiveInt") || slice_is(type, "unsignedInt");
     bool is_bool = slice_is(type, "boolean");

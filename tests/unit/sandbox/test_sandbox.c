@@ -167,7 +167,7 @@ static void a_concrete_patient_gives_that_patients_part(void **state)
         assert_true(part < whole);
         sum += part;
     }
-    assert_int_equal(sum, whole + 2 * 14); /* what lies outside compartments, thrice */
+    assert_int_equal(sum, whole + 2 * 29); /* what lies outside compartments, thrice */
     get(1, "/fhir/Patient/unknown/$everything", 404);
 }
 
