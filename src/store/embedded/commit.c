@@ -125,7 +125,8 @@ static enum err order_locked(struct commit *c)
         return ERR_CONFLICT;
     c->first = store->next_doc;
     TRY(order_reserve(c));
-    c->instant = MAX(os_now_us(), store->last_instant + 1);
+    int64_t now = os_now_us();
+    c->instant = MAX(now, store->last_instant + 1);
     commit_patch(c);
     char *error = NULL;
     rocksdb_write(store->db, store->write_options, c->batch, &error);
@@ -240,9 +241,11 @@ enum err store_apply(struct store *store, struct store_write *writes, size_t cou
     buf_init(&c.scratch, INT32_MAX);
     c.refused = count;
     struct arena_mark mark = arena_mark(arena);
+    atomic_fetch_add_explicit(&store->writers, 1, memory_order_relaxed);
     enum err err = apply(&c, writes, results, ret_time);
     *ret_refused = c.refused;
     commit_release(&c);
     arena_rewind(arena, mark);
+    atomic_fetch_sub_explicit(&store->writers, 1, memory_order_release);
     return err;
 }

@@ -13,8 +13,7 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
     if (!c->key || !c->block)
         return ERR_NO_MEMORY;
     c->key_size = segment_key(c->key, field, value, true);
-    c->it = rocksdb_create_iterator_cf(reader->postings->settings.db, reader->options,
-                                       reader->postings->settings.family);
+    c->it = rocksdb_create_iterator(reader->segments->db, reader->segments->read_options);
     return ERR_NONE;
 }
 
@@ -264,9 +263,8 @@ static enum err scan_segments(struct segment_scan *s)
 {
     uint8_t key[SEGMENT_KEY_BYTES_MAX];
     size_t size = segment_key(key, s->plan->field, s->plan->from, false);
-    const struct postings_settings *settings = &s->reader->postings->settings;
-    rocksdb_iterator_t *it =
-        rocksdb_create_iterator_cf(settings->db, s->reader->options, settings->family);
+    const struct segments *segments = s->reader->segments;
+    rocksdb_iterator_t *it = rocksdb_create_iterator(segments->db, segments->read_options);
     enum err err = ERR_NONE;
     bool past = false;
     rocksdb_iter_seek(it, (char *)key, size);

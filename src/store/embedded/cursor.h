@@ -18,9 +18,8 @@
 #define DOC_END UINT64_MAX
 
 struct postings_reader {
-    struct postings *postings;
+    const struct segments *segments;
     const struct postings_view *view;
-    const rocksdb_readoptions_t *options;
 };
 
 struct term_cursor {

@@ -58,7 +58,7 @@ struct store {
     rocksdb_writeoptions_t *write_options; /* no sync, no slowdown */
     rocksdb_writeoptions_t *sync_options;
 
-    char *truth_path, *segment_path; /* owned */
+    char *truth_path, *index_path, *segment_path; /* owned */
     store_extract *extract;
     void *extract_context;
     uint64_t seed; /* secret; of every hash table that hostile keys reach */
@@ -67,6 +67,7 @@ struct store {
     struct births *births; /* owned */
     struct frame_pool frames;
     struct deaths deaths;
+    struct segments segments;
     struct postings postings;
     struct entity_numbers entities;
     struct log_sync sync;
@@ -80,7 +81,8 @@ struct store {
     _Atomic uint64_t written;
     _Atomic uint64_t visible;
     _Atomic bool is_read_only;
-    _Atomic uint64_t commits, syncs, ordered_ns, ordered_docs, readers;
+    _Atomic uint64_t commits, syncs, ordered_ns, ordered_docs;
+    _Atomic uint64_t readers, writers; /* under way */
     bool is_ready; /* opening went through: there is something to lose */
 };
 

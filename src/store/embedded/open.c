@@ -13,15 +13,12 @@ enum {
     DEFAULT_CACHE_BYTES = 64 << 20,
     DEFAULT_MEMTABLE_BYTES = 16 << 20,
     LOG_BYTES_MAX = 32 << 20,
-    BLOCK_CHECKSUM_XXH3 = 4,
-    BLOCK_FORMAT = 5,
     BLOCK_BYTES = 8 * 1024,
-    BLOOM_BITS = 10,
 };
 static const int64_t CLOCK_BEHIND_US_MAX = (int64_t)3600 * 1000 * 1000;
 
 static const char *const family_names[FAMILY_COUNT] = {
-    "default", "entity", "version", "body", "place", "death", "log", "meta", "post",
+    "default", "entity", "version", "body", "place", "death", "log", "meta",
 };
 
 /* ---- settings ---- */
@@ -42,40 +39,22 @@ static rocksdb_options_t *family_options_new(enum family family, size_t memtable
     bool is_packed = family == FAMILY_BODY; /* its values are zstd frames */
     rocksdb_options_set_compression(o, is_packed ? rocksdb_no_compression
                                                  : rocksdb_lz4_compression);
-    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-    rocksdb_block_based_options_set_block_cache(table, cache);
-    rocksdb_block_based_options_set_checksum(table, BLOCK_CHECKSUM_XXH3);
-    rocksdb_block_based_options_set_format_version(table, BLOCK_FORMAT);
-    rocksdb_block_based_options_set_block_size(table, BLOCK_BYTES);
-    if (family == FAMILY_ENTITY) { /* most lookups of a load find nothing */
-        rocksdb_block_based_options_set_filter_policy(
-            table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+    /* Most lookups of a load find nothing. */
+    rocks_options_table(o, cache, BLOCK_BYTES, family == FAMILY_ENTITY);
+    if (family == FAMILY_ENTITY) {
         rocksdb_options_set_memtable_whole_key_filtering(o, 1);
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
     }
-    rocksdb_options_set_block_based_table_factory(o, table);
-    rocksdb_block_based_options_destroy(table);
     return o;
 }
 
 static void db_options_set(rocksdb_options_t *o)
 {
-    rocksdb_options_set_create_if_missing(o, 1);
+    rocks_options_common(o);
     rocksdb_options_set_create_missing_column_families(o, 1);
-    rocksdb_options_set_max_background_jobs(o, 2);
     rocksdb_options_set_max_total_wal_size(o, LOG_BYTES_MAX);
     rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
     rocksdb_options_set_recycle_log_file_num(o, 0);
-    rocksdb_options_set_keep_log_file_num(o, 4);
-    rocksdb_options_set_stats_dump_period_sec(o, 0);
-    rocksdb_options_set_stats_persist_period_sec(o, 0);
-    rocksdb_options_set_info_log_level(o, 3); /* errors */
-    rocksdb_options_set_max_open_files(o, 512);
-    /* Opening reads the manifest, not every file, and starts no thread per file
-     * and family (16 by default, 140 in all). */
-    rocksdb_options_set_max_file_opening_threads(o, 1);
-    rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
-    rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
 }
 
 static void options_new(struct store *store, const struct store_settings *settings)
@@ -118,18 +97,6 @@ static enum err rocks_open(struct store *store, struct arena *arena, struct slic
     for (size_t f = 0; f < FAMILY_COUNT; f++)
         store->family_ids[f] = rocksdb_column_family_handle_get_id(store->families[f]);
     return ERR_NONE;
-}
-
-/* Throw the whole index away: its rules changed. */
-static enum err post_renew(struct store *store)
-{
-    char *error = NULL;
-    rocksdb_drop_column_family(store->db, store->families[FAMILY_POST], &error);
-    TRY(rocks_err(error));
-    rocksdb_column_family_handle_destroy(store->families[FAMILY_POST]);
-    store->families[FAMILY_POST] = rocksdb_create_column_family(
-        store->db, store->family_options[FAMILY_POST], family_names[FAMILY_POST], &error);
-    return rocks_err(error);
 }
 
 /* ---- restoring ---- */
@@ -285,30 +252,25 @@ static void checkpoint_failed(void *context, enum err err)
     store_latch(context);
 }
 
-/* A segment of other rules, or one that claims documents the truth does not
- * have, is thrown away and derived again: it can only cost time. */
 static enum err index_open(struct store *store, uint64_t rules_hash)
 {
-    bool found = false;
-    struct segment_covers covers = { 0 };
-    TRY(segment_covers_read(store->db, store->families[FAMILY_POST], &found, &covers));
-    if (found && (covers.rules_hash != rules_hash || covers.last > atomic_load(&store->written))) {
-        TRY(post_renew(store));
-        covers.last = 0;
-    }
+    const struct segments_settings where = {
+        .path = store->index_path,
+        .cache = store->cache,
+        .rules_hash = rules_hash,
+        .last = atomic_load(&store->written),
+    };
+    TRY(segments_open(&store->segments, &where));
     const struct postings_settings settings = {
-        .db = store->db,
-        .family = store->families[FAMILY_POST],
-        .options = store->family_options[FAMILY_POST],
+        .segments = &store->segments,
         .path = store->segment_path,
         .rules_hash = rules_hash,
         .visible = &store->visible,
-        .ordered = &store->ordered,
         .failed = checkpoint_failed,
         .context = store,
     };
-    TRY(postings_open(&store->postings, &settings, covers.last));
-    TRY(store_derive(store, covers.last));
+    TRY(postings_open(&store->postings, &settings));
+    TRY(store_derive(store, store->segments.covers));
     return postings_start(&store->postings);
 }
 
@@ -340,12 +302,14 @@ static enum err store_init(struct store *store, const struct store_settings *set
     store->types = malloc(sizeof *store->types);
     store->births = malloc(sizeof *store->births);
     store->truth_path = path_join(settings->folder, "truth");
+    store->index_path = path_join(settings->folder, "index");
     store->segment_path = path_join(settings->folder, "segment.new");
     if (store->types)
         types_init(store->types);
     if (store->births)
         births_init(store->births, store->seed);
-    return store->types && store->births && store->truth_path && store->segment_path
+    return store->types && store->births && store->truth_path && store->index_path &&
+                   store->segment_path
                ? ERR_NONE
                : ERR_NO_MEMORY;
 }
@@ -353,6 +317,7 @@ static enum err store_init(struct store *store, const struct store_settings *set
 static void store_free(struct store *store)
 {
     postings_close(&store->postings);
+    segments_close(&store->segments);
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
         if (store->families[f])
             rocksdb_column_family_handle_destroy(store->families[f]);
@@ -375,6 +340,7 @@ static void store_free(struct store *store)
     free(store->types);
     free(store->births);
     free(store->truth_path);
+    free(store->index_path);
     free(store->segment_path);
     frame_pool_release(&store->frames);
     cond_destroy(&store->sync.done);
@@ -450,6 +416,8 @@ enum err store_close(struct store *store)
 {
     if (!store)
         return ERR_NONE;
+    while (atomic_load_explicit(&store->writers, memory_order_acquire))
+        os_sleep_us(1000);
     CHECK(atomic_load(&store->readers) == 0);
     postings_stop(&store->postings);
     enum err err = atomic_load(&store->is_read_only) ? ERR_READ_ONLY : close_flush(store);

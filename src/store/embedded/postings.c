@@ -48,14 +48,13 @@ static struct postings_view *publish(struct postings *p, struct postings_view *v
     return old;
 }
 
-enum err postings_open(struct postings *p, const struct postings_settings *settings,
-                       uint64_t covers)
+enum err postings_open(struct postings *p, const struct postings_settings *settings)
 {
     *p = (struct postings){ .settings = *settings };
     p->current = view_new(0);
     if (!p->current)
         return ERR_NO_MEMORY;
-    p->current->covers = covers;
+    p->current->covers = settings->segments->covers;
     mutex_init(&p->lock);
     mutex_init(&p->join_lock);
     mutex_init(&p->checkpoint_lock);
@@ -241,26 +240,6 @@ static struct postings_view *freeze(struct postings *p)
     return count ? view : NULL;
 }
 
-/* The log is synced and nothing written while RocksDB takes the file in: its
- * manifest notes the current log, and after a power cut must not name one
- * behind which an older log is torn. Syncing once before keeps that short. */
-static enum err take_in(const struct postings_settings *s)
-{
-    char *error = NULL;
-    rocksdb_flush_wal(s->db, 1, &error);
-    TRY(rocks_err(error));
-    rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
-    rocksdb_ingestexternalfileoptions_set_move_files(options, 1);
-    const char *paths[1] = { s->path };
-    mutex_lock(s->ordered);
-    rocksdb_flush_wal(s->db, 1, &error);
-    if (!error)
-        rocksdb_ingest_external_file_cf(s->db, s->family, paths, 1, options, &error);
-    mutex_unlock(s->ordered);
-    rocksdb_ingestexternalfileoptions_destroy(options);
-    return rocks_err(error);
-}
-
 static enum err checkpoint(struct postings *p)
 {
     struct postings_view *view = freeze(p);
@@ -269,10 +248,10 @@ static enum err checkpoint(struct postings *p)
     uint32_t count = p->frozen; /* changed under the lock that we hold only */
     uint64_t last = run_last(view->runs[count - 1]);
     enum err err =
-        segment_write(p->settings.options, p->settings.path, view->runs, count,
+        segment_write(p->settings.segments->options, p->settings.path, view->runs, count,
                       p->settings.rules_hash);
     if (!err)
-        err = take_in(&p->settings);
+        err = segments_take_in(p->settings.segments, p->settings.path);
     struct postings_view *made = NULL, *old = NULL;
     mutex_lock(&p->lock);
     if (!err) {
@@ -314,13 +293,14 @@ static void *thread_run(void *context)
         }
         uint64_t before = p->current->covers;
         mutex_unlock(&p->lock);
-        enum err err = postings_checkpoint(p);
+        bool behind = segments_are_many(p->settings.segments);
+        enum err err = behind ? ERR_NONE : postings_checkpoint(p);
         if (err)
             p->settings.failed(p->settings.context, err);
         mutex_lock(&p->lock);
         if (err)
             break;
-        if (p->current->covers == before && !p->stop) { /* nothing visible yet */
+        if (p->current->covers == before && !p->stop) { /* nothing visible yet, or behind */
             mutex_unlock(&p->lock);
             os_sleep_us(1000);
             mutex_lock(&p->lock);

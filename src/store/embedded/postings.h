@@ -45,13 +45,10 @@ struct postings_view {
 };
 
 struct postings_settings {
-    rocksdb_t *db;
-    rocksdb_column_family_handle_t *family;
-    const rocksdb_options_t *options; /* of the family, for files */
-    const char *path;                 /* where a segment is written before it is taken in */
+    struct segments *segments; /* borrowed */
+    const char *path;          /* where a segment is written before it is taken in */
     uint64_t rules_hash;
     const _Atomic uint64_t *visible;
-    pthread_mutex_t *ordered;  /* held while a segment is taken in */
     void (*failed)(void *context, enum err err); /* a checkpoint could not be written */
     void *context;
 };
@@ -72,8 +69,7 @@ struct postings {
     pthread_t thread;
 };
 
-MUST_USE enum err postings_open(struct postings *p, const struct postings_settings *settings,
-                                uint64_t covers);
+MUST_USE enum err postings_open(struct postings *p, const struct postings_settings *settings);
 /* Starts the thread that writes checkpoints. */
 MUST_USE enum err postings_start(struct postings *p);
 /* Stops the thread; a checkpoint under way is finished. */

@@ -34,4 +34,10 @@ MUST_USE enum err rocks_get(rocksdb_t *db, const rocksdb_readoptions_t *options,
                             rocksdb_column_family_handle_t *family, struct slice key,
                             rocksdb_pinnableslice_t **ret_pin, struct slice *ret_value);
 
+/* What both databases share: quiet, few threads, made if missing. */
+void rocks_options_common(rocksdb_options_t *options);
+/* Blocks: cache, checksum, size, a bloom filter over whole keys or none. */
+void rocks_options_table(rocksdb_options_t *options, rocksdb_cache_t *cache, size_t block_bytes,
+                         bool with_filter);
+
 #endif

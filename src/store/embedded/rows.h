@@ -29,7 +29,6 @@ enum family {
     FAMILY_DEATH,
     FAMILY_LOG,
     FAMILY_META,
-    FAMILY_POST,
     FAMILY_COUNT
 };
 

@@ -38,9 +38,8 @@ static enum err all_of_block(uint64_t covers, struct slice key, struct slice val
 enum err postings_scan_all(const struct postings_reader *reader, scan_all_visit *visit,
                            void *context)
 {
-    const struct postings_settings *settings = &reader->postings->settings;
     rocksdb_iterator_t *it =
-        rocksdb_create_iterator_cf(settings->db, reader->options, settings->family);
+        rocksdb_create_iterator(reader->segments->db, reader->segments->read_options);
     struct segment_block block;
     const char first = SEGMENT_POSTING;
     enum err err = ERR_NONE;

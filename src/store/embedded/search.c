@@ -309,9 +309,8 @@ static enum err search_begin(struct store_reader *reader, struct arena *arena, s
     if (!reader->view)
         reader->view = postings_view_take(&reader->store->postings);
     *s = (struct search){ .store = reader->store, .arena = arena, .time = reader->time };
-    s->postings = (struct postings_reader){ .postings = &reader->store->postings,
-                                            .view = reader->view,
-                                            .options = reader->store->read_options };
+    s->postings =
+        (struct postings_reader){ .segments = &reader->store->segments, .view = reader->view };
     return ERR_NONE;
 }
 

@@ -162,24 +162,3 @@ enum err segment_write(const rocksdb_options_t *options, const char *path,
     rocksdb_envoptions_destroy(env);
     return err;
 }
-
-enum err segment_covers_read(rocksdb_t *db, rocksdb_column_family_handle_t *family,
-                             bool *ret_found, struct segment_covers *ret)
-{
-    rocksdb_readoptions_t *options = rocksdb_readoptions_create();
-    uint8_t key = SEGMENT_COVERS;
-    char *error = NULL;
-    size_t size = 0;
-    char *value = rocksdb_get_cf(db, options, family, (char *)&key, 1, &size, &error);
-    rocksdb_readoptions_destroy(options);
-    enum err err = rocks_err(error);
-    *ret_found = value != NULL;
-    if (!err && value && size != 16)
-        err = ERR_CORRUPT;
-    if (!err && value) {
-        ret->last = get_be64((uint8_t *)value);
-        ret->rules_hash = get_be64((uint8_t *)value + 8);
-    }
-    rocksdb_free(value);
-    return err;
-}

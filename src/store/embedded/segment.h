@@ -1,4 +1,9 @@
-/* store/embedded/segment.h - postings as they lie in RocksDB's family `post`.
+/* store/embedded/segment.h - postings as they lie on disk.
+ *
+ * The segments are a RocksDB database of their own beside the truth's: it holds
+ * nothing but files written here and taken in whole, uses no log, and may be
+ * deleted at any time the store is closed. Neither its stalls nor its manifest
+ * touch the truth.
  *
  *   key    01 field(4) escaped value 00 00 last doc(8)
  *   value  01 count last-first delta delta ...      (varints)
@@ -55,11 +60,27 @@ MUST_USE enum err segment_block_parse(uint64_t last, struct slice value,
 MUST_USE enum err segment_write(const rocksdb_options_t *options, const char *path,
                                 struct run *const *runs, size_t count, uint64_t rules_hash);
 
-struct segment_covers {
-    uint64_t last;
-    uint64_t rules_hash;
+struct segments_settings {
+    const char *path;
+    rocksdb_cache_t *cache; /* shared with the truth */
+    uint64_t rules_hash;    /* segments made by other rules are thrown away, */
+    uint64_t last;          /* so are those that cover documents above this */
 };
-MUST_USE enum err segment_covers_read(rocksdb_t *db, rocksdb_column_family_handle_t *family,
-                                      bool *ret_found, struct segment_covers *ret);
+
+struct segments {
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_readoptions_t *read_options;
+    uint64_t covers; /* documents up to here, at opening */
+};
+
+/* Damaged segments are thrown away too: they can be derived again. */
+MUST_USE enum err segments_open(struct segments *segments,
+                                const struct segments_settings *settings);
+void segments_close(struct segments *segments);
+/* The file becomes part of the database; all of it is seen or nothing. */
+MUST_USE enum err segments_take_in(struct segments *segments, const char *path);
+/* Compaction is behind: better wait before adding another file. */
+bool segments_are_many(struct segments *segments);
 
 #endif
