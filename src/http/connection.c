@@ -84,6 +84,16 @@ ssize_t connection_discard(struct connection *c, struct worker *w, size_t most)
     return receive(c, w->scratch, MIN(most, (size_t)SCRATCH_BYTES), MSG_TRUNC);
 }
 
+static bool may_run_here(const struct connection *c, struct worker *w)
+{
+    if (!c->request.is_short)
+        return false;
+    if (w->shorts_to_pool == 0)
+        return true;
+    w->shorts_to_pool--;
+    return false;
+}
+
 enum step connection_step(struct connection *c, struct worker *w)
 {
     switch (c->phase) {
@@ -94,7 +104,7 @@ enum step connection_step(struct connection *c, struct worker *w)
     case PHASE_BODY:
         return w->is_pool ? STEP_LOOP : request_read_body(c, w);
     case PHASE_HANDLE:
-        return w->is_pool ? request_handle(c, w) : STEP_POOL;
+        return w->is_pool || may_run_here(c, w) ? request_handle(c, w) : STEP_POOL;
     case PHASE_SEND:
         return reply_send(c, w);
     case PHASE_PRODUCE:

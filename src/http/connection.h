@@ -12,9 +12,10 @@
  *     |      |                |  v       +----> LINGER -> CLOSE
  *     +------+-- refused ---->+ PRODUCE             (FIN sent, upload discarded)
  *
- * HEAD, BODY, SKIP, LINGER, CLOSE run on the loop; HANDLE and PRODUCE on the
- * pool; SEND on either (the pool sends at once, and only what the socket does
- * not take waits for the loop); FINISH on either unless a producer must end.
+ * HEAD, BODY, SKIP, LINGER and CLOSE run on the loop, PRODUCE on the pool, and
+ * so does HANDLE unless the request is short. SEND runs on either: the pool sends
+ * at once, and only what the socket does not take waits for the loop. FINISH runs
+ * on either unless a producer must end.
  * Anything that breaks in between goes to FINISH with is_broken, so that a
  * producer ends exactly once and every byte of budget is given back.
  */
@@ -69,6 +70,8 @@ struct worker {
     bool is_pool;
     int64_t now_us;      /* of the loop's turn or the job's start; monotonic */
     uint64_t id_state[2]; /* of request ids */
+    unsigned shorts_to_pool; /* this many short requests more go to the pool; loop only */
+    unsigned penalty;        /* their number when the next one proves long */
     int64_t date_second; /* that `date` says */
     char date[32];
     char *scratch;       /* SCRATCH_BYTES, loop only */
@@ -81,6 +84,9 @@ enum {
     TURN_BYTES = 1024 * 1024,     /* read from one connection before others' turn */
     PIECE_BYTES_MAX = 16 * 1024 * 1024, /* ceiling of what one produce() appends */
     KEEP_UPLOAD_BYTES = 256 * 1024, /* rest of a refused upload read to keep the connection */
+    SHORT_US = 300, /* a short request that takes longer has waited for something */
+    PENALTY_MIN = 32,
+    PENALTY_MAX = 4096,
     SLOWEST_BYTES_PER_SECOND = 1024 /* uploads and answers below it, on average, are cut */
 };
 

@@ -49,6 +49,9 @@ struct http_request {
     bool peer_is_loopback;
     struct arena *arena; /* of this request; bounded by arena_bytes */
     void *user;          /* the handler's, from begin() to handle() */
+    bool is_short; /* begin() may set it when handle() takes some ten microseconds and
+                      seldom waits: it then runs on the loop thread, which saves waking
+                      another. When one proves long, the next ones go to the pool. */
 };
 
 /* The first header of that name (any case); NULL when absent. */
@@ -78,10 +81,9 @@ struct http_handler {
     void *context;
     /* The head is complete. Return false to go on and receive the body; true when
      * *response is the answer already (the body is drained within bounds). Runs on
-     * a loop thread: must not block. Answering a short GET here instead of in
-     * handle() saves the way to the pool and back. May be NULL. */
+     * a loop thread: must not block. May be NULL. */
     bool (*begin)(void *context, struct http_request *r, struct http_response *response);
-    /* Runs on a pool thread; must fill *response. */
+    /* Runs on a pool thread (but see is_short); must fill *response. */
     void (*handle)(void *context, struct http_request *r, struct http_response *response);
     /* Body of a refusal that the HTTP layer makes itself (bad syntax, too large,
      * timeout, overload): `err` says which, `text` why and what to change. */

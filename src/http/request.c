@@ -418,17 +418,33 @@ static void hash_body(struct connection *c, struct worker *w)
           EVP_DigestFinal_ex(w->sha, out, NULL) == 1);
 }
 
+/* A short request ran on the loop. If it took long, the cause (a cold disk, a
+ * busy machine) will last a while: let the pool wait for it, each time for more
+ * requests, until one in a while proves short again. */
+static void judge_short(struct worker *w, int64_t took_us)
+{
+    if (took_us <= SHORT_US) {
+        w->penalty = 0;
+        return;
+    }
+    w->penalty = MIN(MAX(w->penalty * 2, (unsigned)PENALTY_MIN), (unsigned)PENALTY_MAX);
+    w->shorts_to_pool = w->penalty;
+}
+
 enum step request_handle(struct connection *c, struct worker *w)
 {
     if (atomic_load(&c->events) & EVENT_GONE)
         return reply_cut(c);
-    if (w->now_us - c->queued_us > QUEUE_US)
+    if (w->is_pool && w->now_us - c->queued_us > QUEUE_US)
         return refuse(c, w, 503, ERR_BUSY,
                       SLICE("the request waited too long for its turn; retry later"));
     if (!c->is_hashed)
         hash_body(c, w);
     const struct http_handler *handler = &c->server->settings.handler;
+    int64_t start_us = w->is_pool ? 0 : os_monotonic_us();
     handler->handle(handler->context, &c->request, &c->response);
+    if (!w->is_pool)
+        judge_short(w, os_monotonic_us() - start_us);
     if (c->response.status == 0)
         return refuse(c, w, 500, ERR_INTERNAL, SLICE("the request was given no answer"));
     reply_start(c, w);

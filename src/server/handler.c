@@ -81,6 +81,15 @@ static void bound_memory(const struct handling *h, struct http_request *r, size_
     r->arena->limit_bytes = MIN(h->arena_bytes, ARENA_BYTES + more_bytes);
 }
 
+/* Patient/1 and the like: a few microseconds, mostly from memory. */
+static bool is_read_by_id(const struct place *place)
+{
+    struct slice rest = place->rest;
+    struct slice type = slice_cut(&rest, '/');
+    return place->kind == PLACE_FHIR && type.length && rest.length && rest.bytes[0] != '$' &&
+           rest.bytes[0] != '_' && slice_find_byte(rest, '/') < 0;
+}
+
 bool handler_begin(void *context, struct http_request *r, struct http_response *response)
 {
     const struct handling *h = context;
@@ -99,6 +108,7 @@ bool handler_begin(void *context, struct http_request *r, struct http_response *
         return true;
     }
     r->user = visit;
+    r->is_short = is_read(r) && (visit->place.kind == PLACE_HEALTH || is_read_by_id(&visit->place));
     if (visit->place.kind == PLACE_HEALTH && is_read(r))
         return false;
     /* Nothing below is told to strangers. */

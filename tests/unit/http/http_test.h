@@ -81,6 +81,7 @@ static inline bool site_begin(void *context, struct http_request *r, struct http
         w->body = SLICE("{\"early\":true}");
         return true;
     }
+    r->is_short = slice_is(r->path, "/short") || slice_is(r->path, "/short-not");
     if (slice_is(r->path, "/quick")) {
         w->status = 200;
         w->body = SLICE("quick");
@@ -114,7 +115,11 @@ static inline void site_handle(void *context, struct http_request *r, struct htt
     assert_int_equal(http_response_header(r, w, "Content-Type", SLICE("text/plain")), ERR_NONE);
     struct slice path = r->path;
     unsigned long long bytes, piece;
-    if (slice_is(path, "/unanswered")) {
+    if (slice_starts_with(path, SLICE("/short"))) {
+        if (slice_is(path, "/short-not"))
+            os_sleep_us(2000);
+        w->body = arena_printf(r->arena, "thread=%llx", (unsigned long long)pthread_self());
+    } else if (slice_is(path, "/unanswered")) {
         w->status = 0;
     } else if (slice_is(path, "/describe")) {
         site_describe(r, w);

@@ -396,6 +396,30 @@ static void a_handler_without_an_answer_is_an_internal_error(void **state)
     assert_true(has(&f->out, "{\"refused\":\"INTERNAL\""));
 }
 
+/* By which thread says the answer; one connection belongs to one loop. */
+static void short_requests_run_on_the_loop_until_one_proves_long(void **state)
+{
+    struct fixture *f = *state;
+    int fd = raw_connect(&f->site);
+    char loop[64] = "", text[64];
+    unsigned elsewhere = 0;
+    for (int i = 0; i < 200; i++) {
+        bool is_long = i == 100;
+        buf_clear(&f->out);
+        assert_true(raw_say(fd, is_long ? "GET /short-not HTTP/1.1\r\nHost: h\r\n\r\n"
+                                        : "GET /short HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_true(raw_read_until(fd, &f->out, "thread="));
+        buf_append_byte(&f->out, '\0');
+        snprintf(text, sizeof text, "%s", strstr(f->out.bytes, "thread="));
+        if (i == 0)
+            memcpy(loop, text, sizeof loop);
+        elsewhere += strcmp(loop, text) != 0;
+    }
+    /* 32 after the long one; more only if this machine stumbles by itself. */
+    assert_in_range(elsewhere, 32, 198);
+    close(fd);
+}
+
 static void ipv6_is_served_and_its_loopback_known(void **state)
 {
     (void)state;
@@ -500,6 +524,7 @@ int main(void)
         ON_A_SERVER(a_client_that_closes_its_writing_side_gets_its_answer),
         ON_A_SERVER(an_absolute_target_is_split),
         ON_A_SERVER(a_handler_without_an_answer_is_an_internal_error),
+        ON_A_SERVER(short_requests_run_on_the_loop_until_one_proves_long),
         cmocka_unit_test(ipv6_is_served_and_its_loopback_known),
         ON_A_SERVER(how_the_bytes_are_cut_changes_nothing),
         ON_A_SERVER(answers_over_the_socket_s_buffers_arrive_whole),
