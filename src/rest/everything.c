@@ -229,19 +229,20 @@ static enum err includes_fill(struct everything *e, struct buf *out)
 
 /* `total` and the links stand behind the entries: without _count the total is
  * known only now, and the next page begins where this one ended. */
-static void tail_append(struct everything *e, struct buf *out)
+static enum err tail_append(struct everything *e, struct buf *out)
 {
     struct request *r = e->r;
     const struct slice *page = request_parameter(r, "page");
     uint64_t total = e->is_paged ? e->total : e->sent;
+    struct slice path = arena_printf(r->arena, "%.*s/%.*s/$%s", SLICE_ARGS(r->route.type->name),
+                                     SLICE_ARGS(r->route.id), r->route.operation->name);
     entries_close(&e->entries, out);
     buf_printf(out, ",\"total\":%llu,\"link\":[", (unsigned long long)total);
-    link_append(out, "self", r->base_url, r->path, e->query, page ? *page : SLICE_NONE);
-    if (e->is_paged && e->page_count && e->sent < e->total) {
-        buf_append_byte(out, ',');
-        link_append(out, "next", r->base_url, r->path, e->query, token_make(e));
-    }
+    link_append(out, "self", r->base_url, path, e->query, page ? *page : SLICE_NONE);
+    if (e->is_paged && e->page_count && e->sent < e->total)
+        TRY(link_next_append(out, r->base_url, path, e->query, token_make(e)));
     buf_append_cstr(out, "]}");
+    return buf_status(out);
 }
 
 static enum err everything_fill(void *context, struct buf *out, bool *ret_done)
@@ -258,9 +259,7 @@ static enum err everything_fill(void *context, struct buf *out, bool *ret_done)
     if (e->phase == EVERYTHING_INCLUDES && !page_is_full(e))
         TRY(includes_fill(e, out));
     *ret_done = e->phase == EVERYTHING_DONE || page_is_full(e);
-    if (*ret_done)
-        tail_append(e, out);
-    return buf_status(out);
+    return *ret_done ? tail_append(e, out) : buf_status(out);
 }
 
 static void everything_end(void *context)

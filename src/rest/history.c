@@ -15,7 +15,7 @@ struct history {
     size_t count, next;
     uint64_t total; /* of all versions; 0: not stated */
     bool has_more;
-    bool is_begun;
+    bool is_headed, is_begun;
     uint32_t page_count; /* _count as applied */
     bool is_count_stated;
     int64_t since;
@@ -82,10 +82,12 @@ static enum err entry_append(struct history *h, const struct store_version *v,
 
 /* ---- the page ---- */
 
-static void head_append(struct history *h, struct buf *out)
+static enum err head_append(struct history *h, struct buf *out)
 {
     struct request *r = h->r;
-    struct slice query = SLICE_NONE, token = SLICE_NONE;
+    struct slice query = SLICE_NONE;
+    struct slice path = arena_printf(r->arena, "%.*s/%.*s/_history",
+                                     SLICE_ARGS(r->route.type->name), SLICE_ARGS(r->route.id));
     if (h->is_count_stated)
         query = arena_printf(r->arena, "_count=%u", h->page_count);
     if (h->since_text.length)
@@ -96,21 +98,21 @@ static void head_append(struct history *h, struct buf *out)
         buf_printf(out, ",\"total\":%llu", (unsigned long long)h->total);
     buf_append_cstr(out, ",\"link\":[");
     const struct slice *page = request_parameter(r, "page");
-    link_append(out, "self", r->base_url, r->path, query, page ? *page : SLICE_NONE);
-    if (h->has_more && h->count) {
-        token = search_page_token(r->arena, store_reader_time(h->reader),
-                                  h->versions[h->count - 1].doc);
-        buf_append_byte(out, ',');
-        link_append(out, "next", r->base_url, r->path, query, token);
-    }
+    link_append(out, "self", r->base_url, path, query, page ? *page : SLICE_NONE);
+    if (h->has_more && h->count)
+        TRY(link_next_append(out, r->base_url, path, query,
+                             search_page_token(r->arena, store_reader_time(h->reader),
+                                               h->versions[h->count - 1].doc)));
     buf_append_byte(out, ']');
+    return buf_status(out);
 }
 
 static enum err history_fill(void *context, struct buf *out, bool *ret_done)
 {
     struct history *h = context;
-    if (h->next == 0)
-        head_append(h, out);
+    if (!h->is_headed)
+        TRY(head_append(h, out));
+    h->is_headed = true;
     for (; h->next < h->count && out->length < PAGE_PIECE_BYTES; h->next++) {
         bool is_last = h->next + 1 == h->count && !h->has_more;
         const struct store_version *older = &h->versions[h->next + 1];

@@ -129,6 +129,18 @@ static void request_refuse(struct request *r, enum err err)
     }
 }
 
+/* Fit to stand in a JSON string and a header as it is. A client chooses its Host
+ * and its path. */
+static bool is_plain(struct slice text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.bytes[i];
+        if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>')
+            return false;
+    }
+    return text.length > 0;
+}
+
 /* What stands before `path` in the request's own path, if that is in normal
  * form; else empty. */
 static struct slice base_path(struct slice before, struct slice path)
@@ -141,7 +153,7 @@ static struct slice base_path(struct slice before, struct slice path)
     while (slice_ends_with(before, SLICE("/")))
         before.length--;
     bool is_normal = slice_find(before, SLICE("//")) < 0 && slice_find(before, SLICE("/.")) < 0;
-    return is_normal ? before : SLICE_NONE;
+    return is_normal && is_plain(before) ? before : SLICE_NONE;
 }
 
 /* Scheme, host and the path before `path`, which is what links begin with. */
@@ -152,7 +164,7 @@ static struct slice base_url_make(const struct rest *rest, struct http_request *
     if (!origin.length) {
         const struct slice *host = http_header_find(http, "Host");
         origin = arena_printf(http->arena, "http://%.*s",
-                              SLICE_ARGS(host && host->length ? *host : SLICE("localhost")));
+                              SLICE_ARGS(host && is_plain(*host) ? *host : SLICE("localhost")));
     }
     struct slice before = base_path(http->path, path);
     if (before.length)

@@ -59,7 +59,7 @@ static enum err docs_find(struct searching *s)
     return ERR_NONE;
 }
 
-static void head_append(struct searching *s, struct buf *out)
+static enum err head_append(struct searching *s, struct buf *out)
 {
     struct request *r = s->r;
     struct slice path = r->route.type->name;
@@ -69,20 +69,19 @@ static void head_append(struct searching *s, struct buf *out)
         buf_printf(out, ",\"total\":%llu", (unsigned long long)s->total);
     buf_append_cstr(out, ",\"link\":[");
     link_append(out, "self", r->base_url, path, s->query.applied, page ? *page : SLICE_NONE);
-    if (s->has_more) {
-        uint64_t time = store_reader_time(s->entries.reader);
-        buf_append_byte(out, ',');
-        link_append(out, "next", r->base_url, path, s->query.applied,
-                    search_page_token(r->arena, time, s->docs[s->count - 1]));
-    }
+    if (s->has_more)
+        TRY(link_next_append(out, r->base_url, path, s->query.applied,
+                             search_page_token(r->arena, store_reader_time(s->entries.reader),
+                                               s->docs[s->count - 1])));
     buf_append_byte(out, ']');
+    return buf_status(out);
 }
 
 static enum err search_fill(void *context, struct buf *out, bool *ret_done)
 {
     struct searching *s = context;
     if (!s->is_begun)
-        head_append(s, out);
+        TRY(head_append(s, out));
     s->is_begun = true;
     TRY(entries_fill(&s->entries, s->docs, s->count, out));
     *ret_done = s->entries.next == s->count;

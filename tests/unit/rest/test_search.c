@@ -177,6 +177,21 @@ static void links_name_the_requests_host(void **state)
                 0);
 }
 
+static void a_host_that_would_break_the_json_is_not_repeated(void **state)
+{
+    struct world *w = *state;
+    static const char *const HOSTS[] = { "evil\"}", "ev\\il", "\xff", "", "a b" };
+    put_many(w, 1);
+    for (size_t i = 0; i < ARRAY_COUNT(HOSTS); i++) {
+        struct answer a = { 0 };
+        request_fill(w, &a.request, "GET", "Patient", NULL, SLICE_NONE);
+        a.request.headers[0].value = slice_cstr(HOSTS[i]);
+        rest_handle(w->rest, &a.request, SLICE("Patient"), &a.response);
+        assert_true(slice_find(a.response.body,
+                               SLICE("\"http://localhost/datastore/ds1/r4/Patient/p0\"")) > 0);
+    }
+}
+
 static void a_large_page_is_streamed_whole(void **state)
 {
     struct world *w = *state;
@@ -209,6 +224,7 @@ int main(void)
         WORLD_TEST(unknown_parameters_and_bad_values_are_named),
         HEALTHLAKE_TEST(healthlake_refuses_a_count_of_zero_and_over_a_hundred),
         WORLD_TEST(links_name_the_requests_host),
+        WORLD_TEST(a_host_that_would_break_the_json_is_not_repeated),
         WORLD_TEST(a_large_page_is_streamed_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
