@@ -46,7 +46,7 @@ static void check_source(struct check *c)
     struct http_exchange x = { .method = SLICE("GET"), .url = url };
     enum err err = session_perform(c->session, &x, c->arena);
     bool ok = !err && x.status == 200;
-    line(c, ok, "source answers",
+    line(c, ok, "source",
          ok ? settings->flexpa_base : session_problem(c->session, &x, err, c->arena),
          "is FLEXPA_API_BASE right, and the network there? It is https://api.flexpa.com unless "
          "you test");
@@ -71,7 +71,7 @@ static void check_token(struct check *c, const struct sync_consent *consent)
     else if (x.status == 429)
         detail = arena_printf(c->arena, "%.*s (its record is still being gathered)",
                               SLICE_ARGS(name));
-    line(c, ok, "token is accepted", detail,
+    line(c, ok, "token", detail,
          "a token lives 24 hours: refresh it, or let the member connect again");
 }
 
@@ -86,13 +86,6 @@ static bool ask(struct check *c, struct target *t, struct target_request request
     return !err;
 }
 
-static const char *permission_remedy(int status)
-{
-    if (status == 403)
-        return "allow it for this key: an IAM policy on the data store, or another key";
-    return "see the words of the target; with HealthLake also the key's policy";
-}
-
 /* A request that is meant to be refused for its content: then it was permitted. */
 static void check_action(struct check *c, struct target *t, const char *action,
                          struct target_request request)
@@ -102,8 +95,10 @@ static void check_action(struct check *c, struct target *t, const char *action,
     bool ok = ask(c, t, request, &x, &detail) && x.status != 401 && x.status != 403 &&
               x.status < 500 && x.status != 405 && x.status != 501;
     char what[80];
-    snprintf(what, sizeof what, "%s is permitted", action);
-    line(c, ok, what, ok ? SLICE_NONE : detail, permission_remedy(x.status));
+    snprintf(what, sizeof what, "permission %s", action);
+    line(c, ok, what, ok ? SLICE_NONE : detail,
+         x.status == 403 ? "allow it for this key: an IAM policy on the data store, or another key"
+                         : "see the target's words; with HealthLake also the key's policy");
 }
 
 static void check_actions(struct check *c, struct target *t)
@@ -138,45 +133,41 @@ static void check_clock(struct check *c, const struct http_exchange *x)
         return;
     }
     bool ok = offset_us < CLOCK_FAR_US && offset_us > -CLOCK_FAR_US;
-    line(c, ok, "clock is right",
+    line(c, ok, "clock",
          arena_printf(c->arena, "%lld s off the target's", (long long)(offset_us / SECOND_US)),
          "set this machine's clock (NTP): signatures are valid for five minutes");
 }
 
-static bool check_signature(struct check *c, struct target *t, struct http_exchange *ret_x)
+static bool check_signature(struct check *c, const struct http_exchange *x)
 {
-    struct target_request request = { .method = "GET", .path = SLICE("/metadata") };
-    struct slice detail;
-    bool answered = ask(c, t, request, ret_x, &detail);
-    line(c, answered, "target answers", answered ? t->url.authority : detail,
-         "is HEALTHLAKE_ENDPOINT right, and the network there?");
-    if (!answered)
-        return false;
     bool is_signed = c->session->settings->credentials.access_key_id.length > 0;
-    bool ok = ret_x->status == 200;
-    line(c, ok, is_signed ? "signature is accepted" : "target asks for no signature",
-         ok ? SLICE_NONE : detail,
-         is_signed ? "compare the access key, its secret and AWS_REGION with the target's"
+    bool ok = !target_is_refusal(x);
+    struct slice detail = is_signed ? SLICE_NONE : SLICE("none asked for, none given");
+    line(c, ok, "signature", ok ? detail : session_problem(c->session, x, ERR_NONE, c->arena),
+         is_signed ? "compare the access key, its secret, AWS_REGION and the clock with the target's"
                    : "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE");
-    return true;
+    return ok;
 }
 
 static void check_target(struct check *c)
 {
     struct target t;
-    struct slice problem = SLICE_NONE;
+    struct slice problem = SLICE_NONE, detail;
     struct http_exchange x;
     const struct sync_settings *settings = c->session->settings;
     struct sync_settings once = *settings;
     once.tries = 1;
+    once.target = SYNC_TARGET_FHIR; /* so that opening asks nothing yet */
     c->session->settings = &once;
-    if (target_open(&t, c->session, c->arena, &problem)) {
-        line(c, false, "target answers", problem,
-             "is HEALTHLAKE_ENDPOINT right, and the network there?");
-    } else if (check_signature(c, &t, &x)) {
+    enum err err = target_open(&t, c->session, c->arena, &problem);
+    struct target_request metadata = { .method = "GET", .path = SLICE("/metadata") };
+    bool answered = !err && ask(c, &t, metadata, &x, &detail);
+    line(c, answered, "target", err ? problem : answered ? t.url.authority : detail,
+         "is HEALTHLAKE_ENDPOINT right, and the network there?");
+    if (answered) {
         check_clock(c, &x);
-        check_actions(c, &t);
-        line(c, true, "target is treated as", slice_cstr(sync_target_name(t.kind)), NULL);
+        if (check_signature(c, &x))
+            check_actions(c, &t);
     }
     c->session->settings = settings;
 }

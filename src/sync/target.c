@@ -250,17 +250,34 @@ static enum sync_target kind_of_metadata(const struct spool *answer, struct aren
     return is_tarn ? SYNC_TARGET_TARN : SYNC_TARGET_FHIR;
 }
 
-/* Whatever goes wrong here goes wrong again, and is told, at the first bundle. */
-static enum err find_kind(struct target *t, enum sync_target *ret_kind)
+bool target_is_refusal(const struct http_exchange *x)
 {
-    *ret_kind = SYNC_TARGET_FHIR;
+    const struct slice *type = http_answer_header(x, "x-amzn-errortype");
+    bool is_denied = type && slice_starts_with(*type, SLICE("AccessDenied"));
+    return x->status == 401 || (x->status == 403 && !is_denied);
+}
+
+/* Asked before anything is fetched: pulls from the source may cost money, so a
+ * signature that is refused should be known first. */
+static enum err find_kind(struct target *t, struct arena *texts, struct slice *ret_problem)
+{
+    t->kind = SYNC_TARGET_FHIR;
     struct arena arena;
     arena_init(&arena, (size_t)METADATA_BYTES * 10);
     struct target_request request = { .method = "GET", .path = SLICE("/metadata") };
     struct http_exchange x;
     enum err err = target_ask(t, &request, &arena, &x);
     if (!err && x.status == 200)
-        *ret_kind = kind_of_metadata(&t->session->answer, &arena);
+        t->kind = kind_of_metadata(&t->session->answer, &arena);
+    else if (!err && target_is_refusal(&x))
+        err = ERR_FORBIDDEN;
+    if (err)
+        *ret_problem = arena_printf(
+            texts, "the target at %.*s %s: %.*s", SLICE_ARGS(t->url.authority),
+            err == ERR_FORBIDDEN ? "does not accept the credentials (`tarn sync --check` says more)"
+                                 : "does not answer",
+            SLICE_ARGS(session_problem(t->session, &x, err == ERR_FORBIDDEN ? ERR_NONE : err,
+                                       &arena)));
     arena_release(&arena);
     return err;
 }
@@ -278,14 +295,8 @@ enum err target_open(struct target *t, struct session *s, struct arena *arena,
     }
     if (t->kind == SYNC_TARGET_AUTO && is_aws_host(&t->url))
         t->kind = SYNC_TARGET_HEALTHLAKE;
-    if (t->kind == SYNC_TARGET_AUTO) {
-        enum err err = find_kind(t, &t->kind);
-        if (err) {
-            *ret_problem = arena_printf(arena, "the target at %.*s does not answer: %s",
-                                        SLICE_ARGS(t->url.authority), err_text(err));
-            return err;
-        }
-    }
+    if (t->kind == SYNC_TARGET_AUTO)
+        TRY(find_kind(t, arena, ret_problem));
     t->limits = settings->batch ? profiles[t->kind].batch : profiles[t->kind].transaction;
     if (settings->bundle_entries)
         t->limits.entries = settings->bundle_entries;

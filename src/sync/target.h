@@ -49,6 +49,8 @@ MUST_USE enum err target_ask(struct target *t, const struct target_request *requ
 MUST_USE enum err target_follow(struct target *t, struct slice url, struct arena *arena,
                                 struct http_exchange *ret);
 
+/* The credentials themselves are refused, not only an action denied to them. */
+bool target_is_refusal(const struct http_exchange *x);
 /* The target's clock minus ours by an answer's Date; false without one. */
 bool target_clock(const struct http_exchange *x, int64_t *ret_offset_us);
 
