@@ -144,7 +144,7 @@ static bool check_signature(struct check *c, const struct http_exchange *x)
     bool ok = !target_is_refusal(x);
     struct slice detail = is_signed ? SLICE_NONE : SLICE("none asked for, none given");
     line(c, ok, "signature", ok ? detail : session_problem(c->session, x, ERR_NONE, c->arena),
-         is_signed ? "compare the access key, its secret, AWS_REGION and the clock with the target's"
+         is_signed ? "compare access key, secret, AWS_REGION and clock with the target's"
                    : "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE");
     return ok;
 }

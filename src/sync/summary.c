@@ -12,6 +12,7 @@ enum { SHOWN = 3, LABEL_BYTES = 76, DATE_BYTES = 10 };
 /* One line to show, the newest first. */
 struct line {
     int64_t when_us; /* INT64_MIN: no date */
+    bool is_dated;   /* by the date that $everything goes by */
     char date[DATE_BYTES + 1];
     char label[LABEL_BYTES + 4];
 };
@@ -47,6 +48,23 @@ static enum err visit_date(void *context, struct fhir_item item)
     return ERR_NONE;
 }
 
+/* Without a date that $everything goes by: the first element of a date's type. */
+static void find_any_date(struct json resource, const struct fhir_type *type, struct dates *d)
+{
+    static const char *const names[] = { "date", "dateTime", "instant", "Period" };
+    for (uint16_t i = 0; type && i < type->element_count && !d->text.bytes; i++) {
+        const struct fhir_element *element = &type->elements[i];
+        struct slice name = fhir_type_at(element->type)->name;
+        bool is_date = false;
+        for (size_t n = 0; n < ARRAY_COUNT(names); n++)
+            is_date = is_date || slice_is(name, names[n]);
+        struct json value = is_date ? json_get(resource, element->name) : JSON_ABSENT;
+        struct fhir_item item = { .value = value, .type = type, .resource = resource };
+        if (json_exists(value) && visit_date(d, item))
+            return;
+    }
+}
+
 static void read_date(struct json resource, const struct fhir_type *type, struct line *l)
 {
     struct dates d = { .when_us = INT64_MIN };
@@ -54,9 +72,8 @@ static void read_date(struct json resource, const struct fhir_type *type, struct
     struct fhir_item item = { .value = resource, .type = type, .resource = resource };
     if (path && fhir_path_visit(path, item, visit_date, &d))
         return;
-    struct json birth = json_member(resource, "birthDate");
-    if (!d.text.bytes && json_is(birth, JSON_STRING))
-        d.text = json_string_raw(birth);
+    l->is_dated = d.text.bytes != NULL;
+    find_any_date(resource, type, &d);
     l->when_us = d.when_us;
     struct slice day = slice_head(d.text, DATE_BYTES);
     if (day.length)
@@ -137,7 +154,7 @@ static void read_label(struct json resource, struct arena *arena, struct line *l
 static void group_add(struct group *g, const struct line *l)
 {
     g->count++;
-    if (l->when_us != INT64_MIN) {
+    if (l->is_dated) {
         if (!g->dated || l->when_us < g->first_seen.when_us)
             g->first_seen = *l;
         if (!g->dated || l->when_us > g->last_seen.when_us)
