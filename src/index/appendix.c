@@ -90,10 +90,14 @@ static enum err lines_join(struct lines *l, struct arena *arena, struct slice *r
 enum err appendix_collect(struct json resource, struct slice base_url, struct arena *arena,
                           struct slice *ret_appendix)
 {
+    static const struct slice name = SLICE_INIT("reference");
     struct lines lines = { 0 };
     uint32_t end = json_node(resource)->next;
     for (struct json at = resource; at.at + 1 < end; at.at++) {
-        if (!json_is(at, JSON_KEY) || !json_string_is(at, SLICE("reference")))
+        const struct json_node *node = json_node(at);
+        bool may_be = node->type == JSON_KEY &&
+                      (node->length == name.length || (node->flags & JSON_HAS_ESCAPE));
+        if (!may_be || !json_string_is(at, name))
             continue;
         struct slice text = extract_text(json_value(at), arena);
         if (!text.length || !may_be_added(text))
