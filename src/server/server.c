@@ -5,6 +5,7 @@
 #include "fhir/fhir.h"
 #include "http/http.h"
 #include "index/index.h"
+#include "server/dictionary.h"
 #include "server/folder.h"
 #include "server/handler.h"
 #include "store/store.h"
@@ -125,12 +126,15 @@ static enum err open_store(struct server *server, struct arena *arena, struct sl
                      SLICE_ARGS(server->folder.datastore_id));
     if (!server->extract.base_url.bytes)
         return ERR_NO_MEMORY;
+    struct slice dictionary = s->dictionary;
+    if (!dictionary.bytes)
+        dictionary = slice_of((const char *)server_dictionary_bytes, server_dictionary_length);
     struct store_settings settings = {
         .folder = server->folder.store_path,
         .extract = rest_extract,
         .extract_context = &server->extract,
         .rules_hash = rules_hash(server->extract.base_url),
-        .dictionary = s->dictionary,
+        .dictionary = dictionary,
         .cache_bytes = s->cache_bytes,
     };
     return store_open(&settings, arena, &server->handling.store, error);

@@ -40,7 +40,8 @@ struct server_settings {
     size_t bodies_in_flight_bytes; /* over all clients; 0: default */
     size_t cache_bytes;            /* of the store; 0: default */
     unsigned threads;              /* that answer requests; 0: default */
-    struct slice dictionary;       /* for compressing bodies; empty: none */
+    struct slice dictionary;       /* for compressing bodies; bytes NULL: the built-in
+                                    * one; of length 0 with bytes: none */
 };
 
 struct server;
