@@ -108,6 +108,8 @@ static struct slice token_make(struct everything *e)
     struct slice place =
         search_page_token(arena, store_reader_time(e->entries.reader), e->position);
     struct slice counts = search_page_token(arena, e->sent, e->total);
+    if (!place.bytes || !counts.bytes)
+        return SLICE_NONE;
     return arena_printf(arena, "%.*s.%.*s", SLICE_ARGS(place), SLICE_ARGS(counts));
 }
 

@@ -70,6 +70,8 @@ enum err request_reader(struct request *r, struct store_reader **ret_reader)
         return issues_fail(&r->issues, err, "deleted",
                            "This page's instant lies before the history that is kept; "
                            "start again from the first page");
+    if (err == ERR_INVALID) /* an instant that has not come: no token of ours */
+        return issues_fail(&r->issues, err, "value", "Invalid pagination token.");
     return err;
 }
 

@@ -76,7 +76,7 @@ static enum err body_check(const struct request *r, struct issues *issues, size_
 
 /* ---- the way through ---- */
 
-enum err request_run(struct request *r)
+static enum err run(struct request *r)
 {
     switch (r->route.interaction) {
     case INTERACTION_CAPABILITIES:
@@ -104,6 +104,14 @@ enum err request_run(struct request *r)
         break;
     }
     return ERR_INTERNAL; /* route_find() refuses these */
+}
+
+enum err request_run(struct request *r)
+{
+    enum err err = run(r);
+    /* A limit of the client's has an issue that names it; one without is a ceiling
+     * of ours that was met below. */
+    return err == ERR_LIMIT && !r->issues.first ? ERR_NO_MEMORY : err;
 }
 
 /* One request, top to bottom; the first stage to fail ends it. */

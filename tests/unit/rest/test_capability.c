@@ -100,76 +100,6 @@ static void the_statement_can_be_stored_and_read_back(void **state)
     assert_at(w, &b, "fhirVersion", "4.0.1");
 }
 
-/* ---- errors made outside ---- */
-
-static void a_refusal_from_outside_has_our_body_and_the_requests_id(void **state)
-{
-    struct world *w = *state;
-    struct answer a = { 0 };
-    request_fill(w, &a.request, "GET", "x", NULL, SLICE_NONE);
-    rest_refuse(&a.request, ERR_TIMEOUT, "timeout", SLICE("it took \"too\" long \xff"),
-                &a.response);
-    assert_int_equal(a.response.status, 504);
-    a.body = a.response.body;
-    struct json_error where;
-    assert_int_equal(json_parse(a.body, NULL, &w->arena, &a.doc, &where), ERR_NONE);
-    assert_at(w, &a, "resourceType", "OperationOutcome");
-    assert_at(w, &a, "id", a.request.id);
-    assert_at(w, &a, "issue.0.code", "timeout");
-    assert_at(w, &a, "issue.0.diagnostics", "it took \"too\" long ?");
-    assert_string_equal(header(w, &a, "Content-Type"), "application/fhir+json");
-}
-
-static void an_overload_says_when_to_come_back(void **state)
-{
-    struct world *w = *state;
-    struct answer a = { 0 };
-    request_fill(w, &a.request, "GET", "x", NULL, SLICE_NONE);
-    rest_refuse(&a.request, ERR_BUSY, "transient", SLICE("later"), &a.response);
-    assert_int_equal(a.response.status, 503);
-    assert_string_equal(header(w, &a, "Retry-After"), "1");
-}
-
-static void a_request_without_memory_is_a_503(void **state)
-{
-    struct world *w = *state;
-    struct answer a = { 0 };
-    struct arena small;
-    arena_init(&small, 64);
-    request_fill(w, &a.request, "GET", "metadata", NULL, SLICE_NONE);
-    a.request.arena = &small;
-    rest_handle(w->rest, &a.request, SLICE("metadata"), &a.response);
-    assert_int_equal(a.response.status, 503);
-    assert_true(a.response.body.length > 0);
-    arena_release(&small);
-}
-
-/* Whatever amount of memory there is, the answer is a right one or a 503. */
-static void memory_that_ends_anywhere_leaves_an_honest_answer(void **state)
-{
-    struct world *w = *state;
-    static const char BUNDLE[] =
-        "{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":[{\"resource\":{"
-        "\"resourceType\":\"Patient\",\"id\":\"p1\"},\"request\":{\"method\":\"PUT\","
-        "\"url\":\"Patient/p1\"}},{\"request\":{\"method\":\"GET\",\"url\":\"Patient/p1\"}}]}";
-    int good = 0;
-    for (size_t limit = 256; limit < 200 * 1024; limit += limit / 8) {
-        struct answer a = { 0 };
-        struct arena tight;
-        arena_init(&tight, limit);
-        request_fill(w, &a.request, "POST", "", NULL, SLICE(BUNDLE));
-        a.request.arena = &tight;
-        rest_handle(w->rest, &a.request, SLICE(""), &a.response);
-        a.status = a.response.status;
-        answer_drain(w, &a);
-        if (a.status != 200 && a.status != 503)
-            fail_msg("%zu bytes: %d %.*s", limit, a.status, SLICE_ARGS(a.body));
-        good += a.status == 200;
-        arena_release(&tight);
-    }
-    assert_true(good > 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,10 +108,6 @@ int main(void)
         WORLD_TEST(each_search_parameter_listed_is_supported_and_no_other),
         WORLD_TEST(everything_is_listed_where_it_is_and_works),
         WORLD_TEST(the_statement_can_be_stored_and_read_back),
-        WORLD_TEST(a_refusal_from_outside_has_our_body_and_the_requests_id),
-        WORLD_TEST(an_overload_says_when_to_come_back),
-        WORLD_TEST(a_request_without_memory_is_a_503),
-        WORLD_TEST(memory_that_ends_anywhere_leaves_an_honest_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
