@@ -340,6 +340,8 @@ static void bad_dates_are_refused_by_name(void **state)
     assert_refused("Observation", "date=ap2020", ERR_UNSUPPORTED, "'ap'");
     assert_int_equal(parse("Observation", "date=ge2020-01-01T10:00:00+02:00"), ERR_NONE);
     assert_int_equal(parse("Observation", "date=2020-01-01T10:00"), ERR_NONE);
+    assert_int_equal(parse("Observation", "date=2020-01-01T10:00:00.123456789123Z"), ERR_NONE);
+    assert_int_equal(parse("Observation", "date=9999-12-31T23:59:60Z&date=eb0001"), ERR_NONE);
 }
 
 static void the_unknown_is_refused_with_the_nearest_known(void **state)
