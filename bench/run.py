@@ -106,6 +106,38 @@ def member_resources():
     return found
 
 
+def sync_large_member(store):
+    """One consent of about 17 MB through `tarn sync`, twice: its memory, its rate."""
+    consents = place + "/large"
+    sandbox = subprocess.Popen([tarn, "sandbox", "--listen", "127.0.0.1:0", "--consents-file", consents,
+                                "--members", "1", "--consents", "1", "--size", "17M", "--years", "10"],
+                               stdout=subprocess.PIPE, text=True)
+    base = next(l for l in sandbox.stdout if "listening on" in l).split("listening on ")[1].split()[0]
+    env = dict(os.environ, FLEXPA_API_BASE=base, HEALTHLAKE_ENDPOINT=f"http://127.0.0.1:{store.port}{BASE}",
+               HOME=place)
+    for what in ("sync of a large member, first", "  again, nothing changed"):
+        begun = time.monotonic()
+        sync = subprocess.Popen([tarn, "sync", "--consents", consents, "--json"], stdout=subprocess.PIPE, env=env)
+        highest = 0  # wait4() would count this script's own memory too, from before the exec
+        while sync.poll() is None:
+            try:
+                with open(f"/proc/{sync.pid}/status") as f:
+                    found = re.search(r"VmHWM:\s+(\d+)", f.read())
+                    highest = int(found.group(1)) if found else highest
+            except OSError:
+                pass
+            time.sleep(0.002)
+        took = time.monotonic() - begun
+        report = json.loads(sync.stdout.read())
+        assert sync.returncode == 0, report
+        counts = report["consents"][0]
+        row(what, counts["fetched"] / took, "resources/s")
+        row("  bytes of the record", counts["receivedBytes"] / 1e6, "MB")
+        row("  memory of tarn sync", highest / 1024, "MB", 64, "at most 64 MB", 1.0, False)
+    sandbox.send_signal(signal.SIGTERM)
+    sandbox.wait()
+
+
 def write_bundles(resources):
     """PUT transactions of 500; every id gets a round number, so no post repeats."""
     ids = sorted({i for _, i in resources}, key=len, reverse=True)
@@ -202,6 +234,7 @@ for what, paths, path, floor, clients in (("read by id", "/reads", "/small", Non
     row("  processor time of an answer", spent * 1e6, "us")
 other.kill()
 
+sync_large_member(store)
 store.stop()
 row("clean start to first answer", store.start(), "ms", 100, "at most 100 ms", 1.0, False)
 run(bench + "load", "post", str(store.port), "1", "1", BASE, *bundles)
