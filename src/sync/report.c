@@ -56,6 +56,10 @@ static void human_notes(struct buf *out, const struct sync_result *r, bool is_dr
         buf_printf(out, "    note: %llu resources were delivered again and said something else; "
                         "the newest counted\n",
                    (unsigned long long)r->differing_repeats);
+    if (r->other_consent.length)
+        buf_printf(out, "    note: the resources carry the tag of consent %.*s: is the token "
+                        "another consent's?\n",
+                   SLICE_ARGS(r->other_consent));
     if (r->bundles > 1 && !r->is_atomic)
         buf_printf(out, "    note: %s in %u bundles, so not atomic\n",
                    is_dry_run ? "would go" : "went", r->bundles);
@@ -195,6 +199,10 @@ static void json_result(struct buf *out, const struct sync_result *r, bool is_dr
     if (r->problem.length) {
         buf_append_byte(out, ',');
         json_text(out, "problem", r->problem);
+    }
+    if (r->other_consent.length) {
+        buf_append_byte(out, ',');
+        json_text(out, "otherConsent", r->other_consent);
     }
     buf_append_cstr(out, ",\"types\":{");
     for (size_t i = 0; i < r->type_count; i++) {

@@ -5,7 +5,8 @@
 
 #define ANSWER_BYTES ((uint64_t)8 * 1024 * 1024 * 1024)
 
-enum { LINE_BYTES = 512, TRIES = 5, WAIT_SECONDS = 900 };
+/* A target may think long about a large transaction before its first byte. */
+enum { LINE_BYTES = 512, TRIES = 5, WAIT_SECONDS = 900, STALL_MS = 300 * 1000 };
 
 enum err session_open(struct session *s, const struct sync_settings *settings)
 {
@@ -56,6 +57,7 @@ enum err session_perform(struct session *s, struct http_exchange *x, struct aren
     x->sink = spool_sink;
     x->sink_state = &s->answer;
     x->ca_file = s->settings->ca_file;
+    x->stall_timeout_ms = STALL_MS;
     enum err err = http_client_perform(s->client, x, arena);
     enum err flushed = spool_flush(&s->answer);
     return err ? err : flushed;
@@ -63,8 +65,8 @@ enum err session_perform(struct session *s, struct http_exchange *x, struct aren
 
 bool status_is_passing(int status)
 {
-    return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 ||
-           status == 504;
+    return status == 408 || status == 409 || status == 429 || status == 500 || status == 502 ||
+           status == 503 || status == 504;
 }
 
 struct slice session_problem(const struct session *s, const struct http_exchange *x,

@@ -30,7 +30,8 @@ struct patience session_patience(const struct session *s);
 MUST_USE enum err session_perform(struct session *s, struct http_exchange *x,
                                   struct arena *arena);
 
-/* Whether a status that is no success may pass by itself. */
+/* Whether a status that is no success may pass by itself. 409 is what HealthLake
+ * answers to transactions that met on one resource. */
 bool status_is_passing(int status);
 /* A sentence for a request that failed: the call's error, or status and words. */
 struct slice session_problem(const struct session *s, const struct http_exchange *x,

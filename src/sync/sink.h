@@ -4,7 +4,7 @@
  *   2xx                            each entry judged by its own status (answer.h)
  *   413, or 400/422 for its size   the bundle is halved and sent again; the limit is
  *                                  remembered for the rest of the run
- *   408, 429, 5xx, network         tried again (PUTs may be repeated), then given up
+ *   408, 409, 429, 5xx, network    tried again (PUTs may be repeated), then given up
  *   401, 403                       the run's credentials are at fault: all stops
  *   other 4xx                      a transaction stored nothing: its entries failed,
  *                                  with the words for each that the answer names

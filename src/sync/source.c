@@ -201,6 +201,21 @@ static const char *refusal_of(enum transform_verdict verdict)
     return NULL;
 }
 
+/* The consent whose tag the resources carry: learnt, or compared with the one that
+ * was named. A copy is made of the first only. */
+static enum err note_consent(struct fetch *f, struct slice tag)
+{
+    struct sync_result *p = f->result->public;
+    struct slice *to = p->consent.length ? &p->other_consent : &p->consent;
+    if (!tag.length || slice_equal(tag, p->consent) || to->length)
+        return ERR_NONE;
+    const char *copy = arena_copy(f->result->arena, tag);
+    if (!copy)
+        return ERR_NO_MEMORY;
+    *to = slice_of(copy, tag.length);
+    return ERR_NONE;
+}
+
 static enum err take_entry(struct fetch *f, struct slice entry)
 {
     struct sync_result *p = f->result->public;
@@ -221,8 +236,7 @@ static enum err take_entry(struct fetch *f, struct slice entry)
         p->skipped++;
         return ERR_NONE;
     }
-    if (!p->consent.length && t->consent.length)
-        p->consent = slice_of(arena_copy(f->result->arena, t->consent), t->consent.length);
+    TRY(note_consent(f, t->consent));
     enum member_added added;
     TRY(member_add(f->member, t, &added));
     note_repeat(f, added);
@@ -317,11 +331,25 @@ static bool token_is_valid(struct slice token)
     return token.length > 0;
 }
 
+/* A token over plain http could be read, and used, by everyone on the way. */
+static enum err check_base(struct slice base, struct result *r)
+{
+    struct url url;
+    if (!url_parse(base, &url))
+        return result_problem(r, ERR_INVALID, "the source's base is no http or https URL "
+                                              "(FLEXPA_API_BASE)");
+    if (!slice_equal_nocase(url.scheme, SLICE("https")) && !url_is_loopback(&url))
+        return result_problem(r, ERR_FORBIDDEN, "the source's base is plain http to another "
+                                                "machine: the token would be readable on the way");
+    return ERR_NONE;
+}
+
 enum err source_fetch(struct session *s, const struct sync_consent *consent, struct member *m,
                       struct result *r)
 {
     if (!token_is_valid(consent->token))
         return result_problem(r, ERR_INVALID, "the token is empty or has blanks in it");
+    TRY(check_base(s->settings->flexpa_base, r));
     struct arena arena;
     arena_init(&arena, PAGE_ARENA_BYTES);
     struct fetch f = { .session = s, .member = m, .result = r };

@@ -90,6 +90,12 @@ static struct slice words_of(struct json v, struct arena *arena)
         return json_string(v, arena);
     if (json_is(v, JSON_ARRAY))
         return words_of(json_first(v), arena);
+    struct json given = json_first(json_member(v, "given"));
+    struct json family = json_member(v, "family");
+    if (json_is(given, JSON_STRING) && json_is(family, JSON_STRING)) {
+        struct slice first = json_string(given, arena), last = json_string(family, arena);
+        return arena_printf(arena, "%.*s %.*s", SLICE_ARGS(first), SLICE_ARGS(last));
+    }
     for (size_t i = 0; json_is(v, JSON_OBJECT) && i < ARRAY_COUNT(members); i++) {
         struct json found = json_get(v, slice_cstr(members[i]));
         struct slice words = json_exists(found) ? words_of(found, arena) : SLICE_NONE;

@@ -92,6 +92,7 @@ struct sync_type_count {
 
 struct sync_result {
     struct slice user, consent;
+    struct slice other_consent; /* the tag that the resources carry instead, if another */
     uint64_t fetched; /* entries the source gave */
     uint64_t created, updated, unchanged, updated_or_unchanged, failed;
     uint64_t skipped;  /* messages and empty entries, and repeats */

@@ -54,6 +54,15 @@ struct slice url_host_name(const struct url *u)
     return colon > bracket ? slice_head(u->authority, (size_t)colon) : u->authority;
 }
 
+bool url_is_loopback(const struct url *u)
+{
+    struct slice name = url_host_name(u);
+    bool is_dotted = slice_starts_with(name, SLICE("127."));
+    for (size_t i = 0; i < name.length && is_dotted; i++)
+        is_dotted = (name.bytes[i] >= '0' && name.bytes[i] <= '9') || name.bytes[i] == '.';
+    return is_dotted || slice_equal_nocase(name, SLICE("localhost")) || slice_is(name, "[::1]");
+}
+
 bool url_same_origin(const struct url *a, const struct url *b)
 {
     return slice_equal_nocase(a->scheme, b->scheme) &&

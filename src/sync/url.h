@@ -25,6 +25,8 @@ bool url_parse(struct slice text, struct url *ret_url);
 struct slice url_host(const struct url *u);
 /* The host's name alone. */
 struct slice url_host_name(const struct url *u);
+/* "localhost", 127.x.x.x or [::1]: what is sent stays on this machine. */
+bool url_is_loopback(const struct url *u);
 bool url_same_origin(const struct url *a, const struct url *b);
 /* A link found in a document that came from `base`: absolute, or beginning with
  * a slash, a '?', or a relative path. .bytes == NULL when memory is short. */

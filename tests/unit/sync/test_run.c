@@ -417,6 +417,29 @@ static void a_token_that_could_add_headers_is_refused(void **state)
     sync_report_release(&report);
 }
 
+static void a_token_never_leaves_over_plain_http(void **state)
+{
+    struct fake *f = *state;
+    struct sync_settings settings = fake_settings(f);
+    settings.flexpa_base = SLICE("http://127.0.0.1.example.org");
+    struct sync_report report = run_with(&settings);
+    assert_true(slice_find(report.results[0].problem, SLICE("plain http")) > 0);
+    expect_counts(&report, "0 0 0 0 0 0 0 no");
+}
+
+static void another_consents_tag_is_told(void **state)
+{
+    struct fake *f = *state;
+    fake_source(f, 200, "",
+                PAGE(ENTRY("Basic", "1",
+                           ",\"meta\":{\"tag\":[{\"system\":\"https://fhir.flexpa.com/identifiers/"
+                           "ConsentId\",\"code\":\"c2\"}]}")));
+    struct sync_settings settings = fake_settings(f);
+    struct sync_report report = run_with(&settings);
+    assert_slice(report.results[0].other_consent, "c2");
+    expect_counts(&report, "1 1 0 0 0 0 0 yes");
+}
+
 static void reports_are_valid_json_whatever_happened(void **state)
 {
     struct fake *f = *state;
@@ -472,6 +495,8 @@ int main(void)
         RUN(requests_are_signed_over_what_is_sent_and_carry_the_level),
         RUN(without_credentials_nothing_is_signed),
         RUN(a_token_that_could_add_headers_is_refused),
+        RUN(a_token_never_leaves_over_plain_http),
+        RUN(another_consents_tag_is_told),
         RUN(reports_are_valid_json_whatever_happened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
