@@ -132,6 +132,7 @@ struct connection {
     uint64_t received_bytes; /* of the body, with framing */
 
     struct http_response response;
+    struct http_header plain_headers[2]; /* of a refusal that finds no memory */
     struct buf out;        /* the answer's head */
     struct buf piece;      /* what produce() gave */
     char chunk_head[20];

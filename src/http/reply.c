@@ -110,14 +110,18 @@ void reply_start(struct connection *c, struct worker *w)
     c->phase = c->is_streaming ? PHASE_PRODUCE : PHASE_SEND;
 }
 
-/* Without a handler's words; JSON all the same. */
+/* Without a handler's words, and without memory if need be; JSON all the same. */
 static void refuse_plainly(struct connection *c, struct slice text)
 {
-    struct http_response *r = &c->response;
     struct slice body = arena_printf(&c->arena, "{\"message\":\"%.*s\"}", SLICE_ARGS(text));
-    r->body = body.bytes ? body : SLICE("{\"message\":\"out of memory\"}");
-    if (http_response_header(&c->request, r, "Content-Type", SLICE("application/json")))
-        r->header_count = 0;
+    c->plain_headers[0] =
+        (struct http_header){ SLICE("Content-Type"), SLICE("application/json") };
+    c->response = (struct http_response){
+        .headers = c->plain_headers,
+        .header_count = 1,
+        .header_room = ARRAY_COUNT(c->plain_headers),
+        .body = body.bytes ? body : SLICE("{\"message\":\"out of memory\"}"),
+    };
 }
 
 static bool has_header(const struct http_response *r, struct slice name)
@@ -137,14 +141,15 @@ void reply_refuse(struct connection *c, struct worker *w, struct refusal refusal
     *r = (struct http_response){ 0 };
     if (handler->refuse)
         handler->refuse(handler->context, &c->request, refusal.err, refusal.text, r);
-    if (!handler->refuse || r->produce || r->body.length == 0) {
-        *r = (struct http_response){ 0 };
+    if (!handler->refuse || r->produce || r->body.length == 0)
         refuse_plainly(c, refusal.text);
+    if (refusal.status == 503 && !has_header(r, SLICE("retry-after")) &&
+        http_response_header(&c->request, r, "Retry-After", SLICE("1"))) {
+        refuse_plainly(c, refusal.text);
+        c->plain_headers[r->header_count++] =
+            (struct http_header){ SLICE("Retry-After"), SLICE("1") };
     }
     r->status = refusal.status;
-    if (r->status == 503 && !has_header(r, SLICE("retry-after")) &&
-        http_response_header(&c->request, r, "Retry-After", SLICE("1")))
-        r->header_count = 0;
     c->is_streaming = c->is_silent_end = false;
     reply_start(c, w);
 }

@@ -161,8 +161,8 @@ static inline void site_refuse(void *context, struct http_request *r, enum err e
     w->status = err_http_status(err);
     w->body = arena_printf(r->arena, "{\"refused\":\"%s\",\"text\":\"%.*s\"}", err_name(err),
                            SLICE_ARGS(text));
-    assert_int_equal(http_response_header(r, w, "Content-Type", SLICE("application/json")),
-                     ERR_NONE);
+    if (http_response_header(r, w, "Content-Type", SLICE("application/json")))
+        w->body = SLICE_NONE; /* no memory: the server's own words */
 }
 
 static inline struct http_server_settings site_settings(struct site *site)

@@ -194,6 +194,30 @@ static void stopping_cuts_what_does_not_end_in_time(void **state)
     close(half);
 }
 
+static void without_memory_a_refusal_is_still_json(void **state)
+{
+    (void)state;
+    struct site *site = calloc(1, sizeof *site);
+    struct http_server_settings settings = site_settings(site);
+    settings.arena_bytes = 8;
+    site_start(site, &settings);
+    struct buf text, out;
+    buf_init(&text, 1 << 20);
+    buf_init(&out, 1 << 20);
+    buf_append_cstr(&text, "GET / HTTP/1.1\r\nHost: h\r\n");
+    for (int i = 0; i < 100; i++)
+        buf_append_cstr(&text, "X: y\r\n");
+    buf_append(&text, SLICE(CLOSE "\0"));
+    raw_ask(site, text.bytes, &out);
+    assert_true(has(&out, "HTTP/1.1 503 "));
+    assert_true(has(&out, "Content-Type: application/json\r\nRetry-After: 1\r\n"));
+    assert_true(has(&out, "\r\n\r\n{\"message\":\"out of memory\"}"));
+    buf_release(&text);
+    buf_release(&out);
+    site_stop(site);
+    free(site);
+}
+
 static void an_address_in_use_is_said(void **state)
 {
     struct fixture *f = *state;
@@ -221,6 +245,7 @@ int main(void)
         ON_A_SERVER(connections_beyond_the_limit_are_told_503),
         ON_A_SERVER(stopping_finishes_what_is_in_flight),
         ON_A_SERVER(stopping_cuts_what_does_not_end_in_time),
+        cmocka_unit_test(without_memory_a_refusal_is_still_json),
         ON_A_SERVER(an_address_in_use_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
