@@ -77,15 +77,38 @@ static enum err open_generated(struct members *m, const struct sandbox_settings 
     return ERR_NONE;
 }
 
+/* ERR_INVALID when two consents have the same id. */
+static enum err name_all(struct members *m, struct slice *error)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct slice names[] = { m->consents[i].id, m->consents[i].token };
+        for (size_t k = 0; k < ARRAY_COUNT(names); k++) {
+            uint64_t *place;
+            bool is_new;
+            TRY(map_put(&m->by_name, names[k], &place, &is_new));
+            *place = i;
+            if (!is_new) {
+                *error = arena_printf(&m->arena, "consent %.*s is there twice",
+                                      SLICE_ARGS(m->consents[i].id));
+                return ERR_INVALID;
+            }
+        }
+    }
+    return ERR_NONE;
+}
+
 enum err members_open(struct members *m, const struct sandbox_settings *settings,
                       struct arena *arena, struct slice *error)
 {
     *m = (struct members){ 0 };
     arena_init(&m->arena, (size_t)4 << 30);
     mutex_init(&m->lock);
+    map_init(&m->by_name, (size_t)2 * CONSENTS_MAX, 0);
     struct slice why = SLICE("out of memory");
     enum err err = settings->replay ? open_recorded(m, settings->replay, &why)
                                     : open_generated(m, settings, &why);
+    if (!err)
+        err = name_all(m, &why);
     if (err) {
         *error = arena_printf(arena, "%.*s", SLICE_ARGS(why));
         members_close(m);
@@ -102,6 +125,7 @@ void members_close(struct members *m)
         for (uint32_t d = 0; m->consents[i].loaded && d < DELIVERIES_KEPT; d++)
             recorded_release(&m->consents[i].loaded[d]);
     mutex_destroy(&m->lock);
+    map_release(&m->by_name);
     arena_release(&m->arena);
     m->consents = NULL;
     m->count = 0;
@@ -109,10 +133,9 @@ void members_close(struct members *m)
 
 struct consent *members_by_token(struct members *m, struct slice token)
 {
-    for (uint32_t i = 0; i < m->count; i++)
-        if (slice_equal(m->consents[i].token, token))
-            return &m->consents[i];
-    return NULL;
+    uint64_t *place = map_find(&m->by_name, token);
+    struct consent *c = place ? &m->consents[*place] : NULL;
+    return c && slice_equal(c->token, token) ? c : NULL;
 }
 
 struct consent *members_find(struct members *m, struct slice name)
@@ -120,10 +143,8 @@ struct consent *members_find(struct members *m, struct slice name)
     uint64_t number;
     if (slice_parse_u64(name, &number))
         return number >= 1 && number <= m->count ? &m->consents[number - 1] : NULL;
-    for (uint32_t i = 0; i < m->count; i++)
-        if (slice_equal(m->consents[i].id, name))
-            return &m->consents[i];
-    return members_by_token(m, name);
+    uint64_t *place = map_find(&m->by_name, name);
+    return place ? &m->consents[*place] : NULL;
 }
 
 bool members_advance(struct members *m, struct consent *c)

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "base/map.h"
 #include "sandbox/fault.h"
 #include "sandbox/generate.h"
 #include "sandbox/recorded.h"
@@ -34,6 +35,7 @@ struct members {
     pthread_mutex_t lock;
     struct consent *consents;
     uint32_t count;
+    struct map by_name; /* ids and tokens to the consent's place */
 };
 
 MUST_USE enum err members_open(struct members *m, const struct sandbox_settings *settings,
