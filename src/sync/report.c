@@ -52,6 +52,10 @@ static void human_types(struct buf *out, const struct sync_result *r)
 /* What is not as the user might expect. */
 static void human_notes(struct buf *out, const struct sync_result *r, bool is_dry_run)
 {
+    if (r->skipped > r->repeats)
+        buf_printf(out, "    note: %llu entries are no resources%s%.*s\n",
+                   (unsigned long long)(r->skipped - r->repeats),
+                   r->message.length ? "; the source says: " : "", SLICE_ARGS(r->message));
     if (r->differing_repeats)
         buf_printf(out, "    note: %llu resources were delivered again and said something else; "
                         "the newest counted\n",
@@ -199,6 +203,10 @@ static void json_result(struct buf *out, const struct sync_result *r, bool is_dr
     if (r->problem.length) {
         buf_append_byte(out, ',');
         json_text(out, "problem", r->problem);
+    }
+    if (r->message.length) {
+        buf_append_byte(out, ',');
+        json_text(out, "message", r->message);
     }
     if (r->other_consent.length) {
         buf_append_byte(out, ',');

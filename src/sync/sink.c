@@ -34,7 +34,6 @@ static enum err post(struct sink *k, const uint32_t *rows, uint32_t count, struc
     int64_t begin_us = os_monotonic_us();
     enum err err = target_ask(t, &request, arena, ret_x);
     *ret_took_us = os_monotonic_us() - begin_us;
-    k->result->public->bundles++;
     k->result->public->sent_bytes += bundle_writer_bytes(&writer);
     return err;
 }
@@ -115,6 +114,7 @@ static enum err send_rows(struct sink *k, const uint32_t *rows, uint32_t count)
             err = refused(k, &x, rows, count, &arena);
     }
     arena_release(&arena);
+    k->result->public->bundles += !is_too_large;
     return is_too_large ? halve(k, rows, count) : err;
 }
 

@@ -201,6 +201,18 @@ static const char *refusal_of(enum transform_verdict verdict)
     return NULL;
 }
 
+/* The first message that the source put among the resources, such as that a part
+ * could not be had: the user should see it. */
+static void note_message(struct fetch *f)
+{
+    struct sync_result *p = f->result->public;
+    struct reason reason;
+    if (f->transform.verdict != TRANSFORM_MESSAGE || p->message.length)
+        return;
+    reason_of(f->transform.resource, f->result->arena, &reason);
+    p->message = reason.text;
+}
+
 /* The consent whose tag the resources carry: learnt, or compared with the one that
  * was named. A copy is made of the first only. */
 static enum err note_consent(struct fetch *f, struct slice tag)
@@ -234,6 +246,7 @@ static enum err take_entry(struct fetch *f, struct slice entry)
     }
     if (t->verdict != TRANSFORM_RESOURCE) {
         p->skipped++;
+        note_message(f);
         return ERR_NONE;
     }
     TRY(note_consent(f, t->consent));

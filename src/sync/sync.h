@@ -105,6 +105,7 @@ struct sync_result {
     bool is_atomic;   /* one transaction took all of it */
     bool is_complete; /* every entry is stored (dry run: could be sent) */
     int64_t took_us;
+    struct slice message; /* the first that the source put among the resources */
     struct slice problem; /* why the consent as a whole failed; empty if it did not */
     struct sync_failure *failures; /* the first SYNC_FAILURES_MAX */
     struct sync_type_count *types;

@@ -234,6 +234,7 @@ static void clear(struct transform *t)
 
 static enum err transform_json(struct transform *t, struct json resource)
 {
+    t->resource = resource;
     t->verdict = judge(t, resource);
     if (t->verdict != TRANSFORM_RESOURCE)
         return ERR_NONE;
@@ -248,15 +249,13 @@ static enum err transform_json(struct transform *t, struct json resource)
 enum err transform_entry(struct transform *t, struct slice entry)
 {
     clear(t);
-    struct json_doc doc;
-    TRY(json_parse(entry, NULL, &t->arena, &doc, &t->error));
-    return transform_json(t, json_member(json_root(&doc), "resource"));
+    TRY(json_parse(entry, NULL, &t->arena, &t->doc, &t->error));
+    return transform_json(t, json_member(json_root(&t->doc), "resource"));
 }
 
 enum err transform_resource(struct transform *t, struct slice resource)
 {
     clear(t);
-    struct json_doc doc;
-    TRY(json_parse(resource, NULL, &t->arena, &doc, &t->error));
-    return transform_json(t, json_root(&doc));
+    TRY(json_parse(resource, NULL, &t->arena, &t->doc, &t->error));
+    return transform_json(t, json_root(&t->doc));
 }

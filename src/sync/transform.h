@@ -41,6 +41,8 @@ struct transform {
     struct buf edges;   /* owned; uint32_t name hashes of the targets, each once */
 
     /* of the current entry, valid until the next call */
+    struct json_doc doc;  /* the entry, parsed */
+    struct json resource; /* in it; absent if none */
     enum transform_verdict verdict;
     struct slice type, id; /* borrowed from the entry's text or the arena */
     struct slice consent;  /* code of its ConsentId tag; empty if none */
