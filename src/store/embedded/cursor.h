@@ -22,6 +22,10 @@ struct postings_reader {
     const struct postings_view *view;
 };
 
+/* What a reader's searches read. */
+struct store_reader;
+struct postings_reader reader_postings(struct store_reader *reader);
+
 struct term_cursor {
     const struct postings_reader *reader; /* borrowed */
     uint32_t field;

@@ -31,7 +31,7 @@
 enum {
     POSTINGS_TAIL_DOCS = 10000,     /* a checkpoint is due */
     POSTINGS_TAIL_DOCS_MAX = 60000, /* writers wait */
-    POSTINGS_RUNS_MAX = 16,         /* more are joined */
+    POSTINGS_RUNS_MAX = 24,         /* more are joined */
     POSTINGS_WAIT_MS = 5000,        /* how long a writer waits before ERR_BUSY */
 };
 #define POSTINGS_TAIL_BYTES ((uint64_t)48 << 20)

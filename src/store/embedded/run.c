@@ -132,16 +132,105 @@ static enum err grouping_init(struct grouping *g, size_t terms, struct arena *sc
                                                                            : ERR_NO_MEMORY;
 }
 
-static int group_compare(const void *a, const void *b)
+/* What is sorted instead of groups: small, and nearly always enough to tell
+ * two groups apart without following a pointer. */
+struct sorted {
+    uint64_t prefix;
+    uint32_t field;
+    uint32_t group;
+};
+
+static bool sorted_before(const struct group *groups, const struct sorted *a,
+                          const struct sorted *b)
 {
-    const struct group *x = *(struct group *const *)a, *y = *(struct group *const *)b;
-    return key_compare(&x->key, x->value, &y->key, y->value);
+    if (a->field != b->field)
+        return a->field < b->field;
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix;
+    const struct group *x = &groups[a->group], *y = &groups[b->group];
+    return key_compare(&x->key, x->value, &y->key, y->value) < 0;
+}
+
+static void sift(const struct group *groups, struct sorted *list, size_t at, size_t count)
+{
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && sorted_before(groups, &list[child], &list[child + 1]))
+            child++;
+        if (!sorted_before(groups, &list[at], &list[child]))
+            return;
+        struct sorted held = list[at];
+        list[at] = list[child];
+        list[child] = held;
+    }
+}
+
+static void heap_sort(const struct group *groups, struct sorted *list, size_t count)
+{
+    for (size_t i = count / 2; i-- > 0;)
+        sift(groups, list, i, count);
+    for (size_t end = count; end-- > 1;) {
+        struct sorted held = list[0];
+        list[0] = list[end];
+        list[end] = held;
+        sift(groups, list, 0, end);
+    }
+}
+
+enum { SORT_SMALL = 16 };
+
+/* Quicksort around the middle of three; values come from clients, so a run of
+ * bad splits ends in heapsort. What is small stays for one insertion sort. */
+static void quick_sort(const struct group *groups, struct sorted *list, size_t count, int depth)
+{
+    while (count > SORT_SMALL) {
+        if (depth-- == 0) {
+            heap_sort(groups, list, count);
+            return;
+        }
+        struct sorted a = list[0], b = list[count / 2], c = list[count - 1];
+        struct sorted pivot = sorted_before(groups, &a, &b)
+                                  ? (sorted_before(groups, &b, &c)   ? b
+                                     : sorted_before(groups, &a, &c) ? c
+                                                                     : a)
+                                  : (sorted_before(groups, &a, &c)   ? a
+                                     : sorted_before(groups, &b, &c) ? c
+                                                                     : b);
+        size_t low = 0, high = count - 1;
+        for (;; low++, high--) { /* below low nothing is above the pivot, and so on */
+            while (sorted_before(groups, &list[low], &pivot))
+                low++;
+            while (sorted_before(groups, &pivot, &list[high]))
+                high--;
+            if (low >= high)
+                break;
+            struct sorted held = list[low];
+            list[low] = list[high];
+            list[high] = held;
+        }
+        quick_sort(groups, list + low, count - low, depth);
+        count = low;
+    }
+}
+
+static void sort_groups(const struct group *groups, struct sorted *list, size_t count)
+{
+    int depth = 0;
+    for (size_t n = count; n; n /= 2)
+        depth += 2;
+    quick_sort(groups, list, count, depth);
+    for (size_t i = 1; i < count; i++) {
+        struct sorted held = list[i];
+        size_t k = i;
+        for (; k && sorted_before(groups, &held, &list[k - 1]); k--)
+            list[k] = list[k - 1];
+        list[k] = held;
+    }
 }
 
 /* The groups in key order; then each group's place in the documents. */
 static enum err grouping_render(struct grouping *g, struct arena *scratch, struct run **ret_run)
 {
-    struct group **order = arena_raw(scratch, (g->group_count + 1) * sizeof *order);
+    struct sorted *order = arena_raw(scratch, (g->group_count + 1) * sizeof *order);
     uint32_t *ends = arena_raw(scratch, (g->group_count + 1) * sizeof *ends);
     struct run *run = run_new(g->group_count, g->posting_count, g->value_bytes);
     if (!order || !ends || !run) {
@@ -149,11 +238,11 @@ static enum err grouping_render(struct grouping *g, struct arena *scratch, struc
         return ERR_NO_MEMORY;
     }
     for (uint32_t i = 0; i < g->group_count; i++)
-        order[i] = &g->groups[i];
-    qsort(order, g->group_count, sizeof *order, group_compare);
+        order[i] = (struct sorted){ g->groups[i].key.prefix, g->groups[i].key.field, i };
+    sort_groups(g->groups, order, g->group_count);
     uint32_t value_at = 0, docs_at = 0;
     for (uint32_t i = 0; i < g->group_count; i++) {
-        struct group *group = order[i];
+        const struct group *group = &g->groups[order[i].group];
         run->keys[i] = group->key;
         run->keys[i].value_at = value_at;
         run->keys[i].docs_at = docs_at;

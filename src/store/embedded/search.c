@@ -304,14 +304,22 @@ static enum err cursor_open(struct search *s, const struct plan *plan, int depth
 
 /* ---- running ---- */
 
-static enum err search_begin(struct store_reader *reader, struct arena *arena, struct search *s)
+/* The view is taken by a reader's first search: reads by id need none. It may
+ * be newer than the reader's time, which then cuts it. */
+struct postings_reader reader_postings(struct store_reader *reader)
 {
     if (!reader->view)
         reader->view = postings_view_take(&reader->store->postings);
-    *s = (struct search){ .store = reader->store, .arena = arena, .time = reader->time };
-    s->postings =
-        (struct postings_reader){ .segments = &reader->store->segments, .view = reader->view };
-    return ERR_NONE;
+    return (struct postings_reader){ .segments = &reader->store->segments,
+                                     .view = reader->view };
+}
+
+static void search_begin(struct store_reader *reader, struct arena *arena, struct search *s)
+{
+    *s = (struct search){ .store = reader->store,
+                          .arena = arena,
+                          .time = reader->time,
+                          .postings = reader_postings(reader) };
 }
 
 /* The next live match at or above doc; DOC_END. */
@@ -371,7 +379,7 @@ enum err store_search(struct store_reader *reader, const struct plan *plan, uint
     *ret_docs = NULL;
     if (after >= reader->time || !limit)
         return ERR_NONE;
-    TRY(search_begin(reader, arena, &s));
+    search_begin(reader, arena, &s);
     enum err err = cursor_open(&s, plan, 0, &c);
     if (!err)
         err = collect(&s, &c, after, limit, ret_docs, ret_count);
@@ -386,7 +394,7 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
     struct arena arena;
     uint64_t count = 0, doc = 0;
     arena_init(&arena, COUNT_ARENA_BYTES);
-    TRY(search_begin(reader, &arena, &s));
+    search_begin(reader, &arena, &s);
     enum err err = cursor_open(&s, plan, 0, &c);
     while (!err && !(err = next_live(&s, &c, doc + 1, &doc)) && doc != DOC_END)
         count++;
@@ -394,100 +402,4 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
     arena_release(&arena);
     *ret_count = count;
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
-}
-
-/* ---- values ---- */
-
-struct found {
-    struct slice value;
-    struct docset docs;
-    struct found *next;
-};
-
-struct values {
-    struct search *s;
-    struct found *first; /* newest first */
-    size_t count;
-};
-
-static enum err values_visit(void *context, struct slice value, const uint64_t *docs,
-                             size_t count)
-{
-    struct values *v = context;
-    struct found *found = v->first;
-    while (found && !slice_equal(found->value, value))
-        found = found->next;
-    if (!found) {
-        found = arena_alloc(v->s->arena, sizeof *found);
-        char *copy = found ? arena_copy(v->s->arena, value) : NULL;
-        if (!copy)
-            return ERR_LIMIT;
-        *found = (struct found){ .value = slice_of(copy, value.length), .next = v->first };
-        docset_init(&found->docs, v->s->time, v->s->arena);
-        v->first = found;
-        v->count++;
-    }
-    for (size_t i = 0; i < count; i++) {
-        bool alive = false;
-        if (docs[i] <= v->s->time)
-            TRY(death_is_alive(&v->s->store->deaths, docs[i], v->s->time, &alive));
-        if (alive)
-            TRY(docset_add(&found->docs, &docs[i], 1));
-    }
-    return ERR_NONE;
-}
-
-static enum err value_render(struct arena *arena, struct found *found, struct store_value *ret)
-{
-    docset_sort(&found->docs);
-    *ret = (struct store_value){ .value = found->value };
-    if (!found->docs.bits) {
-        ret->docs = found->docs.list;
-        ret->doc_count = found->docs.count;
-        return ERR_NONE;
-    }
-    for (uint64_t d = docset_seek(&found->docs, 1); d != DOC_END;
-         d = docset_seek(&found->docs, d + 1))
-        ret->doc_count++;
-    ret->docs = arena_array(arena, ret->doc_count, sizeof *ret->docs);
-    if (!ret->docs)
-        return ERR_LIMIT;
-    size_t at = 0;
-    for (uint64_t d = docset_seek(&found->docs, 1); d != DOC_END;
-         d = docset_seek(&found->docs, d + 1))
-        ret->docs[at++] = d;
-    return ERR_NONE;
-}
-
-/* Insertion sort by value: a compartment has few types. */
-static void values_sort(struct store_value *values, size_t count)
-{
-    for (size_t i = 1; i < count; i++)
-        for (size_t k = i; k && slice_compare(values[k].value, values[k - 1].value) < 0; k--) {
-            struct store_value held = values[k];
-            values[k] = values[k - 1];
-            values[k - 1] = held;
-        }
-}
-
-enum err store_values(struct store_reader *reader, uint32_t field, struct slice prefix,
-                      struct arena *arena, struct store_value **ret_values, size_t *ret_count)
-{
-    struct search s;
-    TRY(search_begin(reader, arena, &s));
-    struct values v = { .s = &s };
-    struct plan plan = { .kind = PLAN_PREFIX, .field = field, .from = prefix };
-    TRY(postings_scan(&s.postings, &plan, values_visit, &v));
-    struct store_value *values = arena_array(arena, v.count, sizeof *values);
-    if (!values)
-        return ERR_LIMIT;
-    size_t count = 0;
-    for (struct found *found = v.first; found; found = found->next) {
-        TRY(value_render(arena, found, &values[count]));
-        count += values[count].doc_count > 0;
-    }
-    values_sort(values, count);
-    *ret_values = values;
-    *ret_count = count;
-    return ERR_NONE;
 }
