@@ -64,13 +64,17 @@ bool fault_parse(struct slice text, struct faults *faults)
             continue;
         uint64_t number = kinds[i].usual;
         enum fault_retry retry = RETRY_BOTH;
+        uint64_t times = UINT64_MAX;
         if (value.bytes && !slice_parse_u64(value, &number))
             return false;
-        if (form.bytes && (i != FAULT_TRANSIENT || !parse_retry(form, &retry)))
+        if (form.bytes && !(i == FAULT_TRANSIENT && parse_retry(form, &retry)) &&
+            !(i == FAULT_TRUNCATED && slice_parse_u64(form, &times)))
             return false;
         faults->values[i] = number;
         if (i == FAULT_TRANSIENT)
             faults->retry = retry;
+        if (i == FAULT_TRUNCATED)
+            faults->truncations = times;
         return true;
     }
     return false;

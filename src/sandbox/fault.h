@@ -43,9 +43,10 @@ enum fault_retry {
 struct faults {
     uint64_t values[FAULT_KINDS];
     enum fault_retry retry;
+    uint64_t truncations; /* that are still to come */
 };
 
-/* "kind", "kind=value" or "transient=value/form"; without a value the kind's
+/* "kind", "kind=value", "transient=value/form" or "truncated=bytes/times"; without a value the kind's
  * usual one. "none" turns all off. False on anything else. */
 bool fault_parse(struct slice text, struct faults *faults);
 

@@ -174,6 +174,10 @@ struct faults members_enter(struct members *m, struct consent *c, uint32_t *ret_
             c->faults.values[order[i]]--;
         break;
     }
+    if (faults.truncations == 0)
+        faults.values[FAULT_TRUNCATED] = 0;
+    else if (*ret_struck == FAULT_KINDS && faults.truncations != UINT64_MAX)
+        c->faults.truncations--;
     mutex_unlock(&m->lock);
     return faults;
 }

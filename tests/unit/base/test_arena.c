@@ -56,6 +56,27 @@ static void arrays_refuse_an_overflowing_size(void **state)
     arena_release(&a);
 }
 
+static void trimming_gives_back_the_end_of_the_newest_piece_only(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    char *first = arena_copy(&a, SLICE("first"));
+    char *large = arena_raw(&a, 10000);
+    memset(large, 'x', 10000);
+    size_t before = a.total_bytes;
+    arena_trim(&a, large, 10000, 100);
+    char *next = arena_raw(&a, 9000); /* in the room given back, if blocks are shared */
+    memset(next, 'y', 9000);
+    assert_true(a.total_bytes == before || a.total_bytes == before + 9000);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(large[i], 'x');
+    arena_trim(&a, first, 6, 1); /* not the newest: nothing happens */
+    assert_string_equal(first, "first");
+    assert_int_equal(next[8999], 'y');
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -63,6 +84,7 @@ int main(void)
         cmocka_unit_test(rewinding_frees_what_came_after_the_mark),
         cmocka_unit_test(formatted_text_is_exact),
         cmocka_unit_test(arrays_refuse_an_overflowing_size),
+        cmocka_unit_test(trimming_gives_back_the_end_of_the_newest_piece_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

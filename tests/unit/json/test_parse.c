@@ -195,6 +195,26 @@ static void a_dense_text_outgrows_the_first_estimate(void **state)
     arena_release(&small);
 }
 
+static void short_memory_is_an_error_that_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct slice text = many_members(60, "\"\\u0061\":[1,2,{\"b\":null}],\"\\u0062\":\"x\"");
+    bool refused_once = false, accepted_once = false;
+    for (size_t limit = 64; limit < 200000; limit += limit / 3) {
+        struct arena small;
+        arena_init(&small, limit);
+        struct json_doc doc;
+        enum err err = json_parse(text, NULL, &small, &doc, NULL);
+        assert_true(err == ERR_NONE || err == ERR_NO_MEMORY);
+        refused_once |= err != ERR_NONE;
+        accepted_once |= err == ERR_NONE;
+        if (err)
+            assert_int_equal(small.total_bytes, 0);
+        arena_release(&small);
+    }
+    assert_true(refused_once && accepted_once);
+}
+
 /* The text ends where the next page cannot be read. */
 static void nothing_behind_the_text_is_read(void **state)
 {
@@ -373,6 +393,7 @@ int main(void)
         TEST(duplicates_in_large_objects_are_found_in_linear_time),
         TEST(depth_and_nodes_are_bounded),
         TEST(a_dense_text_outgrows_the_first_estimate),
+        TEST(short_memory_is_an_error_that_leaves_nothing_behind),
         TEST(nothing_behind_the_text_is_read),
         TEST(equal_means_token_for_token),
         TEST(minified_text_parses_to_the_same),

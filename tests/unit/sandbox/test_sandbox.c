@@ -309,9 +309,13 @@ static void faults_strike_the_consent_they_name(void **state)
     assert_int_equal(ask(2, &err).status, 401);
     post("/sandbox/fault?fault=none", 200);
     assert_int_equal(ask(2, &err).status, 200);
-    fault("1:truncated=30000");
-    (void)ask(0, &err);
-    assert_int_not_equal(err, ERR_NONE); /* a broken transfer, never a short whole */
+    fault("1:truncated=30000/2");
+    for (int i = 0; i < 2; i++) {
+        (void)ask(0, &err);
+        assert_int_not_equal(err, ERR_NONE); /* a broken transfer, never a short whole */
+    }
+    assert_int_equal(ask(0, &err).status, 200);
+    assert_int_equal(err, ERR_NONE);
     struct slice error;
     assert_int_equal(sandbox_fault(sandbox, SLICE("1:rain"), &arena, &error), ERR_INVALID);
     assert_int_equal(sandbox_fault(sandbox, SLICE("9:slow"), &arena, &error), ERR_INVALID);
