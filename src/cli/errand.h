@@ -19,7 +19,7 @@ struct errand {
 /* The option rows that both verbs have, for the front of their tables. */
 #define ERRAND_ROWS(p)                                                                          \
     { "endpoint", OPTION_TEXT, "URL", "HEALTHLAKE_ENDPOINT",                                   \
-      "the store: https://HOST/datastore/ID/r4\n(environment or .env: HEALTHLAKE_ENDPOINT)",   \
+      "the store: https://HOST/datastore/ID/r4\n(.env too)",                                   \
       &(p)->endpoint },                                                                        \
     { "region", OPTION_TEXT, "NAME", NULL,                                                     \
       "of the store (AWS_REGION, the profile's, us-east-1)", &(p)->region },                   \

@@ -57,6 +57,23 @@ static enum member_state judge_stored(const struct answer_rules *rules, const st
     return known == LEDGER_SAME ? MEMBER_UNCHANGED : MEMBER_UPDATED;
 }
 
+/* HealthLake's level "minimal" stores what it finds fault with and says so. */
+static void note_issue(struct json response, struct result *r)
+{
+    struct json issues = json_member(json_member(response, "outcome"), "issue");
+    bool is_fault = false;
+    for (struct json at = json_first(issues); json_exists(at); at = json_next(issues, at))
+        is_fault = is_fault || !json_string_is(json_member(at, "severity"), SLICE("information"));
+    if (!is_fault || says_unchanged(response))
+        return;
+    struct reason reason;
+    r->public->stored_with_issues++;
+    if (r->public->issue.length)
+        return;
+    reason_of(json_member(response, "outcome"), r->arena, &reason);
+    r->public->issue = reason.text;
+}
+
 /* "201" and "201 Created" alike; 0 when it is neither. */
 static int status_of(struct json response)
 {
@@ -74,6 +91,8 @@ static void account_entry(const struct answer_rules *rules, struct member *m,
 {
     struct json response = json_member(entry, "response");
     int status = status_of(response);
+    if (status >= 200 && status < 300)
+        note_issue(response, r);
     if (status == 201) {
         row->state = MEMBER_CREATED;
     } else if (status >= 200 && status < 300) {

@@ -67,6 +67,10 @@ static void human_notes(struct buf *out, const struct sync_result *r, bool is_dr
     if (r->bundles > 1 && !r->is_atomic)
         buf_printf(out, "    note: %s in %u bundles, so not atomic\n",
                    is_dry_run ? "would go" : "went", r->bundles);
+    if (r->stored_with_issues)
+        buf_printf(out, "    note: %llu were stored although the target found fault with them: "
+                        "%.*s\n",
+                   (unsigned long long)r->stored_with_issues, SLICE_ARGS(r->issue));
     if (r->cut_circles)
         buf_printf(out, "    note: %u circles of references fit in no bundle and were cut\n",
                    r->cut_circles);
@@ -183,6 +187,7 @@ static void json_counts(struct buf *out, const struct sync_result *r, bool is_dr
     json_number(out, "repeats", r->repeats);
     json_number(out, "differingRepeats", r->differing_repeats);
     json_number(out, "failed", r->failed);
+    json_number(out, "storedWithIssues", r->stored_with_issues);
     json_number(out, "receivedBytes", r->received_bytes);
     json_number(out, "sentBytes", r->sent_bytes);
     json_number(out, "pages", r->pages);

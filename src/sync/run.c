@@ -103,6 +103,8 @@ enum err sync_run(const struct sync_settings *settings, const struct sync_consen
     report->results = arena_array(&report->arena, count, sizeof *report->results);
     struct session session = { .client = NULL };
     enum err err = report->results ? session_open(&session, settings) : ERR_NO_MEMORY;
+    if (err == ERR_IO || err == ERR_NOT_FOUND)
+        report->problem = SLICE("no place for a temporary file (TMPDIR, else /tmp)");
     if (!err) {
         err = run_all(&session, consents, count, report);
         session_close(&session);

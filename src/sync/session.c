@@ -72,6 +72,8 @@ bool status_is_passing(int status)
 struct slice session_problem(const struct session *s, const struct http_exchange *x,
                              enum err err, struct arena *arena)
 {
+    if (err == ERR_IO)
+        return SLICE("a temporary file cannot be written (TMPDIR, else /tmp): is the disk full?");
     if (err && x->error.length)
         return arena_printf(arena, "%.*s", SLICE_ARGS(x->error));
     if (err)

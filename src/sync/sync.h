@@ -98,6 +98,8 @@ struct sync_result {
     uint64_t skipped;  /* messages and empty entries, and repeats */
     uint64_t repeats;  /* of them: a resource delivered again */
     uint64_t differing_repeats; /* of them: that said something else */
+    uint64_t stored_with_issues; /* of those stored: the target found fault and kept them */
+    struct slice issue;          /* its words about the first of them */
     uint64_t planned;  /* dry run: would be sent */
     uint64_t received_bytes, sent_bytes;
     uint32_t pages, bundles;

@@ -303,6 +303,20 @@ static void an_entry_without_an_answer_is_not_taken_for_stored(void **state)
     expect_run(f, "3 1 0 0 0 0 2 no");
 }
 
+static void what_was_stored_with_faults_is_told(void **state)
+{
+    struct fake *f = *state;
+    fake_source(f, 200, "", PAGE(ENTRY("Basic", "1", "")));
+    fake_target(f, 200, "", PAGE("{\"response\":{\"status\":\"201\",\"outcome\":{\"issue\":[{"
+                                 "\"severity\":\"error\",\"diagnostics\":\"code is missing\"}]}}"
+                                 "}"));
+    struct sync_settings settings = fake_settings(f);
+    struct sync_report report = run_with(&settings);
+    assert_int_equal(report.results[0].stored_with_issues, 1);
+    assert_slice(report.results[0].issue, "code is missing");
+    expect_counts(&report, "1 1 0 0 0 0 0 yes");
+}
+
 static void refused_credentials_end_the_run(void **state)
 {
     struct fake *f = *state;
@@ -487,6 +501,7 @@ int main(void)
         RUN(a_refused_transaction_fails_all_its_entries_and_names_the_guilty),
         RUN(entries_of_a_batch_that_were_throttled_go_again_alone),
         RUN(an_entry_without_an_answer_is_not_taken_for_stored),
+        RUN(what_was_stored_with_faults_is_told),
         RUN(refused_credentials_end_the_run),
         RUN(a_target_that_does_not_tell_is_never_guessed_at),
         RUN(a_ledger_tells_what_the_target_does_not),

@@ -1,4 +1,4 @@
-/* The small parsers: delays, URLs, the file of consents. */
+/* The small parts: delays, URLs, the file of consents, spools. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,12 +135,34 @@ static void consents_are_lines_and_errors_name_the_line_but_not_the_token(void *
     expect_refused("u,c,t\x01", "line 1 has control characters in it");
 }
 
+static void a_spool_has_a_ceiling_and_never_reads_what_is_not_there(void **state)
+{
+    (void)state;
+    struct spool s;
+    char piece[8];
+    spool_init(&s, 10);
+    assert_int_equal(spool_open(&s), ERR_NONE);
+    assert_int_equal(spool_append(&s, SLICE("12345678")), ERR_NONE);
+    assert_int_equal(spool_append(&s, SLICE("9ab")), ERR_LIMIT);
+    assert_int_equal(spool_append(&s, SLICE("9a")), ERR_NONE);
+    assert_int_equal(spool_flush(&s), ERR_NONE);
+    assert_int_equal(spool_read(&s, 2, piece, 8), ERR_NONE);
+    assert_memory_equal(piece, "3456789a", 8);
+    assert_int_equal(spool_read(&s, 3, piece, 8), ERR_IO);
+    assert_int_equal(spool_clear(&s), ERR_NONE);
+    assert_int_equal(s.bytes, 0);
+    assert_int_equal(spool_read(&s, 0, piece, 1), ERR_IO);
+    spool_close(&s);
+    spool_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(delays_come_as_seconds_fractions_and_dates),
         cmocka_unit_test(waiting_is_bounded_by_time_and_failing_by_tries),
         cmocka_unit_test(unnamed_delays_double_with_some_chance_in_them),
+        cmocka_unit_test(a_spool_has_a_ceiling_and_never_reads_what_is_not_there),
         cmocka_unit_test(urls_are_taken_apart_and_bad_ones_refused),
         cmocka_unit_test(links_resolve_against_the_page_they_stand_on),
         cmocka_unit_test(consents_are_lines_and_errors_name_the_line_but_not_the_token),
