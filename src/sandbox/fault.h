@@ -46,8 +46,8 @@ struct faults {
     uint64_t truncations; /* that are still to come */
 };
 
-/* "kind", "kind=value", "transient=value/form" or "truncated=bytes/times"; without a value the kind's
- * usual one. "none" turns all off. False on anything else. */
+/* "kind", "kind=value", "transient=value/form" or "truncated=bytes/times"; without
+ * a value the kind's usual one. "none" turns all off. False on anything else. */
 bool fault_parse(struct slice text, struct faults *faults);
 
 const char *fault_name(enum fault_kind kind);
