@@ -120,8 +120,8 @@ static void *run(void *context)
         for (int i = 0; i < batch; i++) {
             writes[i] = (struct store_write){ .operation = STORE_PUT, .skip_if_equal = true };
             writes[i].type = i ? SLICE("ExplanationOfBenefit") : SLICE("Patient");
-            writes[i].id = i ? arena_printf(&arena, "eob-%llu-%d", (unsigned long long)member, i)
-                             : home;
+            writes[i].id =
+                i ? arena_printf(&arena, "eob-%llu-%d", (unsigned long long)member, i) : home;
             writes[i].body = make_body(&arena, &random, member, i);
             writes[i].home_type = SLICE("Patient");
             writes[i].home_id = home;
@@ -130,8 +130,8 @@ static void *run(void *context)
         }
         w->making += seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun;
         double before = wall_seconds(), used = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-        enum err err = store_apply(store, writes, (size_t)batch, true, &arena, results, &time,
-                                   &refused);
+        enum err err =
+            store_apply(store, writes, (size_t)batch, true, &arena, results, &time, &refused);
         if (err || results[0].outcome != STORE_CREATED) {
             fprintf(stderr, "apply: %s\n", err_name(err));
             exit(1);
@@ -195,15 +195,15 @@ static void reads(struct arena *a, uint64_t members)
         struct arena_mark mark = arena_mark(a);
         struct plan plan = { .kind = PLAN_TERM, .field = 1016 };
         uint64_t member = roll(&random) % members * 8;
-        plan.from =
-            arena_printf(a, "rp-%llu%cPatient", (unsigned long long)(member * 100 + 16), 0);
+        plan.from = arena_printf(a, "rp-%llu%cPatient", (unsigned long long)(member * 100 + 16), 0);
         if (store_search(reader, &plan, 0, SIZE_MAX, a, &docs, &count) || count < (size_t)batch)
             exit(4);
         if (store_docs(reader, docs, count, a, count_visit, &bytes))
             exit(5);
         arena_rewind(a, mark);
     }
-    printf("record of %5d  %8.2f us\n", batch, (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun) / n * 1e6);
+    printf("record of %5d  %8.2f us\n", batch,
+           (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun) / n * 1e6);
     n = 200;
     begun = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     for (int i = 0; i < n; i++) {
@@ -226,7 +226,8 @@ static void reads(struct arena *a, uint64_t members)
     if (store_count(reader, &code, &counted))
         exit(7);
     printf("count %9llu  %8.2f us (%.0f M/s)\n", (unsigned long long)counted,
-           (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun) * 1e6, (double)counted / (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun) / 1e6);
+           (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun) * 1e6,
+           (double)counted / (seconds_of(CLOCK_THREAD_CPUTIME_ID) - begun) / 1e6);
     store_read_end(reader);
 }
 
@@ -234,8 +235,8 @@ int main(int argc, char **argv)
 {
     if (argc < 4)
         return 2;
-    int threads = atoi(argv[3]);
-    batch = argc > 4 ? atoi(argv[4]) : 500;
+    int threads = (int)strtol(argv[3], NULL, 10);
+    batch = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 500;
     if (threads < 1 || threads > 8 || batch < 2 || batch > BATCH_MAX)
         return 2;
     struct arena arena;
