@@ -68,7 +68,7 @@ static void trimming_gives_back_the_end_of_the_newest_piece_only(void **state)
     arena_trim(&a, large, 10000, 100);
     char *next = arena_raw(&a, 9000); /* in the room given back, if blocks are shared */
     memset(next, 'y', 9000);
-    assert_true(a.total_bytes == before || a.total_bytes == before + 9000);
+    assert_in_range(a.total_bytes - before, 0, 9000 + _Alignof(max_align_t));
     for (int i = 0; i < 100; i++)
         assert_int_equal(large[i], 'x');
     arena_trim(&a, first, 6, 1); /* not the newest: nothing happens */

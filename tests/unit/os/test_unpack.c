@@ -34,7 +34,7 @@ static void plain_and_compressed_files_read_the_same(void **state)
     assert_non_null(text);
     assert_non_null(packed);
     for (int i = 0; i < BYTES; i++)
-        text[i] = (char)('a' + i * i % 23);
+        text[i] = (char)('a' + (unsigned)i * (unsigned)i % 23);
     size_t size = ZSTD_compress(packed, ZSTD_compressBound(BYTES), text, BYTES, 1);
     struct buf out;
     buf_init(&out, 0);
