@@ -313,41 +313,66 @@ static bool stands_on(const rocksdb_iterator_t *it, uint64_t doc)
            get_be64((const uint8_t *)key.bytes + offsetof(struct body_key_bytes, doc)) == doc;
 }
 
-/* A record's documents lie together, so the wanted one is likely a few rows
- * on: a document number stands in one key only, wherever that lies. Only when
- * it is not near does its place have to be looked up. */
-static enum err body_find(struct store *store, rocksdb_iterator_t *it, uint64_t doc)
+/* How the bodies of one list are found. */
+struct body_walk {
+    struct store *store;
+    rocksdb_iterator_t *it;
+    struct body_key_bytes key; /* of the last one found */
+    bool has_key;
+    bool is_near; /* the last one lay a few rows on */
+};
+
+static bool seek_on(struct body_walk *w, uint64_t doc)
 {
-    for (int steps = 0; steps < STEPS_MAX && rocksdb_iter_valid(it); steps++) {
-        rocksdb_iter_next(it);
-        if (stands_on(it, doc))
-            return ERR_NONE;
+    put_be64(w->key.doc, doc);
+    rocksdb_iter_seek(w->it, (char *)&w->key, sizeof w->key);
+    return stands_on(w->it, doc);
+}
+
+/* A record's documents lie together, so the wanted one is likely a few rows
+ * on; where old versions lie between, stepping failed last time and one seek
+ * within the same home and type is tried instead. A document number stands in
+ * one key only, so whatever key has it is the right one. Only when both guesses
+ * fail does its place have to be looked up. */
+static enum err body_find(struct body_walk *w, uint64_t doc)
+{
+    bool is_next = w->has_key && get_be64(w->key.doc) + 1 == doc;
+    if (w->has_key && (w->is_near || is_next)) {
+        w->is_near = true;
+        for (int steps = 0; steps < STEPS_MAX && rocksdb_iter_valid(w->it); steps++) {
+            rocksdb_iter_next(w->it);
+            if (stands_on(w->it, doc))
+                return ERR_NONE;
+        }
+        w->is_near = false;
+    } else if (w->has_key && seek_on(w, doc)) {
+        return ERR_NONE;
     }
     struct place_row place;
     bool found = false;
-    TRY(store_place_find(store, doc, &found, &place));
+    TRY(store_place_find(w->store, doc, &found, &place));
     if (!found)
         return ERR_NOT_FOUND;
-    struct body_key_bytes key;
-    body_key_encode(place.home, place.type, doc, &key);
-    rocksdb_iter_seek(it, (char *)&key, sizeof key);
-    if (stands_on(it, doc))
+    body_key_encode(place.home, place.type, doc, &w->key);
+    if (seek_on(w, doc)) {
+        w->is_near = w->is_near || !w->has_key;
         return ERR_NONE;
-    TRY(rocks_iter_err(it));
+    }
+    TRY(rocks_iter_err(w->it));
     return ERR_CORRUPT;
 }
 
-static enum err visit_one(struct store *store, rocksdb_iterator_t *it, uint64_t doc,
-                          struct arena *scratch, store_visit *visit, void *context)
+static enum err visit_one(struct body_walk *w, uint64_t doc, struct arena *scratch,
+                          store_visit *visit, void *context)
 {
     struct body_row row;
     struct store_version version;
-    TRY(body_find(store, it, doc));
-    struct slice key = rocks_iter_key(it);
-    uint16_t type =
-        get_be16((const uint8_t *)key.bytes + offsetof(struct body_key_bytes, type));
-    TRY(body_row_decode(rocks_iter_value(it), &row));
-    TRY(body_render(store, &row, doc, type, scratch, &version));
+    TRY(body_find(w, doc));
+    memcpy(&w->key, rocks_iter_key(w->it).bytes, sizeof w->key);
+    w->has_key = true;
+    uint16_t type = get_be16(w->key.type);
+    TRY(body_row_decode(rocks_iter_value(w->it), &row));
+    TRY(body_render(w->store, &row, doc, type, scratch, &version));
     return visit(context, &version);
 }
 
@@ -355,16 +380,17 @@ enum err store_docs(struct store_reader *reader, const uint64_t *docs, size_t co
                     struct arena *scratch, store_visit *visit, void *context)
 {
     struct store *store = reader->store;
-    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
-                                                        store->families[FAMILY_BODY]);
+    struct body_walk walk = { .store = store,
+                              .it = rocksdb_create_iterator_cf(store->db, store->read_options,
+                                                               store->families[FAMILY_BODY]) };
     enum err err = ERR_NONE;
     for (size_t i = 0; !err && i < count; i++) {
         struct arena_mark mark = arena_mark(scratch);
         err = docs[i] && docs[i] <= reader->time
-                  ? visit_one(store, it, docs[i], scratch, visit, context)
+                  ? visit_one(&walk, docs[i], scratch, visit, context)
                   : ERR_NOT_FOUND;
         arena_rewind(scratch, mark);
     }
-    rocksdb_iter_destroy(it);
+    rocksdb_iter_destroy(walk.it);
     return err;
 }
