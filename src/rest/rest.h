@@ -34,7 +34,7 @@ struct rest_settings {
     struct slice public_url; /* "https://host"; empty: scheme and Host of the request */
     struct slice datastore_id;
     struct slice software_version;
-    uint32_t default_count, largest_count; /* page sizes */
+    uint32_t default_count, largest_count; /* page sizes; 0: 100, and 1,000 (or the preset's) */
 };
 
 struct rest;

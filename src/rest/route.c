@@ -20,10 +20,10 @@ static const struct route_row ROUTES[] = {
     { "",
       "POST",
       { { "POST", INTERACTION_BUNDLE, NULL },
-        { "GET", INTERACTION_LATER, "Search over all types" } } },
+        { "GET", INTERACTION_LATER, "Search over all types (issue 4)" } } },
     { "metadata", "GET, HEAD", { { "GET", INTERACTION_CAPABILITIES, NULL } } },
-    { "_history", "", { { "GET", INTERACTION_LATER, "History of the whole store" } } },
-    { "_search", "", { { "POST", INTERACTION_LATER, "Search over all types" } } },
+    { "_history", "", { { "GET", INTERACTION_LATER, "History of the whole store (issue 5)" } } },
+    { "_search", "", { { "POST", INTERACTION_LATER, "Search over all types (issue 4)" } } },
     { "$",
       "",
       { { "GET", INTERACTION_OPERATION, NULL }, { "POST", INTERACTION_OPERATION, NULL } } },
@@ -31,11 +31,11 @@ static const struct route_row ROUTES[] = {
       "GET, HEAD, POST",
       { { "GET", INTERACTION_SEARCH, NULL },
         { "POST", INTERACTION_CREATE, NULL },
-        { "PUT", INTERACTION_LATER, "Conditional update" },
-        { "DELETE", INTERACTION_LATER, "Conditional delete" },
-        { "PATCH", INTERACTION_LATER, "Conditional patch" } } },
+        { "PUT", INTERACTION_LATER, "Conditional update (issue 5)" },
+        { "DELETE", INTERACTION_LATER, "Conditional delete (issue 5)" },
+        { "PATCH", INTERACTION_LATER, "Conditional patch (issue 5)" } } },
     { "T/_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
-    { "T/_history", "", { { "GET", INTERACTION_LATER, "History of a whole type" } } },
+    { "T/_history", "", { { "GET", INTERACTION_LATER, "History of a whole type (issue 5)" } } },
     { "T/$",
       "",
       { { "GET", INTERACTION_OPERATION, NULL }, { "POST", INTERACTION_OPERATION, NULL } } },
@@ -44,7 +44,7 @@ static const struct route_row ROUTES[] = {
       { { "GET", INTERACTION_READ, NULL },
         { "PUT", INTERACTION_UPDATE, NULL },
         { "DELETE", INTERACTION_DELETE, NULL },
-        { "PATCH", INTERACTION_LATER, "Patch" } } },
+        { "PATCH", INTERACTION_LATER, "Patch (issue 5)" } } },
     { "T/I/_history", "GET, HEAD", { { "GET", INTERACTION_HISTORY, NULL } } },
     { "T/I/_history/V", "GET, HEAD", { { "GET", INTERACTION_VREAD, NULL } } },
     { "T/I/$", "GET, HEAD", { { "GET", INTERACTION_OPERATION, NULL } } },
@@ -184,7 +184,7 @@ static enum err method_find(const struct route_row *row, struct slice method, st
         ret->interaction = row->methods[i].interaction;
         if (ret->interaction == INTERACTION_LATER)
             return issues_fail(issues, ERR_NOT_IMPLEMENTED, "not-supported",
-                               "%s is not supported yet (issue 5)", row->methods[i].later);
+                               "%s is not supported yet", row->methods[i].later);
         return ERR_NONE;
     }
     ret->allow = row->allow;

@@ -171,6 +171,8 @@ static void a_stale_if_match_is_a_412_and_a_right_one_writes(void **state)
     struct answer a = expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"7\"", BEA), 412);
     assert_contains(text_at(w, &a, "issue.0.diagnostics"), "version 7");
     expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"1\"", BEA), 200);
+    /* equal to what is there, but asked of another version */
+    expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"1\"", BEA), 412);
     expect_status(ask(w, "DELETE", "Patient/p1", "If-Match: W/\"1\"", NULL), 412);
     expect_status(ask(w, "DELETE", "Patient/p1", "If-Match: \"2\"", NULL), 204);
     expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"3\"", BEA), 412);
