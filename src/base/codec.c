@@ -39,7 +39,7 @@ void hex_encode(const uint8_t *bytes, size_t n, char *out)
     }
 }
 
-static int hex_value(char c)
+int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';

@@ -48,6 +48,8 @@ enum { VARINT_BYTES_MAX = 10 };
 size_t put_varint(uint8_t *at, uint64_t v);
 size_t get_varint(const uint8_t *at, size_t room, uint64_t *ret_value);
 
+/* The value of a hex digit of either case; -1 for anything else. */
+int hex_value(char c);
 /* Lower-case hex of n bytes: 2n characters, no NUL. */
 void hex_encode(const uint8_t *bytes, size_t n, char *out);
 /* Exactly 2n hex digits of either case; false otherwise. */

@@ -1,10 +1,10 @@
 /* cli/sandbox.c - `tarn sandbox`: plays Flexpa until a signal ends it. */
-#include <signal.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "os/file.h"
+#include "os/signal.h"
 #include "sandbox/sandbox.h"
 #include "server/server.h"
 
@@ -121,18 +121,6 @@ static void announce(const struct sandbox *sandbox, const struct sandbox_setting
     fflush(stdout);
 }
 
-/* Blocked before any thread starts, so that all inherit it and only sigwait()
- * sees the signals. */
-static void signals_block(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    CHECK(pthread_sigmask(SIG_BLOCK, set, NULL) == 0);
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
-    CHECK(sigaction(SIGPIPE, &ignore, NULL) == 0);
-}
-
 static int fail(struct slice error)
 {
     fprintf(stderr, "tarn sandbox: %.*s\n", SLICE_ARGS(error));
@@ -143,7 +131,7 @@ static int serve(const struct sandbox_options *o, const struct sandbox_settings 
                  struct arena *arena)
 {
     sigset_t signals;
-    signals_block(&signals);
+    os_signals_block(&signals);
     struct sandbox *sandbox;
     struct slice error = SLICE("out of memory");
     if (sandbox_start(settings, arena, &sandbox, &error))
@@ -156,8 +144,7 @@ static int serve(const struct sandbox_options *o, const struct sandbox_settings 
         status = fail(arena_printf(arena, "cannot write %s", o->consents_file));
     if (status == 0) {
         announce(sandbox, settings);
-        int signal_number;
-        CHECK(sigwait(&signals, &signal_number) == 0);
+        os_signals_wait(&signals);
     }
     sandbox_stop(sandbox);
     return status;

@@ -1,12 +1,12 @@
 /* cli/serve.c - `tarn serve`: a record store until a signal ends it. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "os/signal.h"
 #include "server/server.h"
 
 enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
@@ -130,22 +130,10 @@ static void announce(const struct server *server)
     fflush(stdout);
 }
 
-/* Blocked before any thread starts, so that all inherit it and only sigwait()
- * sees the signals. */
-static void signals_block(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    CHECK(pthread_sigmask(SIG_BLOCK, set, NULL) == 0);
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
-    CHECK(sigaction(SIGPIPE, &ignore, NULL) == 0);
-}
-
 static int serve(const struct server_settings *settings, struct arena *arena)
 {
     sigset_t signals;
-    signals_block(&signals);
+    os_signals_block(&signals);
     struct server *server;
     struct slice error;
     if (server_start(settings, arena, &server, &error)) {
@@ -153,10 +141,7 @@ static int serve(const struct server_settings *settings, struct arena *arena)
         return 1;
     }
     announce(server);
-    int signal_number;
-    CHECK(sigwait(&signals, &signal_number) == 0);
-    /* A second signal does not wait for clients. */
-    CHECK(pthread_sigmask(SIG_UNBLOCK, &signals, NULL) == 0);
+    os_signals_wait(&signals);
     enum err err = server_stop(server, GRACE_SECONDS);
     if (err)
         fprintf(stderr, "tarn serve: the store did not close cleanly: %s\n", err_text(err));

@@ -1,23 +1,13 @@
 #include "http/chunk.h"
 
 #include "base/check.h"
+#include "base/codec.h"
 
 enum { SIZE_DIGITS_MAX = 15 };
 
-static int hex_value(unsigned char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static enum chunk_state after_size(struct chunk *chunk, unsigned char c)
 {
-    int digit = hex_value(c);
+    int digit = hex_value((char)c);
     if (digit >= 0) {
         if (++chunk->digits > SIZE_DIGITS_MAX)
             return CHUNK_BAD;

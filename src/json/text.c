@@ -1,5 +1,7 @@
 #include "json/text.h"
 
+#include "base/codec.h"
+
 static const uint8_t *refuse(struct refusal *refusal, const uint8_t *at, const char *text)
 {
     *refusal = (struct refusal){ at, text };
@@ -59,14 +61,6 @@ static inline unsigned character_bytes(const uint8_t *at, const uint8_t *end)
     return overlong || too_high ? 0 : 4;
 }
 
-static inline int hex_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Four hex digits; -1 when they are not there. */
 static int32_t hex4(const uint8_t *at, const uint8_t *end)
 {
@@ -74,7 +68,7 @@ static int32_t hex4(const uint8_t *at, const uint8_t *end)
         return -1;
     int32_t value = 0;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_value(at[i]);
+        int digit = hex_value((char)at[i]);
         if (digit < 0)
             return -1;
         value = value << 4 | digit;
