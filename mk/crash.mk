@@ -2,6 +2,7 @@
 # journal of unsynced writes, the tool that applies it, the store's driver.
 
 CRASH := $(BUILD)/crash
+CRASH_SECONDS ?= 900
 
 $(CRASH)/shim.so: tests/crash/shim.c tests/crash/undo.h
 	@mkdir -p $(@D)
@@ -20,10 +21,10 @@ $(CRASH)/store_writer: tests/crash/store_writer.c $(BUILD)/libtarn.a
 
 .PHONY: test-crash
 test-crash: $(CRASH)/shim.so $(CRASH)/powercut $(CRASH)/store_writer
-	@python3 tests/crash/store_crash.py $(CRASH) $(CRASH_ARGS)
+	@timeout $(CRASH_SECONDS) python3 tests/crash/store_crash.py $(CRASH) $(CRASH_ARGS)
 
 # kill -9 of `tarn serve` during `tarn sync`: KILLS times.
 KILLS ?= 8
 .PHONY: test-kills
 test-kills: $(BUILD)/tarn
-	@python3 tests/crash/kill_sync.py $(BUILD)/tarn --kills $(KILLS)
+	@timeout $(CRASH_SECONDS) python3 tests/crash/kill_sync.py $(BUILD)/tarn --kills $(KILLS)

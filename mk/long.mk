@@ -8,7 +8,7 @@ test-long: long-crash long-kills long-records long-fuzz
 
 long-crash:
 	@echo "long-crash: seed $(SEED)"
-	@$(MAKE) -s test-crash CRASH_ARGS="--rounds 200 --calls 100 --seed $(SEED)"
+	@$(MAKE) -s test-crash CRASH_SECONDS=20000 CRASH_ARGS="--rounds 200 --calls 100 --seed $(SEED)"
 
 long-kills: $(BUILD)/tarn
 	@echo "long-kills: seed $(SEED)"

@@ -17,7 +17,7 @@ export PATH
 [ $# -gt 0 ] || set -- *.test.mjs
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-node --test --test-reporter=spec --test-concurrency=1 "$@" >"$log" 2>&1
+node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 "$@" >"$log" 2>&1
 status=$?
 number() { sed -n "s/^ℹ $1 \([0-9]*\)$/\1/p" "$log" | tail -1; }
 if [ $status -ne 0 ]; then cat "$log"; else grep -E '^ *(✔|✖|﹣)' "$log"; fi

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Run each unit-test program named; print one line each and the sum.
+# A program that hangs is ended after TEST_SECONDS (300) and counts as failed.
 # A program's cmocka output goes to <program>.log and is shown when it fails.
 passed=0 failed=0 skipped=0
 for program in "$@"; do
-    if "$program" >"$program.log" 2>&1; then state=ok; else state=FAILED; fi
+    if timeout "${TEST_SECONDS:-300}" "$program" >"$program.log" 2>&1; then state=ok; else state=FAILED; fi
     p=$(grep -c '^\[       OK \]' "$program.log")
     f=$(grep -c '^\[  FAILED  \] .*[a-z]' "$program.log")
     s=$(grep -c '^\[  SKIPPED \] .*[a-z]' "$program.log")
