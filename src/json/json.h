@@ -150,4 +150,29 @@ bool json_same(struct json a, struct json b, struct json *ret_a, struct json *re
 /* Line and column of a byte offset, for error texts. */
 void json_position(struct slice text, size_t offset, uint32_t *ret_line, uint32_t *ret_column);
 
+/* ---- patching ---- */
+
+/* Why a patch was not applied. */
+struct json_patch_error {
+    uint32_t operation; /* which one, from 0 */
+    const char *text;   /* static */
+};
+
+enum { JSON_PATCH_BYTES_DEFAULT = 64 << 20 };
+
+/* Append the target as JSON Patch (RFC 6902) changes it: all operations, or
+ * nothing. Members that it does not touch keep their place, their number text and
+ * their escapes; white space goes. ERR_INVALID: the patch breaks its syntax;
+ * ERR_UNPROCESSABLE: a test failed or a place is not there; ERR_LIMIT: more work,
+ * or a text nested deeper or (by copies) longer than `bytes_max` (0: the default);
+ * ERR_NO_MEMORY. Works in `arena`; the patch and the target may be of different
+ * tapes. The result may be nested deeper than a parse allows by default. */
+MUST_USE enum err json_patch(struct json target, struct json patch, size_t bytes_max,
+                             struct arena *arena, struct buf *out,
+                             struct json_patch_error *error);
+
+/* The same for a merge patch (RFC 7396), which every JSON value is. */
+MUST_USE enum err json_merge_patch(struct json target, struct json patch, struct arena *arena,
+                                   struct buf *out);
+
 #endif
