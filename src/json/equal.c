@@ -9,9 +9,9 @@
  * the last digit. Zero has no digits. */
 struct number {
     bool is_negative;
-    struct slice text;     /* mantissa, the point included */
-    size_t first, last;    /* places of the outermost digits that are not 0 */
-    size_t count;          /* of digits from first to last; 0: the number is 0 */
+    struct slice text;  /* mantissa, the point included */
+    size_t first, last; /* places of the outermost digits that are not 0 */
+    size_t count;       /* of digits from first to last; 0: the number is 0 */
     int64_t exponent;
 };
 

@@ -60,8 +60,7 @@ static enum err write_object(struct merge *m, struct json target, struct json pa
 {
     bool is_begun = false;
     struct json other;
-    for (struct json k = json_first(target); json_exists(k);
-         k = json_next(target, json_value(k))) {
+    for (struct json k = json_first(target); json_exists(k); k = json_next(target, json_value(k))) {
         TRY(find_like(m, patch, k, &other));
         if (json_is(other, JSON_NULL))
             continue;

@@ -104,8 +104,7 @@ enum err part_copy(struct tree *t, const struct part *p, struct part **ret)
     return ERR_NONE;
 }
 
-enum err part_measure(struct tree *t, const struct part *p, uint32_t *ret_depth,
-                      size_t *ret_bytes)
+enum err part_measure(struct tree *t, const struct part *p, uint32_t *ret_depth, size_t *ret_bytes)
 {
     *ret_depth = 0;
     *ret_bytes = json_exists(p->value) ? json_node(p->value)->length : 0;

@@ -63,7 +63,7 @@ static enum err round_gather(struct bundle *b, uint32_t number, struct round *re
     struct arena *arena = b->r->arena;
     size_t count = 0;
     for (size_t i = 0; i < b->count; i++)
-        count += b->entries[i].write && b->entries[i].round == number;
+        count += b->entries[i].is_open && b->entries[i].write && b->entries[i].round == number;
     ret->writes = arena_array(arena, count, sizeof *ret->writes);
     ret->entries = arena_array(arena, count, sizeof *ret->entries);
     ret->results = arena_array(arena, count, sizeof *ret->results);
@@ -73,7 +73,7 @@ static enum err round_gather(struct bundle *b, uint32_t number, struct round *re
     for (int verb = VERB_DELETE; verb < VERB_GET; verb++) {
         for (size_t i = 0; i < b->count; i++) {
             struct entry *e = &b->entries[i];
-            if (!e->write || e->round != number || (int)e->verb != verb)
+            if (!e->write || !e->is_open || e->round != number || (int)e->verb != verb)
                 continue;
             ret->writes[ret->count] = *e->write;
             ret->entries[ret->count++] = e;
@@ -82,24 +82,60 @@ static enum err round_gather(struct bundle *b, uint32_t number, struct round *re
     return ERR_NONE;
 }
 
-static enum err round_apply(struct bundle *b, uint32_t number)
+/* A patch whose version moved is open still, and *ret_again is set: it is drafted
+ * anew. So is all of a transaction, of which nothing was written. */
+static enum err round_keep(struct bundle *b, const struct round *round, bool *ret_again)
+{
+    bool is_refused = false;
+    *ret_again = false;
+    for (size_t i = 0; i < round->count; i++) {
+        struct entry *e = round->entries[i];
+        is_refused = is_refused || round->results[i].outcome == STORE_REFUSED;
+        e->result = round->results[i];
+        if (e->result.outcome != STORE_REFUSED) {
+            e->is_open = false;
+        } else if (e->patch) {
+            *ret_again = true;
+        } else {
+            struct issues *issues = entry_issues(b, e);
+            if (!issues)
+                return ERR_NO_MEMORY;
+            e->is_open = false;
+            e->err = draft_refused(issues, &round->writes[i], &e->result);
+        }
+    }
+    for (size_t i = 0; b->is_transaction && is_refused && i < round->count; i++)
+        round->entries[i]->is_open = !round->entries[i]->err;
+    return ERR_NONE;
+}
+
+static enum err round_try(struct bundle *b, uint32_t number, bool *ret_again)
 {
     struct round round;
     size_t refused;
+    *ret_again = false;
+    TRY(bundle_draft_patches(b, number));
+    if (b->is_transaction)
+        TRY(bundle_failure(b));
     TRY(round_gather(b, number, &round));
     if (round.count == 0)
         return ERR_NONE;
     TRY(store_apply(b->r->rest->settings.store, round.writes, round.count, b->is_transaction,
                     b->r->arena, round.results, &b->time, &refused));
-    for (size_t i = 0; i < round.count; i++) {
-        struct entry *e = round.entries[i];
-        e->result = round.results[i];
-        if (e->result.outcome != STORE_REFUSED)
-            continue;
-        struct issues *issues = entry_issues(b, e);
-        if (!issues)
-            return ERR_NO_MEMORY;
-        e->err = draft_refused(issues, &round.writes[i], &e->result);
+    return round_keep(b, &round, ret_again);
+}
+
+static enum err round_apply(struct bundle *b, uint32_t number)
+{
+    bool again = true;
+    for (int i = 0; again && i < PATCH_TRIES; i++)
+        TRY(round_try(b, number, &again));
+    for (size_t i = 0; again && i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        if (e->patch && e->is_open && !e->err && e->round == number)
+            entry_fail(b, e, ERR_CONFLICT, "conflict",
+                       "%.*s changed %d times while it was being patched; try again",
+                       SLICE_ARGS(e->target), PATCH_TRIES);
     }
     return ERR_NONE;
 }

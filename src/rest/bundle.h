@@ -9,15 +9,18 @@
  * The whole body is parsed once; resources are slices of it. Processing order is
  * FHIR's: DELETE, POST, PUT, then GET; answers stand in request order. In a
  * batch each entry passes or fails alone, within one commit; a target that is
- * written twice there needs another commit for each repetition (a round).
+ * written twice there needs another commit for each repetition (a round). A
+ * patch is drafted just before its commit, from what is there then, and again
+ * when another commit came in between.
  */
 #ifndef REST_BUNDLE_H
 #define REST_BUNDLE_H
 
 #include "base/map.h"
+#include "rest/patch.h"
 #include "rest/request.h"
 
-/* In processing order. */
+/* In processing order; VERB_PUT is PATCH too. */
 enum verb { VERB_DELETE, VERB_POST, VERB_PUT, VERB_GET, VERB_NONE };
 
 /* More repetitions of one target than this are refused: each costs a commit. */
@@ -25,9 +28,12 @@ enum { BUNDLE_ROUNDS_MAX = 100 };
 
 struct entry {
     enum verb verb;
-    bool is_head;   /* of VERB_GET: answered without the resource */
-    enum err err;   /* why it failed; ERR_NONE so far */
-    uint32_t round; /* the commit that takes its write, from 0 */
+    bool is_head;            /* of VERB_GET: answered without the resource */
+    bool is_open;            /* a write that no commit has decided */
+    enum patch_kind patch;   /* of PATCH */
+    struct slice patch_text; /* its document, in the arena */
+    enum err err;            /* why it failed; ERR_NONE so far */
+    uint32_t round;          /* the commit that takes its write, from 0 */
     struct json resource;
     struct slice full_url;
     struct slice path, query; /* of request.url, relative to the base */
@@ -60,8 +66,10 @@ void entry_fail(struct bundle *b, struct entry *e, enum err err, const char *cod
 
 /* Errors of the bundle as a whole are returned; those of entries stay in them. */
 MUST_USE enum err bundle_parse(struct bundle *b);
-/* Fill e->write of each entry that writes. ERR_NO_MEMORY only. */
+/* Fill e->write of each entry that writes, but for patches. ERR_NO_MEMORY only. */
 MUST_USE enum err bundle_draft(struct bundle *b);
+/* The patches of a round, from what is there now. ERR_NO_MEMORY only. */
+MUST_USE enum err bundle_draft_patches(struct bundle *b, uint32_t round);
 MUST_USE enum err bundle_answer(struct bundle *b);
 
 /* The error of a transaction's first failed entry, all findings gathered in the

@@ -51,16 +51,17 @@ static bool rewrite(void *context, struct slice url, struct slice *ret_target)
     return false;
 }
 
-static enum err entry_put(struct bundle *b, struct entry *e, struct buf *work)
+static enum err entry_put(struct bundle *b, struct entry *e, struct json resource,
+                          struct arena *scratch, struct buf *work)
 {
     struct rewriting w = { .b = b };
     struct draft d = {
         .rest = b->r->rest,
         .arena = b->r->arena,
-        .scratch = &b->scratch,
+        .scratch = scratch,
         .work = work,
         .issues = e->issues,
-        .resource = e->resource,
+        .resource = resource,
         .type = e->route.type,
         .id = e->route.id,
         .is_create = e->verb == VERB_POST,
@@ -94,12 +95,45 @@ static enum err entry_draft(struct bundle *b, struct entry *e, struct buf *work)
                            "The resource has %zu bytes; the limit of one resource is %zu "
                            "(settings: --max-body, --behave %s)",
                            length, behave->resource_bytes, behave->name);
-    TRY(entry_put(b, e, work));
+    TRY(entry_put(b, e, e->resource, &b->scratch, work));
     if (e->verb == VERB_POST) {
         write->expect = STORE_NOT_THERE;
         return ERR_NONE;
     }
     return draft_expect(e->issues, e->if_match, e->if_none_match, write);
+}
+
+static enum err entry_patch(struct bundle *b, struct entry *e, struct arena *scratch,
+                            struct buf *work)
+{
+    struct patch p = { .rest = b->r->rest,
+                       .issues = e->issues,
+                       .type = e->route.type,
+                       .id = e->route.id,
+                       .kind = e->patch,
+                       .text = e->patch_text,
+                       .if_match = e->if_match };
+    struct json_doc doc;
+    uint64_t version;
+    TRY(patch_apply(&p, scratch, &doc, &version));
+    TRY(entry_put(b, e, json_root(&doc), scratch, work));
+    e->write->expect = STORE_VERSION;
+    e->write->expect_version = version;
+    return ERR_NONE;
+}
+
+/* One entry's write made, by either way; what is wrong stays in the entry. */
+static enum err entry_make(struct bundle *b, struct entry *e, struct arena *patch_scratch,
+                           struct buf *work)
+{
+    e->write = arena_alloc(b->r->arena, sizeof *e->write);
+    e->is_open = true;
+    if (!e->write)
+        return ERR_NO_MEMORY;
+    e->err = e->patch ? entry_patch(b, e, patch_scratch, work) : entry_draft(b, e, work);
+    if (e->err)
+        e->write = NULL;
+    return e->err == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_NONE;
 }
 
 enum err bundle_draft(struct bundle *b)
@@ -109,17 +143,30 @@ enum err bundle_draft(struct bundle *b)
     enum err err = ERR_NONE;
     for (size_t i = 0; !err && i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        if (e->err || e->verb >= VERB_GET)
-            continue;
-        e->write = arena_alloc(b->r->arena, sizeof *e->write);
-        err = e->write ? ERR_NONE : ERR_NO_MEMORY;
-        if (!err)
-            e->err = entry_draft(b, e, &work);
-        if (e->err == ERR_NO_MEMORY)
-            err = ERR_NO_MEMORY;
-        if (e->err)
-            e->write = NULL;
+        if (!e->err && e->verb < VERB_GET && !e->patch)
+            err = entry_make(b, e, NULL, &work);
     }
     buf_release(&work);
+    return err;
+}
+
+enum err bundle_draft_patches(struct bundle *b, uint32_t round)
+{
+    size_t limit = b->r->rest->settings.behaviour.body_bytes;
+    struct arena scratch;
+    struct buf work;
+    arena_init(&scratch, 4 * limit + ((size_t)16 << 20));
+    buf_init(&work, 2 * limit + 1024);
+    enum err err = ERR_NONE;
+    for (size_t i = 0; !err && i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        if (e->err || !e->patch || e->round != round || (e->write && !e->is_open))
+            continue;
+        struct arena_mark mark = arena_mark(&scratch);
+        err = entry_make(b, e, &scratch, &work);
+        arena_rewind(&scratch, mark);
+    }
+    buf_release(&work);
+    arena_release(&scratch);
     return err;
 }

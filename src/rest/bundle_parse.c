@@ -87,6 +87,7 @@ static bool is_carried(const struct entry *e)
         return e->verb == VERB_GET;
     case INTERACTION_CREATE:
     case INTERACTION_UPDATE:
+    case INTERACTION_PATCH:
     case INTERACTION_DELETE:
         return true;
     case INTERACTION_NONE:
@@ -127,6 +128,35 @@ static bool entry_request_parse(struct bundle *b, struct entry *e, struct json r
     return !e->err;
 }
 
+/* A patch comes as a Binary, its document in base64, or as Parameters. */
+static void entry_patch_parse(struct bundle *b, struct entry *e)
+{
+    if (json_string_is(json_member(e->resource, "resourceType"), SLICE("Parameters"))) {
+        e->patch = PATCH_FHIRPATH;
+        e->patch_text = json_raw(e->resource);
+        return;
+    }
+    struct slice data = member_text(b, e->resource, SLICE("data"));
+    e->patch = patch_kind_find(member_text(b, e->resource, SLICE("contentType")));
+    if (!json_string_is(json_member(e->resource, "resourceType"), SLICE("Binary")) ||
+        e->patch == PATCH_NONE || e->patch == PATCH_FHIRPATH || !data.bytes) {
+        entry_fail(b, e, ERR_INVALID, "invalid",
+                   "The resource of a PATCH entry must be a Binary with data and a contentType "
+                   "of application/json-patch+json or application/merge-patch+json");
+        return;
+    }
+    struct buf text;
+    buf_init(&text, data.length);
+    bool is_whole = base64_decode(&text, data) && text.length;
+    char *copy = is_whole ? arena_copy(b->r->arena, buf_slice(&text)) : NULL;
+    e->patch_text = slice_of(copy, copy ? text.length : 0);
+    buf_release(&text);
+    if (!is_whole)
+        entry_fail(b, e, ERR_INVALID, "invalid", "Binary.data is no base64 of a patch");
+    else if (!copy)
+        e->err = ERR_NO_MEMORY;
+}
+
 static void entry_parse(struct bundle *b, struct entry *e, struct json value)
 {
     struct json request = json_member(value, "request");
@@ -151,6 +181,8 @@ static void entry_parse(struct bundle *b, struct entry *e, struct json value)
                    "request.url with criteria is not supported yet for writes (issue 5)");
     else if ((e->verb == VERB_POST || e->verb == VERB_PUT) && !json_exists(e->resource))
         entry_fail(b, e, ERR_INVALID, "required", "resource is missing");
+    else if (e->route.interaction == INTERACTION_PATCH)
+        entry_patch_parse(b, e);
 }
 
 /* ---- targets ---- */

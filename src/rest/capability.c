@@ -4,9 +4,9 @@
 #include "os/clock.h"
 #include "rest/reply.h"
 
-static const char *const INSTANCE_INTERACTIONS[] = {
-    "read", "vread", "update", "delete", "history-instance", "create", "search-type"
-};
+static const char *const INSTANCE_INTERACTIONS[] = { "read",   "vread",      "update",
+                                                     "patch",  "delete",     "history-instance",
+                                                     "create", "search-type" };
 
 static const char *param_type_name(uint8_t type)
 {
@@ -88,9 +88,11 @@ static void head_render(struct buf *out, const struct rest *rest)
 
 static void tail_render(struct buf *out, const struct rest *rest)
 {
-    buf_append_cstr(out, "},\"fhirVersion\":\"4.0.1\",\"format\":[\"application/fhir+json\","
-                         "\"application/json\",\"json\"],\"rest\":[{\"mode\":\"server\","
-                         "\"security\":{\"cors\":false},\"resource\":[");
+    buf_append_cstr(
+        out, "},\"fhirVersion\":\"4.0.1\",\"format\":[\"application/fhir+json\","
+             "\"application/json\",\"json\"],\"patchFormat\":[\"application/"
+             "json-patch+json\",\"application/merge-patch+json\"],\"rest\":[{\"mode\":\"server\","
+             "\"security\":{\"cors\":false},\"resource\":[");
     bool is_begun = false;
     for (uint16_t i = 0; i < fhir_resource_count(); i++) {
         const struct fhir_type *type = fhir_resource_at(i);

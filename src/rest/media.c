@@ -111,7 +111,7 @@ enum err media_answer(struct request *r, struct slice format)
                        "Accept names nothing that can be had; this server speaks %s", HAVE);
 }
 
-static struct slice content_type(const struct request *r)
+struct slice media_body_type(const struct request *r)
 {
     const struct slice *header = http_header_find(r->http, "Content-Type");
     struct slice value = header ? *header : SLICE_NONE;
@@ -120,7 +120,7 @@ static struct slice content_type(const struct request *r)
 
 enum err media_body_is_json(struct request *r)
 {
-    struct slice type = content_type(r);
+    struct slice type = media_body_type(r);
     if (type.length == 0 || is_json_type(type))
         return ERR_NONE;
     return issues_fail(&r->issues, ERR_MEDIA_TYPE, "value",
@@ -130,7 +130,7 @@ enum err media_body_is_json(struct request *r)
 
 enum err media_body_is_form(struct request *r)
 {
-    struct slice type = content_type(r);
+    struct slice type = media_body_type(r);
     if ((type.length == 0 && r->http->body.length == 0) ||
         slice_equal_nocase(type, SLICE("application/x-www-form-urlencoded")))
         return ERR_NONE;

@@ -15,6 +15,8 @@ MUST_USE enum err media_answer(struct request *r, struct slice format);
 /* The body is JSON by its Content-Type (none counts as JSON); else
  * ERR_MEDIA_TYPE with its issue. */
 MUST_USE enum err media_body_is_json(struct request *r);
+/* The media type of the body, its parameters cut off; empty when not stated. */
+struct slice media_body_type(const struct request *r);
 /* The same for application/x-www-form-urlencoded. */
 MUST_USE enum err media_body_is_form(struct request *r);
 

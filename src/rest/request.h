@@ -50,6 +50,7 @@ MUST_USE enum err rest_read(struct request *r); /* read and vread */
 MUST_USE enum err rest_history(struct request *r);
 MUST_USE enum err rest_create(struct request *r);
 MUST_USE enum err rest_update(struct request *r);
+MUST_USE enum err rest_patch(struct request *r);
 MUST_USE enum err rest_delete(struct request *r);
 MUST_USE enum err rest_bundle(struct request *r);
 MUST_USE enum err rest_search(struct request *r);

@@ -63,8 +63,9 @@ static enum err body_check(const struct request *r, struct issues *issues, size_
 {
     const struct rest_behaviour *b = &r->rest->settings.behaviour;
     bool is_bundle = r->route.interaction == INTERACTION_BUNDLE;
-    bool is_resource =
-        r->route.interaction == INTERACTION_CREATE || r->route.interaction == INTERACTION_UPDATE;
+    bool is_resource = r->route.interaction == INTERACTION_CREATE ||
+                       r->route.interaction == INTERACTION_UPDATE ||
+                       r->route.interaction == INTERACTION_PATCH;
     if (length > b->body_bytes)
         return body_refuse(issues, length, b->body_bytes, "a request body", b);
     if (is_bundle && b->bundle_bytes && length > b->bundle_bytes)
@@ -90,6 +91,8 @@ static enum err run(struct request *r)
         return rest_read(r);
     case INTERACTION_UPDATE:
         return rest_update(r);
+    case INTERACTION_PATCH:
+        return rest_patch(r);
     case INTERACTION_DELETE:
         return rest_delete(r);
     case INTERACTION_HISTORY:

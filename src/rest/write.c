@@ -4,6 +4,7 @@
 #include "rest/draft.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
+#include "rest/patch.h"
 #include "rest/reply.h"
 #include "rest/request.h"
 
@@ -26,7 +27,7 @@ static enum err draft_body(struct request *r, struct json resource, bool is_crea
                            struct arena *scratch, struct store_write *write)
 {
     struct buf work;
-    buf_init(&work, r->http->body.length + 1024);
+    buf_init(&work, json_raw(resource).length + 1024);
     struct draft d = {
         .rest = r->rest,
         .arena = r->arena,
@@ -150,6 +151,61 @@ enum err rest_update(struct request *r)
     write.skip_if_equal = !r->rest->settings.behaviour.always_new_version;
     TRY(write_apply(r, &write, &result));
     return reply_written(r, &write, &result);
+}
+
+static enum err patch_kind_check(struct request *r, enum patch_kind *ret)
+{
+    struct slice type = media_body_type(r);
+    *ret = patch_kind_find(type);
+    if (*ret != PATCH_NONE)
+        return ERR_NONE;
+    return issues_fail(&r->issues, ERR_MEDIA_TYPE, "value",
+                       "PATCH takes application/json-patch+json or application/merge-patch+json, "
+                       "not '%.*s'",
+                       SLICE_ARGS(slice_head(type, 100)));
+}
+
+/* Patch what is there now; the write holds for that version alone. */
+static enum err patch_try(struct request *r, const struct patch *p, struct store_write *write,
+                          struct store_result *result)
+{
+    struct arena scratch;
+    struct json_doc doc;
+    uint64_t version, time;
+    size_t refused;
+    arena_init(&scratch, 4 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
+    enum err err = patch_apply(p, &scratch, &doc, &version);
+    if (!err)
+        err = draft_body(r, json_root(&doc), false, &scratch, write);
+    arena_release(&scratch);
+    TRY(err);
+    write->expect = STORE_VERSION;
+    write->expect_version = version;
+    write->skip_if_equal = !r->rest->settings.behaviour.always_new_version;
+    return store_apply(r->rest->settings.store, write, 1, true, r->arena, result, &time, &refused);
+}
+
+enum err rest_patch(struct request *r)
+{
+    struct patch p = { .rest = r->rest,
+                       .issues = &r->issues,
+                       .type = r->route.type,
+                       .id = r->route.id,
+                       .text = r->http->body,
+                       .if_match = http_header_find(r->http, "If-Match") };
+    struct store_write write;
+    struct store_result result;
+    TRY(request_only(r, NO_PARAMETERS));
+    TRY(patch_kind_check(r, &p.kind));
+    TRY(refuse_later_headers(r));
+    for (int i = 0; i < PATCH_TRIES; i++) {
+        struct arena_mark mark = arena_mark(r->arena);
+        TRY(patch_try(r, &p, &write, &result));
+        if (result.outcome != STORE_REFUSED)
+            return reply_written(r, &write, &result);
+        arena_rewind(r->arena, mark); /* the draft, of which nothing is left */
+    }
+    return patch_gave_up(&p);
 }
 
 enum err rest_delete(struct request *r)

@@ -90,7 +90,7 @@ static void a_wrong_method_is_a_405_that_lists_the_right_ones(void **state)
     (void)state;
     struct found f = find("POST", "Patient/1");
     assert_int_equal(f.err, ERR_METHOD);
-    assert_string_equal(f.route.allow, "GET, HEAD, PUT, DELETE");
+    assert_string_equal(f.route.allow, "GET, HEAD, PUT, PATCH, DELETE");
     assert_int_equal(find("OPTIONS", "Patient").err, ERR_METHOD);
     assert_int_equal(find("DELETE", "metadata").err, ERR_METHOD);
 }
@@ -98,7 +98,7 @@ static void a_wrong_method_is_a_405_that_lists_the_right_ones(void **state)
 static void what_comes_later_is_a_501(void **state)
 {
     (void)state;
-    assert_int_equal(find("PATCH", "Patient/1").err, ERR_NOT_IMPLEMENTED);
+    assert_int_equal(find("PATCH", "Patient").err, ERR_NOT_IMPLEMENTED);
     assert_int_equal(find("PUT", "Patient").err, ERR_NOT_IMPLEMENTED);
     assert_int_equal(find("DELETE", "Patient").err, ERR_NOT_IMPLEMENTED);
     assert_int_equal(find("GET", "_history").err, ERR_NOT_IMPLEMENTED);
