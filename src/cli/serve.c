@@ -15,7 +15,7 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
 struct serve_options {
     const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave;
     bool no_auth, always_new_version, host_without_port;
-    uint64_t max_body, max_entries, max_bodies, cache, threads;
+    uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
 };
 
 static const char about[] =
@@ -57,6 +57,9 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "accept signatures over the Host without its port\nfrom everywhere (from loopback it is "
           "always so)",
           &o->host_without_port },
+        { "create-delay", OPTION_NUMBER, "SECONDS", NULL,
+          "how long a data store made by CreateFHIRDatastore\nsays CREATING (default 0)",
+          &o->create_delay },
         { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &o->cache },
         { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
         { 0 },
@@ -95,6 +98,8 @@ static int settings_make(const struct serve_options *o, struct arena *arena,
                               o->behave);
     if (o->max_entries > UINT32_MAX || o->threads > 1024)
         return options_refuse("serve", "--max-entries or --threads is too large");
+    if (o->create_delay > 24 * 3600)
+        return options_refuse("serve", "--create-delay is at most a day, 86400");
     if (o->max_body > SIZE_MAX / 64)
         return options_refuse("serve", "--max-body is too large");
     if (o->max_body) { /* what the preset says about parts no longer holds */
@@ -115,6 +120,7 @@ static int settings_make(const struct serve_options *o, struct arena *arena,
     s->bodies_in_flight_bytes = o->max_bodies;
     s->cache_bytes = o->cache;
     s->threads = (unsigned)o->threads;
+    s->create_delay_seconds = (uint32_t)o->create_delay;
     return -1;
 }
 

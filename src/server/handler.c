@@ -1,5 +1,6 @@
 #include "server/handler.h"
 
+#include "base/log.h"
 #include "server/place.h"
 
 enum {
@@ -22,23 +23,13 @@ static void answer_health(const struct handling *h, struct http_request *r,
                           struct http_response *response)
 {
     struct store_figures figures;
-    store_figures(h->store, &figures);
+    store_figures(control_default(h->control)->store, &figures);
     *response = (struct http_response){ .status = figures.is_read_only ? 503 : 200 };
     response->body = figures.is_read_only ? SLICE("{\"status\":\"read-only\"}\n")
                                           : SLICE("{\"status\":\"ok\"}\n");
     if (http_response_header(r, response, "Content-Type", SLICE("application/json")) ||
         http_response_header(r, response, "Cache-Control", SLICE("no-store")))
         response->status = 503;
-}
-
-static void answer_no_operation(struct http_request *r, struct http_response *response)
-{
-    const struct slice *target = http_header_find(r, "x-amz-target");
-    struct slice text =
-        target ? SLICE("This server does not know the operation that X-Amz-Target names.")
-               : SLICE("POST / needs the header X-Amz-Target with an operation such as "
-                       "HealthLake.ListFHIRDatastores; FHIR is below /datastore/{id}/r4/.");
-    auth_answer(r, 400, "UnknownOperationException", text, response);
 }
 
 static void answer_no_place(struct http_request *r, struct http_response *response)
@@ -48,18 +39,9 @@ static void answer_no_place(struct http_request *r, struct http_response *respon
                 response);
 }
 
-static void answer_no_datastore(struct http_request *r, struct slice id,
-                                struct http_response *response)
-{
-    struct slice text = arena_printf(r->arena, "there is no data store '%.*s' here",
-                                     SLICE_ARGS(slice_head(id, 100)));
-    rest_refuse(r, ERR_NOT_FOUND, "not-found", text.bytes ? text : SLICE("no such data store"),
-                response);
-}
-
 /* Is the place one we have? For callers whose credentials were read. */
-static bool place_check(const struct handling *h, struct http_request *r,
-                        const struct place *place, struct http_response *response)
+static bool place_check(const struct handling *h, struct http_request *r, const struct place *place,
+                        struct http_response *response)
 {
     if (place->kind == PLACE_CONTROL)
         return true;
@@ -67,11 +49,11 @@ static bool place_check(const struct handling *h, struct http_request *r,
         answer_no_place(r, response);
         return false;
     }
-    if (!slice_equal(place->datastore_id, h->datastore_id)) {
-        answer_no_datastore(r, place->datastore_id, response);
-        return false;
-    }
-    return true;
+    struct slice error = SLICE_NONE;
+    if (!control_look(h->control, place->datastore_id, r->arena, &error))
+        return true;
+    rest_refuse(r, ERR_NOT_FOUND, "not-found", error, response);
+    return false;
 }
 
 /* A small request may not take a large request's memory. */
@@ -117,8 +99,76 @@ bool handler_begin(void *context, struct http_request *r, struct http_response *
     /* Without a body to spare anyone, handle comes at once and does the rest. */
     if (r->content_length <= 0)
         return false;
-    return !place_check(h, r, &visit->place, response) ||
-           (visit->place.kind == PLACE_FHIR && rest_begin(h->rest, r, visit->place.rest, response));
+    if (!place_check(h, r, &visit->place, response))
+        return true;
+    /* Limits and routes are the same for all data stores: the default one's answer. */
+    return visit->place.kind == PLACE_CONTROL
+               ? control_begin(r, response)
+               : rest_begin(control_default(h->control)->rest, r, visit->place.rest, response);
+}
+
+/* ---- a request of the data plane keeps its data store open ---- */
+
+/* A streamed answer needs it to its end. */
+struct stream {
+    struct control *control;
+    struct control_use *use;
+    http_produce *produce;
+    void (*produce_end)(void *state);
+    void *produce_state;
+};
+
+static enum err stream_produce(void *state, struct buf *out)
+{
+    struct stream *stream = state;
+    return stream->produce(stream->produce_state, out);
+}
+
+static void stream_end(void *state)
+{
+    struct stream *stream = state;
+    if (stream->produce_end)
+        stream->produce_end(stream->produce_state);
+    control_use_end(stream->control, stream->use);
+}
+
+/* Hand the use over to the answer's stream. */
+static void stream_wrap(struct stream *stream, struct control_use *use,
+                        struct http_response *response)
+{
+    stream->use = use;
+    stream->produce = response->produce;
+    stream->produce_end = response->produce_end;
+    stream->produce_state = response->produce_state;
+    response->produce = stream_produce;
+    response->produce_end = stream_end;
+    response->produce_state = stream;
+}
+
+static void handle_fhir(const struct handling *h, struct http_request *r, const struct place *place,
+                        struct http_response *response)
+{
+    struct control_store store;
+    struct control_use *use;
+    struct slice error = SLICE_NONE;
+    struct stream *stream = arena_alloc(r->arena, sizeof *stream);
+    enum err err =
+        stream ? control_use_begin(h->control, place->datastore_id, r->arena, &store, &use, &error)
+               : ERR_NO_MEMORY;
+    if (err) {
+        bool is_absent = err == ERR_NOT_FOUND;
+        if (!is_absent)
+            log_line(LOG_ERROR, "server", "a data store does not open: %.*s", SLICE_ARGS(error));
+        rest_refuse(r, err, is_absent ? "not-found" : "exception",
+                    is_absent ? error : SLICE("the data store could not be opened"), response);
+        return;
+    }
+    rest_handle(store.rest, r, place->rest, response);
+    stream->control = h->control;
+    if (use && response->produce)
+        stream_wrap(stream, use, response);
+    else
+        control_use_end(h->control, use);
 }
 
 void handler_handle(void *context, struct http_request *r, struct http_response *response)
@@ -135,13 +185,14 @@ void handler_handle(void *context, struct http_request *r, struct http_response 
         return;
     if (!place_check(h, r, &visit->place, response))
         return;
-    /* Finer actions come with policies; the caller's right to any is asked here. */
-    if (!auth_may(r, visit->pass, "healthlake:*", response))
+    /* Finer actions of the data plane come with policies. */
+    bool is_control = visit->place.kind == PLACE_CONTROL;
+    if (!auth_may(r, visit->pass, is_control ? control_action(r) : "healthlake:*", response))
         return;
-    if (visit->place.kind == PLACE_CONTROL)
-        answer_no_operation(r, response);
+    if (is_control)
+        control_handle(h->control, r, response);
     else
-        rest_handle(h->rest, r, visit->place.rest, response);
+        handle_fhir(h, r, &visit->place, response);
 }
 
 void handler_refuse(void *context, struct http_request *r, enum err err, struct slice text,
@@ -151,10 +202,14 @@ void handler_refuse(void *context, struct http_request *r, enum err err, struct 
         enum err err;
         const char *code; /* of value set issue-type */
     } codes[] = {
-        { ERR_LIMIT, "too-long" },       { ERR_HEADERS_TOO_LARGE, "too-long" },
-        { ERR_SYNTAX, "structure" },     { ERR_TIMEOUT, "timeout" },
-        { ERR_BUSY, "throttled" },       { ERR_THROTTLED, "throttled" },
-        { ERR_METHOD, "not-supported" }, { ERR_UNSUPPORTED, "not-supported" },
+        { ERR_LIMIT, "too-long" },
+        { ERR_HEADERS_TOO_LARGE, "too-long" },
+        { ERR_SYNTAX, "structure" },
+        { ERR_TIMEOUT, "timeout" },
+        { ERR_BUSY, "throttled" },
+        { ERR_THROTTLED, "throttled" },
+        { ERR_METHOD, "not-supported" },
+        { ERR_UNSUPPORTED, "not-supported" },
         { ERR_NOT_IMPLEMENTED, "not-supported" },
     };
     (void)context;

@@ -3,16 +3,13 @@
 #define SERVER_HANDLER_H
 
 #include "auth/auth.h"
+#include "control/control.h"
 #include "http/http.h"
-#include "rest/rest.h"
-#include "store/store.h"
 
 /* What requests need; outlives them all. */
 struct handling {
     struct auth *auth;
-    struct store *store;
-    struct rest *rest;
-    struct slice datastore_id;
+    struct control *control;
     size_t arena_bytes; /* ceiling of any request's arena */
 };
 

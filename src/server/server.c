@@ -2,13 +2,11 @@
 
 #include <stdlib.h>
 
-#include "fhir/fhir.h"
+#include "control/control.h"
 #include "http/http.h"
-#include "index/index.h"
-#include "server/dictionary.h"
 #include "server/folder.h"
 #include "server/handler.h"
-#include "store/store.h"
+#include "server/opener.h"
 
 static const size_t MEGABYTE = (size_t)1 << 20;
 
@@ -26,7 +24,6 @@ struct server {
     struct aws_credentials root;
     enum auth_root_origin root_origin;
     struct slice root_path;
-    struct rest_extract extract;
     struct handling handling;
     struct http_server *http;
     struct slice url;
@@ -49,6 +46,18 @@ static bool is_all_digits(struct slice s, size_t length)
     return s.length == length;
 }
 
+/* It goes into ARNs as it stands. */
+static bool is_region(struct slice s)
+{
+    for (size_t i = 0; i < s.length; i++) {
+        char c = s.bytes[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '-')
+            return false;
+    }
+    return s.length > 0 && s.length <= 64;
+}
+
 static enum err settings_check(const struct server_settings *s, struct slice *error)
 {
     if (s->no_auth && !server_is_loopback(s->address))
@@ -57,8 +66,8 @@ static enum err settings_check(const struct server_settings *s, struct slice *er
                       "loopback address: --listen 127.0.0.1:8080");
     if (s->account_id.length && !is_all_digits(s->account_id, 12))
         return refuse(error, ERR_INVALID, "--account-id must be 12 digits");
-    if (!s->region.length)
-        return refuse(error, ERR_INVALID, "--region must not be empty");
+    if (!is_region(s->region))
+        return refuse(error, ERR_INVALID, "--region must be letters, digits and hyphens");
     bool is_url = slice_starts_with(s->public_url, SLICE("http://")) ||
                   slice_starts_with(s->public_url, SLICE("https://"));
     if (s->public_url.length && !is_url)
@@ -106,58 +115,25 @@ static enum err open_auth(struct server *server, struct slice *error)
     return auth_open(&settings, &server->handling.auth);
 }
 
-/* Changes when what is found by changes: every parameter's rule, the code that
- * follows them, and the base that tells our absolute references from others. */
-static uint64_t rules_hash(struct slice base_url)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ INDEX_RULES;
-    for (uint16_t i = 0; i < fhir_param_count(); i++)
-        hash = (hash ^ fhir_param_at(i)->rule_hash) * UINT64_C(0x100000001b3);
-    for (size_t i = 0; i < base_url.length; i++)
-        hash = (hash ^ (uint8_t)base_url.bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-static enum err open_store(struct server *server, struct arena *arena, struct slice *error)
+static enum err open_control(struct server *server, struct arena *arena, struct slice *error)
 {
     const struct server_settings *s = &server->settings;
-    server->extract.base_url =
-        arena_printf(&server->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(s->public_url),
-                     SLICE_ARGS(server->folder.datastore_id));
-    if (!server->extract.base_url.bytes)
-        return ERR_NO_MEMORY;
-    struct slice dictionary = s->dictionary;
-    if (!dictionary.bytes)
-        dictionary = slice_of((const char *)server_dictionary_bytes, server_dictionary_length);
-    struct store_settings settings = {
-        .folder = server->folder.store_path,
-        .extract = rest_extract,
-        .extract_context = &server->extract,
-        .rules_hash = rules_hash(server->extract.base_url),
-        .dictionary = dictionary,
-        .cache_bytes = s->cache_bytes,
-    };
-    return store_open(&settings, arena, &server->handling.store, error);
-}
-
-static enum err open_rest(struct server *server)
-{
-    const struct server_settings *s = &server->settings;
-    struct rest_settings settings = {
-        .store = server->handling.store,
-        .behaviour = s->behaviour,
+    struct control_settings settings = {
+        .folder = server->folder.path,
+        .region = s->region,
+        .account_id = s->account_id.length ? s->account_id : SLICE("000000000000"),
         .public_url = s->public_url,
-        .datastore_id = server->folder.datastore_id,
-        .software_version = s->software_version,
+        .default_id = server->folder.datastore_id,
+        .opener = { .context = &server->settings, .open = opener_open, .close = opener_close },
+        .create_delay_seconds = s->create_delay_seconds,
     };
-    return rest_open(&settings, &server->handling.rest);
+    return control_open(&settings, arena, &server->handling.control, error);
 }
 
 static enum err open_http(struct server *server, struct arena *arena, struct slice *error)
 {
     const struct server_settings *s = &server->settings;
     size_t in_flight = s->bodies_in_flight_bytes ? s->bodies_in_flight_bytes : 512 * MEGABYTE;
-    server->handling.datastore_id = server->folder.datastore_id;
     server->handling.arena_bytes = 256 * MEGABYTE + 12 * s->behaviour.body_bytes;
     struct http_server_settings settings = {
         .address = s->address,
@@ -191,8 +167,7 @@ static enum err server_steps(struct server *server, struct arena *arena, struct 
     struct slice wanted_id = server->settings.datastore_id;
     TRY(folder_open(&server->folder, server->settings.data, wanted_id, &server->arena, error));
     TRY(open_auth(server, error));
-    TRY(open_store(server, arena, error));
-    TRY(open_rest(server));
+    TRY(open_control(server, arena, error));
     return open_http(server, arena, error);
 }
 
@@ -201,8 +176,7 @@ static enum err server_steps(struct server *server, struct arena *arena, struct 
 /* Frees whatever is there; the store reports what flushing lost. */
 static enum err server_free(struct server *server)
 {
-    rest_close(server->handling.rest);
-    enum err err = server->handling.store ? store_close(server->handling.store) : ERR_NONE;
+    enum err err = control_close(server->handling.control);
     auth_close(server->handling.auth);
     folder_close(&server->folder);
     arena_release(&server->arena);
@@ -229,8 +203,8 @@ enum err server_start(const struct server_settings *settings, struct arena *aren
         return ERR_NONE;
     }
     /* Texts of the steps may lie in the server's own arena. */
-    *error = arena_printf(arena, "%.*s",
-                          SLICE_ARGS(error->length ? *error : slice_cstr(err_text(err))));
+    *error =
+        arena_printf(arena, "%.*s", SLICE_ARGS(error->length ? *error : slice_cstr(err_text(err))));
     if (server->http)
         http_server_stop(server->http, 0);
     enum err ignored = server_free(server);

@@ -1,10 +1,11 @@
-/* server/server.h - the parts joined: store, rest, auth and http on one port.
+/* server/server.h - the parts joined: stores, rest, control, auth and http on one port.
  *
  * One process serves one data folder:
  *
  *     <data>/lock             locked while a server runs
  *     <data>/tarn.json        {"format":1,"defaultDatastore":"<id>"}
  *     <data>/root-key         the root key, unless the environment sets it
+ *     <data>/control.json     the list of data stores (src/control)
  *     <data>/datastores/<id>  a store each
  *
  * A request: its place is found (place.h) and its credentials are read from the
@@ -40,6 +41,7 @@ struct server_settings {
     size_t bodies_in_flight_bytes; /* over all clients; 0: default */
     size_t cache_bytes;            /* of the store; 0: default */
     unsigned threads;              /* that answer requests; 0: default */
+    uint32_t create_delay_seconds; /* how long a new data store says CREATING */
     struct slice dictionary;       /* for compressing bodies; bytes NULL: the built-in
                                     * one; of length 0 with bytes: none */
 };
