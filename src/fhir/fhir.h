@@ -238,6 +238,86 @@ MUST_USE enum err fhir_params_visit(const struct fhir_type *type, struct json re
 bool fhir_param_implies_system(const struct fhir_param *param, const struct fhir_type *resource,
                                struct slice system, struct slice code);
 
+/* ---- FHIRPath (N1, as R4 uses it) ---- */
+
+/* A compiled expression: const, shared by any threads. */
+struct fhirpath;
+
+struct fhirpath_error {
+    size_t offset;     /* in the expression, in bytes */
+    struct slice text; /* what is wrong; static or in the arena of the call */
+};
+
+enum fhirpath_kind {
+    FHIRPATH_ELEMENT, /* of a resource: item (and sibling) */
+    FHIRPATH_BOOLEAN,
+    FHIRPATH_STRING,
+    FHIRPATH_INTEGER,
+    FHIRPATH_DECIMAL,
+    FHIRPATH_DATE,
+    FHIRPATH_DATE_TIME,
+    FHIRPATH_TIME,
+    FHIRPATH_QUANTITY,
+    FHIRPATH_TYPE_NAME, /* what type() gives: "FHIR.Patient" */
+};
+
+struct fhirpath_value {
+    enum fhirpath_kind kind;
+    struct fhir_item item; /* FHIRPATH_ELEMENT; the value of a primitive may be absent */
+    struct json sibling;   /* its id and extensions, when it is a primitive */
+    bool boolean;          /* FHIRPATH_BOOLEAN */
+    struct slice text;     /* all but elements: as toString() writes it */
+};
+
+struct fhirpath_result {
+    const struct fhirpath_value *values; /* in the arena */
+    size_t count;
+};
+
+/* What the engine cannot know by itself. Functions may be NULL: what they would
+ * tell is then unknown. */
+struct fhirpath_host {
+    void *context;
+    int64_t now_us;         /* for now(), today(), timeOfDay() */
+    uint64_t steps;         /* budget; 0: FHIRPATH_STEPS */
+    struct json resource;   /* %resource; absent: the root's own */
+    struct json root;       /* %rootResource, where contained resources are sought;
+                             * absent: as %resource */
+    bool is_strict;         /* unknown elements are errors, and so is the order of
+                             * what has none (children()) */
+    bool as_filters;        /* `as` of several items keeps those of the type: R4's own
+                             * invariants rely on it; else it is an error */
+    /* The resource that a reference, not found in the root, means. */
+    bool (*resolve)(void *context, struct slice reference, struct fhir_item *ret_item);
+    /* Does the code, Coding or CodeableConcept belong to the value set? -1: unknown. */
+    int (*member_of)(void *context, struct fhir_item item, struct slice value_set);
+    /* Is it valid against the profile? -1: unknown. Base types are known anyway. */
+    int (*conforms_to)(void *context, struct fhir_item item, struct slice profile);
+    void (*trace)(void *context, struct slice name, const struct fhirpath_result *values);
+    /* %name beyond the standard ones; false: undefined. */
+    bool (*variable)(void *context, struct slice name, struct fhir_item *ret_item);
+};
+enum { FHIRPATH_STEPS = 2000000, FHIRPATH_LENGTH_MAX = 100000 };
+
+/* The result lives in the arena and borrows the text. ERR_SYNTAX with *error
+ * set (which may be NULL); ERR_LIMIT when it is too long or too deep. */
+MUST_USE enum err fhirpath_compile(struct slice text, struct arena *arena,
+                                   const struct fhirpath **ret_path, struct fhirpath_error *error);
+
+/* Evaluate on an element or resource; a root without a type is read as plain
+ * JSON. ERR_INVALID with *error set for what the specification makes an error;
+ * ERR_LIMIT past the budget, ERR_NO_MEMORY. Bounded in depth, in steps and by
+ * the arena, which also holds all that the result points to. */
+MUST_USE enum err fhirpath_evaluate(const struct fhirpath *path, struct fhir_item root,
+                                    const struct fhirpath_host *host, struct arena *arena,
+                                    struct fhirpath_result *ret_result,
+                                    struct fhirpath_error *error);
+
+/* The same for a condition: empty is false; one item that is no boolean is true. */
+MUST_USE enum err fhirpath_holds(const struct fhirpath *path, struct fhir_item root,
+                                 const struct fhirpath_host *host, struct arena *arena,
+                                 bool *ret_holds, struct fhirpath_error *error);
+
 /* ---- compartments ---- */
 
 enum fhir_compartment {
