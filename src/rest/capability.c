@@ -4,9 +4,9 @@
 #include "os/clock.h"
 #include "rest/reply.h"
 
-static const char *const INSTANCE_INTERACTIONS[] = { "read",   "vread",      "update",
-                                                     "patch",  "delete",     "history-instance",
-                                                     "create", "search-type" };
+static const char *const INSTANCE_INTERACTIONS[] = { "read",         "vread",  "update",
+                                                     "patch",        "delete", "history-instance",
+                                                     "history-type", "create", "search-type" };
 
 static const char *param_type_name(uint8_t type)
 {
@@ -104,7 +104,7 @@ static void tail_render(struct buf *out, const struct rest *rest)
         is_begun = true;
     }
     buf_append_cstr(out, "],\"interaction\":[{\"code\":\"transaction\"},"
-                         "{\"code\":\"batch\"}]}]}");
+                         "{\"code\":\"batch\"},{\"code\":\"history-system\"}]}]}");
 }
 
 static enum err keep(struct rest *rest, struct buf *text, struct slice *ret_kept)

@@ -1,6 +1,6 @@
-/* The versions of one resource, newest first, deletions among them, also of a
- * resource that is deleted now. Pages are cut at a document number and read at
- * the first page's instant, so they never shift. */
+/* Versions newest first, deletions among them: of one resource (also one that is
+ * deleted now), of a type, of the whole store. Pages are cut at a document number
+ * and read at the first page's instant, so they never shift. */
 #include "base/codec.h"
 #include "base/date.h"
 #include "rest/draft.h"
@@ -11,98 +11,114 @@
 struct history {
     struct request *r;
     struct store_reader *reader;
-    struct store_version *versions;
+    uint64_t *docs;
     size_t count, next;
-    uint64_t total; /* of all versions; 0: not stated */
-    bool has_more;
+    uint64_t total;     /* of all versions; 0: not stated */
+    uint64_t next_page; /* its versions lie below this document; 0: none */
     bool is_headed, is_begun;
     uint32_t page_count; /* _count as applied */
     bool is_count_stated;
     int64_t since;
-    struct slice since_text;
+    struct date_range at; /* low == INT64_MIN: no _at */
+    struct slice filters; /* "_since=...&_at=...", encoded, for links */
     struct arena scratch;
 };
 
 /* ---- one entry ---- */
 
-/* How this version came about. A version of 1 that came by POST says so in its
- * appendix; the version before says whether this one revived a deleted id. */
-static void entry_request(struct history *h, const struct store_version *v, bool is_post,
-                          struct buf *out)
+/* The first version ever, or the one before was a deletion. */
+static enum err is_created(struct history *h, const struct store_version *v, bool *ret)
 {
-    const struct route *route = &h->r->route;
+    struct store_version *older;
+    size_t count = 0;
+    *ret = v->is_first;
+    if (v->is_first || v->is_deleted)
+        return ERR_NONE;
+    TRY(store_history(h->reader, v->type, v->id, v->doc, INT64_MIN, 1, &h->scratch, &older,
+                      &count));
+    *ret = count && older->is_deleted;
+    return ERR_NONE;
+}
+
+/* How this version came about. A first version that came by POST says so in its
+ * appendix. */
+static void entry_request(const struct store_version *v, struct buf *out)
+{
+    bool is_post = v->is_first && slice_starts_with(v->appendix, SLICE(DRAFT_POST_MARK));
     const char *method = v->is_deleted ? "DELETE" : is_post ? "POST" : "PUT";
-    buf_printf(out, "\"request\":{\"method\":\"%s\",\"url\":\"%.*s", method,
-               SLICE_ARGS(route->type->name));
+    buf_printf(out, "\"request\":{\"method\":\"%s\",\"url\":\"%.*s", method, SLICE_ARGS(v->type));
     if (!is_post)
-        buf_printf(out, "/%.*s", SLICE_ARGS(route->id));
+        buf_printf(out, "/%.*s", SLICE_ARGS(v->id));
     buf_append_cstr(out, "\"}");
 }
 
-static enum err entry_resource(struct history *h, const struct store_version *v, bool *ret_is_post,
-                               struct buf *out)
+static enum err entry_render(struct history *h, const struct store_version *v, struct buf *out)
 {
-    struct store_version whole;
-    struct arena_mark mark = arena_mark(&h->scratch);
-    enum err err = store_doc(h->reader, v->doc, &h->scratch, &whole);
-    if (!err) {
-        *ret_is_post = v->is_first && slice_starts_with(whole.appendix, SLICE(DRAFT_POST_MARK));
+    char when[INSTANT_TEXT_BYTES];
+    bool created;
+    instant_render(v->instant, h->r->rest->settings.behaviour.instant_digits, when);
+    TRY(is_created(h, v, &created));
+    buf_append_cstr(out, h->is_begun ? "," : ",\"entry\":[");
+    h->is_begun = true;
+    buf_printf(out, "{\"fullUrl\":\"%.*s/%.*s/%.*s\",", SLICE_ARGS(h->r->base_url),
+               SLICE_ARGS(v->type), SLICE_ARGS(v->id));
+    if (!v->is_deleted) {
         buf_append_cstr(out, "\"resource\":");
-        err = reply_resource(h->r->rest, whole.body, whole.splice, v->version, v->instant, out);
+        TRY(reply_resource(h->r->rest, v->body, v->splice, v->version, v->instant, out));
         buf_append_byte(out, ',');
     }
+    entry_request(v, out);
+    buf_printf(out,
+               ",\"response\":{\"status\":\"%s\",\"location\":\"%.*s/%.*s/_history/%llu\","
+               "\"etag\":\"W/\\\"%llu\\\"\",\"lastModified\":\"%s\"}}",
+               v->is_deleted ? "204"
+               : created     ? "201"
+                             : "200",
+               SLICE_ARGS(v->type), SLICE_ARGS(v->id), (unsigned long long)v->version,
+               (unsigned long long)v->version, when);
+    return buf_status(out);
+}
+
+static enum err entry_append(struct history *h, uint64_t doc, struct buf *out)
+{
+    struct store_version v;
+    struct arena_mark mark = arena_mark(&h->scratch);
+    enum err err = store_doc(h->reader, doc, &h->scratch, &v);
+    if (!err)
+        err = entry_render(h, &v, out);
     arena_rewind(&h->scratch, mark);
     return err;
 }
 
-/* `older` is the version before this one, NULL when it lies on the next page:
- * then only the first version ever is known to be a creation. */
-static enum err entry_append(struct history *h, const struct store_version *v,
-                             const struct store_version *older, struct buf *out)
-{
-    char when[INSTANT_TEXT_BYTES];
-    instant_render(v->instant, h->r->rest->settings.behaviour.instant_digits, when);
-    bool is_created = v->is_first || (older && older->is_deleted);
-    const char *status = v->is_deleted ? "204" : is_created ? "201" : "200";
-    bool is_post = false;
-    buf_append_cstr(out, h->is_begun ? "," : ",\"entry\":[");
-    h->is_begun = true;
-    buf_printf(out, "{\"fullUrl\":\"%.*s/%.*s/%.*s\",", SLICE_ARGS(h->r->base_url),
-               SLICE_ARGS(h->r->route.type->name), SLICE_ARGS(h->r->route.id));
-    if (!v->is_deleted)
-        TRY(entry_resource(h, v, &is_post, out));
-    entry_request(h, v, is_post, out);
-    buf_printf(out,
-               ",\"response\":{\"status\":\"%s\",\"location\":\"%.*s/%.*s/_history/%llu\","
-               "\"etag\":\"W/\\\"%llu\\\"\",\"lastModified\":\"%s\"}}",
-               status, SLICE_ARGS(h->r->route.type->name), SLICE_ARGS(h->r->route.id),
-               (unsigned long long)v->version, (unsigned long long)v->version, when);
-    return buf_status(out);
-}
-
 /* ---- the page ---- */
+
+static struct slice path_of(const struct request *r)
+{
+    if (!r->route.type)
+        return SLICE("_history");
+    if (!r->route.id.length)
+        return arena_printf(r->arena, "%.*s/_history", SLICE_ARGS(r->route.type->name));
+    return arena_printf(r->arena, "%.*s/%.*s/_history", SLICE_ARGS(r->route.type->name),
+                        SLICE_ARGS(r->route.id));
+}
 
 static enum err head_append(struct history *h, struct buf *out)
 {
     struct request *r = h->r;
-    struct slice query = SLICE_NONE;
-    struct slice path = arena_printf(r->arena, "%.*s/%.*s/_history",
-                                     SLICE_ARGS(r->route.type->name), SLICE_ARGS(r->route.id));
+    struct slice query = h->filters, path = path_of(r);
     if (h->is_count_stated)
-        query = arena_printf(r->arena, "_count=%u", h->page_count);
-    if (h->since_text.length)
-        query = arena_printf(r->arena, "%.*s%s_since=%.*s", SLICE_ARGS(query),
-                             query.length ? "&" : "", SLICE_ARGS(h->since_text));
+        query = arena_printf(r->arena, "_count=%u%s%.*s", h->page_count,
+                             h->filters.length ? "&" : "", SLICE_ARGS(h->filters));
     buf_append_cstr(out, "{\"resourceType\":\"Bundle\",\"type\":\"history\"");
     if (h->total)
         buf_printf(out, ",\"total\":%llu", (unsigned long long)h->total);
     buf_append_cstr(out, ",\"link\":[");
     const struct slice *page = request_parameter(r, "page");
     link_append(out, "self", r->base_url, path, query, page ? *page : SLICE_NONE);
-    if (h->has_more && h->count)
-        TRY(link_next_append(out, r->base_url, path, query,
-                             search_page_token(r->arena, store_reader_time(h->reader),
-                                               h->versions[h->count - 1].doc)));
+    if (h->next_page)
+        TRY(link_next_append(
+            out, r->base_url, path, query,
+            search_page_token(r->arena, store_reader_time(h->reader), h->next_page)));
     buf_append_byte(out, ']');
     return buf_status(out);
 }
@@ -113,11 +129,8 @@ static enum err history_fill(void *context, struct buf *out, bool *ret_done)
     if (!h->is_headed)
         TRY(head_append(h, out));
     h->is_headed = true;
-    for (; h->next < h->count && out->length < PAGE_PIECE_BYTES; h->next++) {
-        bool is_last = h->next + 1 == h->count && !h->has_more;
-        const struct store_version *older = &h->versions[h->next + 1];
-        TRY(entry_append(h, &h->versions[h->next], is_last ? NULL : older, out));
-    }
+    for (; h->next < h->count && out->length < PAGE_PIECE_BYTES; h->next++)
+        TRY(entry_append(h, h->docs[h->next], out));
     *ret_done = h->next == h->count;
     if (*ret_done)
         buf_append_cstr(out, h->is_begun ? "]}" : "}");
@@ -133,28 +146,38 @@ static void history_end(void *context)
 
 /* ---- the request ---- */
 
+/* A date parameter's range, and itself for links. */
+static enum err filter_parse(struct history *h, const char *name, struct date_range *ret)
+{
+    struct request *r = h->r;
+    const struct slice *value = request_parameter(r, name);
+    if (!value)
+        return ERR_NONE;
+    if (!date_parse(*value, ret))
+        return issues_fail(&r->issues, ERR_INVALID, "value", "%s=%.*s is no date or instant", name,
+                           SLICE_ARGS(slice_head(*value, 100)));
+    struct buf text;
+    buf_init(&text, 1000);
+    buf_printf(&text, "%.*s%s%s=", SLICE_ARGS(h->filters), h->filters.length ? "&" : "", name);
+    percent_encode(&text, *value, false);
+    char *copy = buf_status(&text) ? NULL : arena_copy(r->arena, buf_slice(&text));
+    h->filters = slice_of(copy, copy ? text.length : 0);
+    buf_release(&text);
+    return copy ? ERR_NONE : ERR_NO_MEMORY;
+}
+
 static enum err history_parse(struct history *h, uint64_t *ret_before)
 {
-    static const char *const KNOWN[] = { "_count", "_since", "page", NULL };
+    static const char *const KNOWN[] = { "_count", "_since", "_at", "page", NULL };
     struct request *r = h->r;
+    struct date_range since = { .low = INT64_MIN };
+    h->at.low = INT64_MIN;
     TRY(request_only(r, KNOWN));
     TRY(request_count(r, &h->page_count));
     h->is_count_stated = request_parameter(r, "_count") != NULL;
-    h->since = INT64_MIN;
-    const struct slice *since = request_parameter(r, "_since");
-    struct date_range range;
-    if (since && !date_parse(*since, &range))
-        return issues_fail(&r->issues, ERR_INVALID, "value", "_since=%.*s is no instant",
-                           SLICE_ARGS(slice_head(*since, 100)));
-    if (since) {
-        struct buf text;
-        buf_init(&text, 400);
-        percent_encode(&text, *since, false);
-        char *copy = buf_status(&text) ? NULL : arena_copy(r->arena, buf_slice(&text));
-        h->since_text = slice_of(copy, copy ? text.length : 0);
-        buf_release(&text);
-        h->since = range.low;
-    }
+    TRY(filter_parse(h, "_since", &since));
+    TRY(filter_parse(h, "_at", &h->at));
+    h->since = since.low;
     const struct slice *page = request_parameter(r, "page");
     *ret_before = 0;
     if (page && search_page_parse(*page, &r->time, ret_before))
@@ -162,9 +185,32 @@ static enum err history_parse(struct history *h, uint64_t *ret_before)
     return ERR_NONE;
 }
 
-/* One version more than the page holds tells whether there is another page, and
- * whether the page's oldest version revived a deleted id. */
-static enum err history_gather(struct history *h, uint64_t before)
+/* The page of one resource: one version more than it holds tells whether there is
+ * another. With _at the last one needed is the newest from before its range: it
+ * was current when the range began, unless it is a deletion. */
+static enum err versions_gather(struct history *h, const struct store_changes *q)
+{
+    struct request *r = h->r;
+    struct store_version *versions;
+    size_t count = 0;
+    TRY(store_history(h->reader, r->route.type->name, r->route.id, q->before_doc, h->since,
+                      q->limit + 1, r->arena, &versions, &count));
+    for (size_t i = 0; h->at.low != INT64_MIN && i < count; i++) {
+        if (versions[i].doc <= q->alive_at)
+            count = versions[i].is_deleted ? i : i + 1;
+    }
+    h->count = MIN(count, q->limit);
+    h->docs = arena_array(r->arena, h->count, sizeof *h->docs);
+    if (!h->docs)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < h->count; i++)
+        h->docs[i] = versions[i].doc;
+    if (count > h->count)
+        h->next_page = h->docs[h->count - 1];
+    return ERR_NONE;
+}
+
+static enum err instance_check(struct history *h)
 {
     struct request *r = h->r;
     struct store_version head = { 0 };
@@ -173,14 +219,30 @@ static enum err history_gather(struct history *h, uint64_t before)
     if (!is_found)
         return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "%.*s/%.*s never existed",
                            SLICE_ARGS(r->route.type->name), SLICE_ARGS(r->route.id));
-    h->total = h->since == INT64_MIN ? head.version : 0;
+    h->total = h->filters.length ? 0 : head.version;
+    return ERR_NONE;
+}
+
+/* The range of documents that the parameters leave. */
+static enum err history_gather(struct history *h, uint64_t before)
+{
+    struct request *r = h->r;
+    struct store_changes q = { .before_doc = before, .limit = h->page_count };
+    if (r->route.id.length)
+        TRY(instance_check(h));
+    TRY(store_doc_before(h->reader, h->since, &q.after_doc));
+    if (h->at.low != INT64_MIN) {
+        uint64_t last;
+        TRY(store_doc_before(h->reader, h->at.high, &last));
+        q.before_doc = before ? MIN(before, last + 1) : last + 1;
+        TRY(store_doc_before(h->reader, h->at.low + 1, &q.alive_at));
+    }
     if (h->page_count == 0)
         return ERR_NONE;
-    TRY(store_history(h->reader, r->route.type->name, r->route.id, before, h->since,
-                      (size_t)h->page_count + 1, r->arena, &h->versions, &h->count));
-    h->has_more = h->count > h->page_count;
-    h->count = MIN(h->count, h->page_count);
-    return ERR_NONE;
+    if (r->route.id.length)
+        return versions_gather(h, &q);
+    q.type = r->route.type ? r->route.type->name : SLICE_NONE;
+    return store_changes(h->reader, &q, r->arena, &h->docs, &h->count, &h->next_page);
 }
 
 enum err rest_history(struct request *r)

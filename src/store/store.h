@@ -143,6 +143,26 @@ MUST_USE enum err store_history(struct store_reader *reader, struct slice type, 
                                 uint64_t before_doc, int64_t since, size_t limit,
                                 struct arena *arena, struct store_version **ret_versions,
                                 size_t *ret_count);
+/* The last document committed before the instant, at most the reader's; 0: none. */
+MUST_USE enum err store_doc_before(struct store_reader *reader, int64_t instant,
+                                   uint64_t *ret_doc);
+
+/* Documents of all entities, newest first, deletions among them. */
+struct store_changes {
+    struct slice type;   /* empty: all types */
+    uint64_t before_doc; /* 0: from the newest */
+    uint64_t after_doc;  /* down to the one above this */
+    uint64_t alive_at;   /* documents up to this only if they were alive then; 0: all */
+    size_t limit;
+};
+/* Up to `limit`, from a walk over at most STORE_CHANGES_WALK documents, so that
+ * a rare type costs no more than a frequent one: then the list is short, or
+ * empty, and *ret_next is what to pass as before_doc to go on; 0 at the end. */
+enum { STORE_CHANGES_WALK = 200 * 1000 };
+MUST_USE enum err store_changes(struct store_reader *reader, const struct store_changes *query,
+                                struct arena *arena, uint64_t **ret_docs, size_t *ret_count,
+                                uint64_t *ret_next);
+
 /* One document by number, body included. ERR_NOT_FOUND if erased. */
 MUST_USE enum err store_doc(struct store_reader *reader, uint64_t doc, struct arena *arena,
                             struct store_version *ret);

@@ -134,7 +134,7 @@ static void bad_parameters_are_refused_by_name(void **state)
     put_version(w, "one");
     expect_status(get(w, "Patient/p1/_history?_count=x"), 400);
     expect_status(get(w, "Patient/p1/_history?page=zzzz"), 400);
-    struct answer a = expect_status(get(w, "Patient/p1/_history?_at=2020"), 400);
+    struct answer a = expect_status(get(w, "Patient/p1/_history?_at=soon"), 400);
     assert_contains(text_at(w, &a, "issue.0.diagnostics"), "_at");
 }
 
@@ -145,6 +145,101 @@ static void a_count_of_zero_gives_the_total_alone(void **state)
     struct answer a = expect_status(get(w, "Patient/p1/_history?_count=0"), 200);
     assert_int_equal(count_at(&a, "entry"), 0);
     assert_at(w, &a, "total", "5");
+}
+
+/* ---- types and the whole store ---- */
+
+static void the_whole_history_has_all_types_newest_first(void **state)
+{
+    struct world *w = *state;
+    live_a_life(w);
+    expect_status(post(w, "Organization", "{\"resourceType\":\"Organization\"}"), 201);
+    struct answer a = expect_status(get(w, "_history"), 200);
+    assert_int_equal(count_at(&a, "entry"), 6);
+    assert_at(w, &a, "entry.0.resource.resourceType", "Organization");
+    assert_at(w, &a, "entry.0.request.method", "POST");
+    assert_at(w, &a, "entry.0.request.url", "Organization");
+    assert_at(w, &a, "entry.1.resource.name.0.family", "five");
+    assert_at(w, &a, "entry.1.response.status", "201");
+    assert_at(w, &a, "entry.2.request.method", "DELETE");
+    assert_at(w, &a, "entry.2.request.url", "Patient/p1");
+    assert_false(json_exists(answer_find(&a, "entry.2.resource")));
+    assert_at(w, &a, "entry.3.response.status", "200");
+    assert_at(w, &a, "entry.5.response.location", "Patient/p1/_history/1");
+    a = expect_status(get(w, "Patient/_history"), 200);
+    assert_int_equal(count_at(&a, "entry"), 5);
+    a = expect_status(get(w, "Observation/_history"), 200);
+    assert_int_equal(count_at(&a, "entry"), 0);
+}
+
+static void pages_of_a_types_history_stay_stable_while_others_are_written(void **state)
+{
+    struct world *w = *state;
+    live_a_life(w);
+    expect_status(post(w, "Organization", "{\"resourceType\":\"Organization\"}"), 201);
+    const char *target = "Patient/_history?_count=2";
+    const char *const FAMILIES[] = { "five", "three", "two", "one" };
+    size_t pages = 0, seen = 0, entries = 0;
+    for (; target; pages++) {
+        struct answer a = expect_status(get(w, target), 200);
+        size_t count = count_at(&a, "entry");
+        entries += count;
+        for (size_t i = 0; i < count; i++) {
+            char path[64];
+            snprintf(path, sizeof path, "entry.%zu.resource.name.0.family", i);
+            if (text_at(w, &a, path)[0])
+                assert_at(w, &a, path, FAMILIES[seen++]);
+        }
+        target = link_of(w, &a, "next");
+        put_version(w, "later");
+        expect_status(post(w, "Organization", "{\"resourceType\":\"Organization\"}"), 201);
+    }
+    assert_int_equal(pages, 3);
+    assert_int_equal(entries, 5);
+    assert_int_equal(seen, 4);
+}
+
+static const char *updated_at(struct world *w)
+{
+    struct answer a = expect_status(get(w, "Patient/p1"), 200);
+    return text_at(w, &a, "meta.lastUpdated");
+}
+
+static void at_gives_what_was_current_then(void **state)
+{
+    struct world *w = *state;
+    put_version(w, "one");
+    put_version(w, "two");
+    const char *two = updated_at(w);
+    put_version(w, "three");
+    const char *three = updated_at(w);
+    static const char *const SCOPES[] = { "Patient/p1/", "Patient/", "" };
+    for (size_t i = 0; i < ARRAY_COUNT(SCOPES); i++) {
+        struct answer a = expect_status(
+            get(w, arena_printf(&w->arena, "%s_history?_at=%s", SCOPES[i], two).bytes), 200);
+        assert_int_equal(count_at(&a, "entry"), 1);
+        assert_at(w, &a, "entry.0.resource.name.0.family", "two");
+        a = expect_status(
+            get(w, arena_printf(&w->arena, "%s_history?_at=2999&_count=2", SCOPES[i]).bytes), 200);
+        assert_int_equal(count_at(&a, "entry"), 1);
+        assert_at(w, &a, "entry.0.resource.name.0.family", "three");
+        assert_null(link_of(w, &a, "next"));
+        a = expect_status(get(w, arena_printf(&w->arena, "%s_history?_at=1999", SCOPES[i]).bytes),
+                          200);
+        assert_int_equal(count_at(&a, "entry"), 0);
+        a = expect_status(
+            get(w, arena_printf(&w->arena, "%s_history?_since=%s", SCOPES[i], three).bytes), 200);
+        assert_int_equal(count_at(&a, "entry"), 1);
+    }
+    expect_status(ask(w, "DELETE", "Patient/p1", NULL, NULL), 204);
+    for (size_t i = 0; i < ARRAY_COUNT(SCOPES); i++) {
+        struct answer a = expect_status(
+            get(w, arena_printf(&w->arena, "%s_history?_at=2999", SCOPES[i]).bytes), 200);
+        assert_int_equal(count_at(&a, "entry"), 0);
+        a = expect_status(
+            get(w, arena_printf(&w->arena, "%s_history?_at=%.4s", SCOPES[i], three).bytes), 200);
+        assert_int_equal(count_at(&a, "entry"), 4); /* all lie in this year */
+    }
 }
 
 int main(void)
@@ -159,6 +254,9 @@ int main(void)
         WORLD_TEST(since_keeps_what_is_at_or_after_the_instant),
         WORLD_TEST(bad_parameters_are_refused_by_name),
         WORLD_TEST(a_count_of_zero_gives_the_total_alone),
+        WORLD_TEST(the_whole_history_has_all_types_newest_first),
+        WORLD_TEST(pages_of_a_types_history_stay_stable_while_others_are_written),
+        WORLD_TEST(at_gives_what_was_current_then),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
