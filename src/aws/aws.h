@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aws/policy.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
