@@ -1,16 +1,6 @@
 /* Dates: every value is a range of instants, open ends reach to the limits. */
 #include "index/extract.h"
 
-static enum err add_range(struct extractor *x, struct date_range range)
-{
-    if (range.low >= range.high)
-        return ERR_NONE; /* a period that ends before it starts holds no instant */
-    uint8_t *at = extractor_room(x);
-    if (!at)
-        return ERR_NO_MEMORY;
-    return extractor_add(x, x->field, value_date(at, range));
-}
-
 static bool date_of(struct json value, struct arena *arena, struct date_range *ret_range)
 {
     struct slice text = extract_text(value, arena);
@@ -50,17 +40,26 @@ static bool timing_of(struct json timing, struct arena *arena, struct date_range
     return limits.low < limits.high;
 }
 
+bool extract_date_range(struct extractor *x, struct fhir_item item, struct date_range *ret)
+{
+    bool has_date = false;
+    if (item.type->kind == FHIR_PRIMITIVE)
+        has_date = date_of(item.value, x->arena, ret);
+    else if (item.type->id == FHIR_TYPE_PERIOD)
+        has_date = period_of(item.value, x->arena, ret);
+    else if (item.type->id == FHIR_TYPE_TIMING)
+        has_date = timing_of(item.value, x->arena, ret);
+    /* A period that ends before it starts holds no instant. */
+    return has_date && ret->low < ret->high;
+}
+
 enum err extract_date(struct extractor *x, struct fhir_item item)
 {
     struct date_range range;
-    bool has_date;
-    if (item.type->kind == FHIR_PRIMITIVE)
-        has_date = date_of(item.value, x->arena, &range);
-    else if (item.type->id == FHIR_TYPE_PERIOD)
-        has_date = period_of(item.value, x->arena, &range);
-    else if (item.type->id == FHIR_TYPE_TIMING)
-        has_date = timing_of(item.value, x->arena, &range);
-    else
-        has_date = false;
-    return has_date ? add_range(x, range) : ERR_NONE;
+    if (!extract_date_range(x, item, &range))
+        return ERR_NONE;
+    uint8_t *at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    return extractor_add(x, x->field, value_date(at, range));
 }

@@ -91,6 +91,12 @@ struct slice index_encode_instant(struct arena *a, char kind, int64_t instant)
     return kind ? keep(a, value, 1 + sizeof instant) : keep(a, value + 1, sizeof instant);
 }
 
+struct slice index_encode_side(struct arena *a, struct slice text)
+{
+    uint8_t value[INDEX_SIDE_BYTES_MAX];
+    return keep(a, value, value_side(value, text));
+}
+
 struct slice index_encode_compartment(struct arena *a, struct slice owner_type,
                                       struct slice owner_id, struct slice type)
 {

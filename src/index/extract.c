@@ -74,8 +74,7 @@ static bool item_has_value(struct json value)
 
 bool index_param_has_terms(const struct fhir_param *param)
 {
-    return param->path && param->type != FHIR_PARAM_COMPOSITE && !slice_is(param->code, "_id") &&
-           !slice_is(param->code, "_lastUpdated");
+    return param->path && !slice_is(param->code, "_id") && !slice_is(param->code, "_lastUpdated");
 }
 
 static enum err add_present(struct extractor *x)
@@ -99,7 +98,8 @@ static enum err visit(void *context, const struct fhir_param *param, struct fhir
         return ERR_NONE;
     x->param = param;
     x->field = index_field(x->type, param->id);
-    TRY(add_present(x));
+    if (param->type != FHIR_PARAM_COMPOSITE) /* R4 has no :missing for them */
+        TRY(add_present(x));
     switch ((enum fhir_param_type)param->type) {
     case FHIR_PARAM_TOKEN:
         return extract_token(x, item);
@@ -112,10 +112,13 @@ static enum err visit(void *context, const struct fhir_param *param, struct fhir
     case FHIR_PARAM_DATE:
         return extract_date(x, item);
     case FHIR_PARAM_NUMBER:
+        return extract_number(x, item);
     case FHIR_PARAM_QUANTITY:
-    case FHIR_PARAM_SPECIAL:
+        return extract_quantity(x, item);
     case FHIR_PARAM_COMPOSITE:
-        break; /* presence alone, for now */
+        return extract_composite(x, item);
+    case FHIR_PARAM_SPECIAL:
+        break; /* presence alone */
     }
     return ERR_NONE;
 }

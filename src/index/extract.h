@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/numeral.h"
 #include "fhir/fhir.h"
 #include "index/index.h"
 #include "index/values.h"
@@ -46,6 +47,24 @@ MUST_USE enum err extract_string(struct extractor *x, struct fhir_item item);
 MUST_USE enum err extract_reference(struct extractor *x, struct fhir_item item);
 MUST_USE enum err extract_uri(struct extractor *x, struct fhir_item item);
 MUST_USE enum err extract_date(struct extractor *x, struct fhir_item item);
+MUST_USE enum err extract_number(struct extractor *x, struct fhir_item item);
+MUST_USE enum err extract_quantity(struct extractor *x, struct fhir_item item);
+MUST_USE enum err extract_composite(struct extractor *x, struct fhir_item item);
+
+/* The instants that a date element stands for; false when it has none. */
+bool extract_date_range(struct extractor *x, struct fhir_item item, struct date_range *ret);
+
+/* A number or quantity as what orders it and what tells its unit. */
+struct measure {
+    uint8_t low[NUMERAL_BYTES], high[NUMERAL_BYTES];
+    bool is_wide; /* low and high differ */
+    struct slice code, system, unit; /* of a quantity; may be empty */
+};
+/* Its kind and number, or both ends: `kind` is TERM_NUMBER or TERM_QUANTITY,
+ * whose capital letter says that there are two. Returns the length. */
+size_t value_number(uint8_t *at, enum term_kind kind, const struct measure *m);
+/* False when the element has no value. */
+bool extract_measure(struct extractor *x, struct fhir_item item, struct measure *ret);
 
 /* A uri or canonical in all forms it is found by. */
 MUST_USE enum err extract_uri_text(struct extractor *x, struct slice uri, bool is_canonical);

@@ -20,6 +20,11 @@
  *   'c', 's' of a reference          its logical identifier (for :identifier)
  *   'd' low(8) high(8)               date: microseconds, sign-flipped big-endian
  *   'D' low(8) high(8)               the same of more than INDEX_NARROW_DATE_US
+ *   'n' number(10)                   number, see base/numeral.h
+ *   'N' low(10) high(10)             Range, or a number known by a limit only
+ *   'q' number(10) code 0 system 0 unit          quantity
+ *   'Q' low(10) high(10) code 0 system 0 unit    Range, or a quantity with comparator
+ *   'x' ...                          composite, see index/README.md
  * A code holding a NUL byte is not indexed (FHIR forbids it).
  */
 #ifndef INDEX_INDEX_H
@@ -44,11 +49,16 @@ enum term_kind {
     TERM_REFERENCE_OUTSIDE = 'l',
     TERM_DATE = 'd',
     TERM_DATE_WIDE = 'D',
+    TERM_NUMBER = 'n',
+    TERM_NUMBER_WIDE = 'N',
+    TERM_QUANTITY = 'q',
+    TERM_QUANTITY_WIDE = 'Q',
+    TERM_COMPOSITE = 'x',
 };
 
 /* Raise it when extraction or a value's bytes change: a store then derives its
  * index again at its next start. */
-enum { INDEX_RULES = 2 };
+enum { INDEX_RULES = 3 };
 
 /* Reserved parameters (above every generated id). */
 enum {
@@ -86,8 +96,7 @@ MUST_USE enum err index_extract(struct json resource, const struct fhir_type *ty
 bool index_reference_is_local(struct fhir_reference reference, struct slice base_url);
 
 /* Does index_extract() make terms of the parameter, a presence term at least?
- * Not for composites (R4 has no :missing for them), for what has no expression,
- * nor for _id and _lastUpdated, which the store answers itself. */
+ * Not for what has no expression, nor for _id and _lastUpdated, which the store answers itself. */
 bool index_param_has_terms(const struct fhir_param *param);
 
 /* Dates are kept by their low end. Most are a day long or less: whatever of those
@@ -101,6 +110,7 @@ enum {
     INDEX_STARTS_WITH_BYTES_MAX = 480,
     INDEX_CONTAINS_BYTES_MAX = 240,
     INDEX_TEXT_BYTES_MAX = 1 << 30, /* of one folded text */
+    INDEX_SIDE_BYTES_MAX = 160, /* of a part of a quantity or composite */
 };
 
 /* Encoders shared with search/. Each cuts the value from the arena; .bytes ==
@@ -122,6 +132,9 @@ struct slice index_encode_reference_id_prefix(struct arena *a, struct slice id);
 struct slice index_encode_date(struct arena *a, struct date_range range);
 /* One end of a date: 8 bytes; behind a kind byte unless that is 0. */
 struct slice index_encode_instant(struct arena *a, char kind, int64_t instant);
+/* A code, system, unit, id or text inside of a quantity or composite: cut to
+ * INDEX_SIDE_BYTES_MAX with a hash at its end. */
+struct slice index_encode_side(struct arena *a, struct slice text);
 /* An empty type makes the prefix of all members of the owner's compartment. */
 struct slice index_encode_compartment(struct arena *a, struct slice owner_type,
                                       struct slice owner_id, struct slice type);

@@ -107,6 +107,11 @@ size_t value_date(uint8_t *at, struct date_range range)
     return 1 + 2 * DATE_BYTES;
 }
 
+size_t value_side(uint8_t *at, struct slice text)
+{
+    return (size_t)(put_cut(at, text, INDEX_SIDE_BYTES_MAX) - at);
+}
+
 size_t value_compartment(uint8_t *at, struct slice owner_type, struct slice owner_id,
                          struct slice type)
 {

@@ -34,6 +34,8 @@ size_t value_uri(uint8_t *at, char kind, struct slice uri);
 size_t value_reference(uint8_t *at, struct slice type, struct slice id);
 size_t value_reference_prefix(uint8_t *at, struct slice id);
 size_t value_date(uint8_t *at, struct date_range range);
+/* At most INDEX_SIDE_BYTES_MAX bytes, no NUL. */
+size_t value_side(uint8_t *at, struct slice text);
 size_t value_compartment(uint8_t *at, struct slice owner_type, struct slice owner_id,
                          struct slice type);
 

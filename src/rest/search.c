@@ -1,5 +1,6 @@
 /* Search on one type: the query goes to search/, the plan to the store, the
  * documents found into a searchset, a page at a time. */
+#include "os/clock.h"
 #include "rest/media.h"
 #include "rest/page.h"
 #include "rest/reply.h"
@@ -33,6 +34,7 @@ static enum err query_parse(struct request *r, struct search_query *ret)
         .base_url = r->rest->index_base_url,
         .default_count = s->default_count,
         .largest_count = s->largest_count,
+        .now_us = os_now_us(),
         .refuse_large_count = s->behaviour.refuse_large_count,
     };
     TRY(form_add(r));

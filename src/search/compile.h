@@ -27,6 +27,32 @@ enum modifier {
     MODIFIER_TYPE, /* of a reference: the name of a resource type */
 };
 
+enum prefix {
+    PREFIX_EQ,
+    PREFIX_NE,
+    PREFIX_GT,
+    PREFIX_LT,
+    PREFIX_GE,
+    PREFIX_LE,
+    PREFIX_SA,
+    PREFIX_EB,
+    PREFIX_AP,
+};
+
+/* What surrounds an ordered value: nothing for a plain parameter. */
+enum { KEY_PARTS_MAX = 8 };
+struct key {
+    struct slice prefix; /* before the kind byte */
+    /* Behind the value: one of the choices, each `part_count` parts of which
+     * those without bytes may be anything. */
+    struct slice (*choices)[KEY_PARTS_MAX];
+    size_t choice_count, part_count;
+    bool is_quantity;
+    /* Of a composite with two numbers, the second's bounds. */
+    bool has_second;
+    struct slice second_from, second_to, first_number;
+};
+
 struct compiler {
     const struct search_settings *settings;
     const struct fhir_type *type; /* searched */
@@ -40,12 +66,22 @@ struct compiler {
     uint32_t field;
     enum modifier modifier;
     const struct fhir_type *target; /* of MODIFIER_TYPE */
+    struct key key;
 };
 
 typedef enum err compile_value(struct compiler *c, struct slice value, struct plan **ret_plan);
 
 compile_value compile_token, compile_string, compile_reference, compile_uri, compile_date;
+compile_value compile_number, compile_quantity, compile_composite;
 compile_value compile_id, compile_last_updated, compile_missing;
+
+/* number$number at the end of a composite. */
+MUST_USE enum err compile_two_numbers(struct compiler *c, struct slice first,
+                                      struct slice second, struct plan **ret_plan);
+/* Put what a quantity says of its unit into the key; *ret_number is the rest. */
+MUST_USE enum err quantity_parts(struct compiler *c, struct slice value,
+                                 struct slice *ret_number);
+bool composite_is_supported(const struct fhir_param *param);
 
 /* What stands behind the ':' of a name, for the type of the current parameter.
  * ERR_INVALID or ERR_UNSUPPORTED with an issue. */
@@ -61,7 +97,31 @@ struct slice value_unescape(struct slice value, struct arena *arena);
 /* "The value 'x' of the parameter 'name' <what>." */
 MUST_USE enum err value_refuse(struct compiler *c, struct slice value, const char *what);
 
+/* Take a prefix off; EQ without one. False if it begins with other letters. */
+bool prefix_cut(struct slice *text, enum prefix *ret_prefix);
+
 /* ---- plans ---- */
+
+struct plan_list {
+    struct plan **items; /* in the arena */
+    size_t count, room;
+};
+
+/* Values of one kind between the key's prefix and its parts: the low end in
+ * [low_from, low_to), the high end, or a second value, in [high_from, high_to).
+ * Empty: no bound. */
+struct ordered {
+    char kind;
+    struct slice low_from, low_to, high_from, high_to;
+    size_t tail_skip_bytes; /* from behind the kind byte to the high end */
+    size_t bytes;           /* behind the kind byte until the parts begin */
+};
+/* A leaf for each choice of the key. */
+MUST_USE enum err ordered_add(struct compiler *c, const struct ordered *o,
+                              struct plan_list *list);
+/* Every choice so far with each of these. */
+MUST_USE enum err key_add_parts(struct compiler *c, struct slice choices[][KEY_PARTS_MAX],
+                                size_t count, size_t part_count);
 
 /* A leaf on the current field; ERR_NO_MEMORY when `from.bytes` is NULL. */
 MUST_USE enum err plan_leaf(struct compiler *c, enum plan_kind kind, struct slice from,
@@ -70,10 +130,6 @@ MUST_USE enum err plan_leaf(struct compiler *c, enum plan_kind kind, struct slic
 MUST_USE enum err plan_bare(struct compiler *c, enum plan_kind kind, struct plan **ret_plan);
 MUST_USE enum err plan_not(struct compiler *c, struct plan *child, struct plan **ret_plan);
 
-struct plan_list {
-    struct plan **items; /* in the arena */
-    size_t count, room;
-};
 MUST_USE enum err plan_list_add(struct compiler *c, struct plan_list *list, struct plan *plan);
 /* PLAN_AND or PLAN_OR of the list (not empty); one item stands for itself. */
 MUST_USE enum err plan_join(struct compiler *c, enum plan_kind kind,

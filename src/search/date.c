@@ -1,18 +1,7 @@
 /* Dates: what is asked is a range, and so is what is stored. */
 #include "search/compile.h"
 
-#include <string.h>
-
 #include "index/index.h"
-
-enum prefix { EQ, NE, GT, LT, GE, LE, SA, EB, AP };
-
-static const char prefixes[][3] = { "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap" };
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* A '+' that was not encoded arrives as a blank; no date has one. */
 static struct slice restore_plus(struct slice text, struct arena *arena)
@@ -26,40 +15,6 @@ static struct slice restore_plus(struct slice text, struct arena *arena)
     return slice_of(copy, copy ? text.length : 0);
 }
 
-static enum err parse_date(struct compiler *c, struct slice value, enum prefix *ret_prefix,
-                           struct date_range *ret_range)
-{
-    struct slice text = value;
-    *ret_prefix = EQ;
-    if (text.length > 2 && !is_digit(text.bytes[0])) {
-        size_t i = 0;
-        while (i < ARRAY_COUNT(prefixes) && memcmp(prefixes[i], text.bytes, 2) != 0)
-            i++;
-        if (i == ARRAY_COUNT(prefixes))
-            return value_refuse(c, value,
-                                "is no date and begins with none of eq ne gt lt ge le sa eb");
-        if (i == AP)
-            return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
-                               "The prefix 'ap' of the parameter '%.*s' is not supported.",
-                               SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)));
-        *ret_prefix = (enum prefix)i;
-        text = slice_from(text, 2);
-    }
-    text = restore_plus(text, c->arena);
-    if (!text.bytes)
-        return ERR_NO_MEMORY;
-    if (!date_parse(text, ret_range))
-        return value_refuse(c, value,
-                            "is no date: expected yyyy-mm-ddThh:mm:ss+zz:zz or a part of it");
-    return ERR_NONE;
-}
-
-/* low_from <= l < low_to and high_from <= h < high_to of a stored [l, h). */
-struct bounds {
-    int64_t low_from, low_to, high_from, high_to; /* INT64_MIN, INT64_MAX: none */
-};
-static const struct bounds everywhere = { INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX };
-
 /* A sum that stays at the ends of time. */
 static int64_t shift(int64_t instant, int64_t by)
 {
@@ -68,6 +23,39 @@ static int64_t shift(int64_t instant, int64_t by)
         return by < 0 ? INT64_MIN : INT64_MAX;
     return sum;
 }
+
+/* "About" is a tenth of the way between the date and now, to both sides. */
+static void approximate(int64_t now, struct date_range *range)
+{
+    int64_t away = now < range->low ? shift(range->low, -now)
+                 : now > range->high ? shift(now, -range->high) : 0;
+    range->low = shift(range->low, -(away / 10));
+    range->high = shift(range->high, away / 10);
+}
+
+static enum err parse_date(struct compiler *c, struct slice value, enum prefix *ret_prefix,
+                           struct date_range *ret_range)
+{
+    struct slice text = value;
+    if (!prefix_cut(&text, ret_prefix))
+        return value_refuse(c, value,
+                            "is no date and begins with none of eq ne gt lt ge le sa eb ap");
+    text = restore_plus(text, c->arena);
+    if (!text.bytes)
+        return ERR_NO_MEMORY;
+    if (!date_parse(text, ret_range))
+        return value_refuse(c, value,
+                            "is no date: expected yyyy-mm-ddThh:mm:ss+zz:zz or a part of it");
+    if (*ret_prefix == PREFIX_AP)
+        approximate(c->settings->now_us, ret_range);
+    return ERR_NONE;
+}
+
+/* low_from <= l < low_to and high_from <= h < high_to of a stored [l, h). */
+struct bounds {
+    int64_t low_from, low_to, high_from, high_to; /* INT64_MIN, INT64_MAX: none */
+};
+static const struct bounds everywhere = { INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX };
 
 /* What bounds on h and the kind's width say of l, by which the values lie. */
 static struct bounds tighten(enum term_kind kind, struct bounds b)
@@ -80,14 +68,14 @@ static struct bounds tighten(enum term_kind kind, struct bounds b)
     return b;
 }
 
-/* The least value of the kind with l >= low, or what lies past all of them. */
-static struct slice low_bound(struct arena *arena, enum term_kind kind, int64_t low)
+/* Empty at an open end. */
+static struct slice end_of(struct compiler *c, int64_t instant, bool *ok)
 {
-    if (low != INT64_MIN && low != INT64_MAX)
-        return index_encode_instant(arena, (char)kind, low);
-    char byte = (char)(kind + (low == INT64_MAX));
-    const char *copy = arena_copy(arena, slice_of(&byte, 1));
-    return slice_of(copy, copy ? 1 : 0);
+    if (instant == INT64_MIN || instant == INT64_MAX)
+        return SLICE_NONE;
+    struct slice end = index_encode_instant(c->arena, 0, instant);
+    *ok &= end.bytes != NULL;
+    return end;
 }
 
 static enum err range_leaf(struct compiler *c, enum term_kind kind, struct bounds b,
@@ -96,18 +84,17 @@ static enum err range_leaf(struct compiler *c, enum term_kind kind, struct bound
     b = tighten(kind, b);
     if (b.low_from >= b.low_to)
         return ERR_NONE;
-    struct slice from = low_bound(c->arena, kind, b.low_from);
-    struct slice to = low_bound(c->arena, kind, b.low_to);
-    struct plan *plan;
-    TRY(plan_leaf(c, PLAN_RANGE, from, &plan));
-    plan->to = to;
-    if (b.high_from != INT64_MIN)
-        plan->tail_from = index_encode_instant(c->arena, 0, b.high_from);
-    if (b.high_to != INT64_MAX)
-        plan->tail_to = index_encode_instant(c->arena, 0, b.high_to);
-    bool is_whole = to.bytes && (b.high_from == INT64_MIN || plan->tail_from.bytes) &&
-                    (b.high_to == INT64_MAX || plan->tail_to.bytes);
-    return is_whole ? plan_list_add(c, list, plan) : ERR_NO_MEMORY;
+    bool ok = true;
+    struct ordered o = {
+        .kind = (char)kind,
+        .low_from = end_of(c, b.low_from, &ok),
+        .low_to = end_of(c, b.low_to, &ok),
+        .high_from = end_of(c, b.high_from, &ok),
+        .high_to = end_of(c, b.high_to, &ok),
+        .tail_skip_bytes = sizeof(int64_t),
+        .bytes = 2 * sizeof(int64_t),
+    };
+    return ok ? ordered_add(c, &o, list) : ERR_NO_MEMORY;
 }
 
 static enum err range_add(struct compiler *c, struct bounds b, struct plan_list *list)
@@ -125,45 +112,48 @@ static enum err range_add(struct compiler *c, struct bounds b, struct plan_list 
  *   le  lt or eq                               l < low or h <= high
  *   sa  what is above asked contains stored    l >= high
  *   eb  what is below asked contains stored    h <= low
+ *   ap  asked, widened, meets stored           l < high and h > low
  * ge: with l >= low either h <= high, then asked contains stored, or h > high. */
 static enum err ranges_add(struct compiler *c, enum prefix prefix, struct date_range asked,
                            struct plan_list *list)
 {
     struct bounds one = everywhere, other = everywhere;
     switch (prefix) {
-    case EQ:
+    case PREFIX_EQ:
         one.low_from = asked.low;
         one.high_to = asked.high + 1;
         break;
-    case GE:
+    case PREFIX_GE:
         other.low_from = asked.low;
         one.high_from = asked.high + 1;
         break;
-    case GT:
+    case PREFIX_GT:
         one.high_from = asked.high + 1;
         break;
-    case LE:
+    case PREFIX_LE:
         other.high_to = asked.high + 1;
         one.low_to = asked.low;
         break;
-    case LT:
+    case PREFIX_LT:
         one.low_to = asked.low;
         break;
-    case NE:
+    case PREFIX_NE:
         one.low_to = asked.low;
         other.high_from = asked.high + 1;
         break;
-    case SA:
+    case PREFIX_SA:
         one.low_from = asked.high;
         break;
-    case EB:
+    case PREFIX_EB:
         one.high_to = asked.low + 1;
         break;
-    case AP:
-        return ERR_UNSUPPORTED;
+    case PREFIX_AP: /* what is asked meets stored */
+        one.low_to = asked.high;
+        one.high_from = asked.low + 1;
+        break;
     }
     TRY(range_add(c, one, list));
-    bool is_either = prefix == GE || prefix == LE || prefix == NE;
+    bool is_either = prefix == PREFIX_GE || prefix == PREFIX_LE || prefix == PREFIX_NE;
     return is_either ? range_add(c, other, list) : ERR_NONE;
 }
 
@@ -194,24 +184,23 @@ enum err compile_last_updated(struct compiler *c, struct slice value, struct pla
     TRY(parse_date(c, value, &prefix, &asked));
     struct plan *above;
     switch (prefix) {
-    case EQ:
+    case PREFIX_EQ:
+    case PREFIX_AP:
         return instant_plan(c, asked.low, asked.high, ret_plan);
-    case NE:
+    case PREFIX_NE:
         TRY(instant_plan(c, INT64_MIN, asked.low, ret_plan));
         TRY(instant_plan(c, asked.high, INT64_MAX, &above));
         return plan_either(c, *ret_plan, above, ret_plan);
-    case GT:
-    case SA:
+    case PREFIX_GT:
+    case PREFIX_SA:
         return instant_plan(c, asked.high, INT64_MAX, ret_plan);
-    case LT:
-    case EB:
+    case PREFIX_LT:
+    case PREFIX_EB:
         return instant_plan(c, INT64_MIN, asked.low, ret_plan);
-    case GE:
+    case PREFIX_GE:
         return instant_plan(c, asked.low, INT64_MAX, ret_plan);
-    case LE:
+    case PREFIX_LE:
         return instant_plan(c, INT64_MIN, asked.high, ret_plan);
-    case AP:
-        break;
     }
-    return ERR_UNSUPPORTED;
+    return ERR_INVALID;
 }

@@ -64,6 +64,10 @@ static enum err refuse(struct compiler *c, struct slice text)
 
 enum err modifier_parse(struct compiler *c, struct slice text)
 {
+    if (c->param->type == FHIR_PARAM_COMPOSITE)
+        return issues_fail(c->issues, ERR_INVALID, "invalid",
+                           "The composite parameter '%.*s' takes no modifier.",
+                           SLICE_ARGS(c->param->code));
     if (slice_is(text, "missing")) {
         c->modifier = MODIFIER_MISSING;
         return ERR_NONE;

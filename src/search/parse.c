@@ -151,8 +151,11 @@ static compile_value *compiler_of(const struct compiler *c)
     case FHIR_PARAM_DATE:
         return compile_date;
     case FHIR_PARAM_NUMBER:
+        return compile_number;
     case FHIR_PARAM_QUANTITY:
+        return compile_quantity;
     case FHIR_PARAM_COMPOSITE:
+        return composite_is_supported(c->param) ? compile_composite : NULL;
     case FHIR_PARAM_SPECIAL:
         break;
     }
@@ -222,8 +225,7 @@ static enum err parse_search_param(struct parser *p, struct slice code, struct s
         return refuse_unsupported(c);
     if (modifier.bytes)
         TRY(modifier_parse(c, modifier));
-    bool is_composite = c->param->type == FHIR_PARAM_COMPOSITE; /* R4: no :missing */
-    compile_value *compile = is_composite ? NULL : compiler_of(c);
+    compile_value *compile = compiler_of(c);
     if (!compile)
         return refuse_unsupported(c);
 

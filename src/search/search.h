@@ -27,6 +27,7 @@ struct search_settings {
     struct slice base_url;  /* as index_extract() got it */
     uint32_t default_count; /* 100 */
     uint32_t largest_count; /* 1,000; more is lowered */
+    int64_t now_us;          /* what 'ap' measures a date's distance to */
     bool refuse_large_count; /* HealthLake: _count 0 and over the largest are 400 */
 };
 

@@ -175,7 +175,7 @@ enum plan_kind {
     PLAN_TERM,     /* field has exactly `from` */
     PLAN_PREFIX,   /* field has a value that starts with `from` */
     PLAN_RANGE,    /* from <= value < to (byte order; empty `to`: no bound), and, if
-                    * given, tail_from <= last 8 bytes < tail_to */
+                    * given, tail_from <= bytes at tail_at < tail_to */
     PLAN_CONTAINS, /* a value that starts with the bytes `from` and holds `needle`
                     * behind them, before the first NUL byte there (if any) */
     PLAN_ID,       /* (type, id), values in `from` and `to` */
@@ -189,6 +189,11 @@ struct plan {
     enum plan_kind kind;
     uint32_t field;
     struct slice from, to, tail_from, tail_to, needle;
+    size_t tail_at; /* 0: the last 8 bytes */
+    /* PREFIX and RANGE: behind parts_at the value is cut at NULs, and each part
+     * here that has bytes must be equal to the one there. */
+    struct slice *parts;
+    size_t part_count, parts_at;
     int64_t instant_low, instant_high;
     struct plan **children;
     size_t child_count;

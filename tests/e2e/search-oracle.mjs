@@ -15,12 +15,13 @@ const ndjson = (path) => zstdDecompressSync(readFileSync(path)).toString('utf8')
 /** Parameters of the five types, by resource type: { Patient: [{code, type, run}] }. */
 export function loadParams(data) {
   const all = ndjson(join(data, 'r4/definitions/searchparameter.ndjson.zst'));
-  const wanted = ['token', 'string', 'reference', 'uri', 'date'];
+  const wanted = ['token', 'string', 'reference', 'uri', 'date', 'number', 'quantity', 'composite'];
   const byType = {};
+  const byUrl = new Map(all.map((p) => [p.url, p]));
   for (const p of all) {
     if (!wanted.includes(p.type) || !p.expression) continue;
     if (p.code === '_id' || p.code === '_lastUpdated') continue;
-    for (const base of p.base) (byType[base] ??= []).push(compile(p));
+    for (const base of p.base) (byType[base] ??= []).push(p.type === 'composite' ? compileComposite(p, byUrl) : compile(p));
   }
   return (type) => [...(byType[type] ?? []), ...(byType.DomainResource ?? []), ...(byType.Resource ?? [])];
 }
@@ -43,6 +44,26 @@ function compile(p) {
     code: p.code, type: p.type, expression: p.expression,
     run: (resource) => branches.flatMap((b) => b(resource)).filter(hasValue),
   };
+}
+
+/** Its values are lists, one for each component, of that component's values. */
+function compileComposite(p, byUrl) {
+  const elements = compile(p);
+  const parts = p.component.map((c) => ({ param: byUrl.get(c.definition), paths: splitUnion(c.expression) }));
+  const run = (resource) => elements.run(resource).map((element) => parts.map(({ paths }) => paths
+    .flatMap((path) => walk(path, plain(element), resource)).filter(hasValue)));
+  return { code: p.code, type: 'composite', expression: p.expression, run,
+    parts: parts.map(({ param }) => ({ code: param.code, type: param.type, expression: '' })) };
+}
+
+/** The few forms that components' expressions have. */
+function walk(path, element, resource) {
+  const as = path.match(/^value\.as\((\w+)\)$/)?.[1];
+  if (as) return list(element[`value${as[0].toUpperCase()}${as.slice(1)}`]);
+  if (path === 'value') return Object.keys(element).filter((k) => k.startsWith('value')).flatMap((k) => list(element[k]));
+  let at = path.startsWith('%resource.') ? [resource] : [element];
+  for (const name of path.replace('%resource.', '').split('.')) at = at.flatMap((v) => list(v[name]));
+  return at;
 }
 
 function splitUnion(expression) {
@@ -164,9 +185,10 @@ const query = (name, value) => `${encodeURIComponent(name)}=${encodeURIComponent
  */
 export function* queriesOf(param, allValues, base) {
   const some = (test) => (values) => values.some(test);
-  yield { text: query(`${param.code}:missing`, 'true'), test: (v) => v.length === 0 };
-  yield { text: query(`${param.code}:missing`, 'false'), test: (v) => v.length > 0 };
-  const make = { token: tokenQueries, string: stringQueries, uri: uriQueries, reference: referenceQueries, date: dateQueries };
+  if (param.type !== 'composite') yield { text: query(`${param.code}:missing`, 'true'), test: (v) => v.length === 0 };
+  if (param.type !== 'composite') yield { text: query(`${param.code}:missing`, 'false'), test: (v) => v.length > 0 };
+  const make = { token: tokenQueries, string: stringQueries, uri: uriQueries, reference: referenceQueries, date: dateQueries,
+    number: numberQueries, quantity: quantityQueries, composite: compositeQueries };
   const seen = new Set();
   for (const q of make[param.type](param, allValues, base)) {
     if (seen.has(q.text)) continue;
@@ -268,6 +290,115 @@ function* dateQueries(p, values) {
     if (!range) continue;
     const one = (prefix) => (v) => { const s = dateValue(v); return s !== undefined && s[0] < s[1] && prefixes[prefix](range, s); };
     yield { text: query(p.code, text), one: one('eq') };
+    const now = Date.UTC(2026, 0, 1) * 1000; // as build/ask has it
+    const away = Math.floor(Math.max(0, range[0] - now, now - range[1]) / 10);
+    yield { text: query(p.code, `ap${text}`), one: (v) => { const s = dateValue(v); return s !== undefined && s[0] < s[1] && s[0] < range[1] + away && s[1] > range[0] - away; } };
     for (const prefix of Object.keys(prefixes)) yield { text: query(p.code, prefix + text), one: one(prefix) };
+  }
+}
+
+/* ---- numbers ---- */
+
+const PLACES = 60;
+const INFINITE = 10n ** 200n;
+
+/** A decimal as an integer of 10^-60, with the place of its last digit. */
+function decimal(text) {
+  const m = String(text).match(/^([+-]?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i);
+  if (!m) return undefined;
+  const [, sign, whole, fraction = '', exponent = '0'] = m;
+  const last = +exponent - fraction.length;
+  const value = BigInt(whole + fraction) * 10n ** BigInt(PLACES + last);
+  return { value: sign === '-' ? -value : value, half: 5n * 10n ** BigInt(PLACES + last - 1) };
+}
+
+/** [least, greatest] that a stored element may mean, and its unit. */
+function measure(v) {
+  v = plain(v);
+  if (typeof v === 'number') { const { value } = decimal(v); return { low: value, high: value }; }
+  if (typeof v !== 'object') return undefined;
+  if ('low' in v || 'high' in v) {
+    const low = v.low?.value === undefined ? -INFINITE : decimal(v.low.value).value;
+    const high = v.high?.value === undefined ? INFINITE : decimal(v.high.value).value;
+    const unit = v.low?.value !== undefined ? v.low : v.high;
+    return unit?.value === undefined || low > high ? undefined : { low, high, code: unit.code, system: unit.system, unit: unit.unit };
+  }
+  if (typeof v.value !== 'number') return undefined;
+  const { value } = decimal(v.value);
+  const m = { low: value, high: value, code: v.code, system: v.system, unit: v.unit };
+  if (v.currency !== undefined) Object.assign(m, { code: v.currency, system: 'urn:iso:std:iso:4217' });
+  if (v.comparator?.startsWith('<')) Object.assign(m, { low: -INFINITE, high: v.comparator === '<' ? value - 1n : value });
+  if (v.comparator?.startsWith('>')) Object.assign(m, { high: INFINITE, low: v.comparator === '>' ? value + 1n : value });
+  return m;
+}
+
+const numberPrefixes = {
+  eq: ({ value, half }, { low, high }) => value - half <= low && high < value + half,
+  ne: (q, s) => !numberPrefixes.eq(q, s),
+  gt: ({ value }, { high }) => high > value,
+  lt: ({ value }, { low }) => low < value,
+  ge: ({ value }, { high }) => high >= value,
+  le: ({ value }, { low }) => low <= value,
+  sa: ({ value }, { low }) => low > value,
+  eb: ({ value }, { high }) => high < value,
+  ap: ({ value, half }, { low, high }) => {
+    const tenth = (value < 0n ? -value : value) / 10n;
+    const away = tenth > half ? tenth : half;
+    return low <= value + away && high >= value - away;
+  },
+};
+
+function textsOfNumber(v) {
+  v = plain(v);
+  const n = typeof v === 'number' ? v : v.value ?? v.low?.value ?? v.high?.value;
+  if (typeof n !== 'number') return [];
+  return [...new Set([String(n), `${n}${Number.isInteger(n) ? '.0' : '0'}`, String(Math.round(n)), n.toExponential(0), n.toPrecision(2), String(n + 1), String(-n)])];
+}
+
+function* numberForms(p, values, tail, fits) {
+  for (const text of new Set(values.flatMap(textsOfNumber))) {
+    const asked = decimal(text);
+    const one = (prefix) => (v) => { const s = measure(v); return s !== undefined && fits(s) && numberPrefixes[prefix](asked, s); };
+    yield { text: query(p.code, text + tail), one: one('eq') };
+    for (const prefix of Object.keys(numberPrefixes)) yield { text: query(p.code, prefix + text + tail), one: one(prefix) };
+  }
+}
+
+function* numberQueries(p, values) {
+  yield* numberForms(p, values, '', () => true);
+}
+
+function* quantityQueries(p, values) {
+  yield* numberForms(p, values, '', () => true);
+  const seen = new Set();
+  for (const m of values.map(measure).filter(Boolean)) {
+    for (const code of [m.code, m.unit, 'nothing']) {
+      if (code === undefined || seen.has(`${m.system}|${code}`)) continue;
+      seen.add(`${m.system}|${code}`);
+      const some = values.filter((v) => measure(v)?.code === m.code).slice(0, 3);
+      yield* numberForms(p, some, `||${esc(code)}`, (s) => s.code === code || s.unit === code);
+      if (m.system === undefined) continue;
+      yield* numberForms(p, some, `|${esc(m.system)}|${esc(code)}`, (s) => s.code === code && s.system === m.system);
+      yield* numberForms(p, some, `|${esc(m.system)}|`, (s) => s.system === m.system);
+    }
+  }
+}
+
+/** Each component's own queries, joined; all must hold for values of one element. */
+function* compositeQueries(p, tuples, base) {
+  const make = { token: tokenQueries, string: stringQueries, uri: uriQueries, reference: referenceQueries, date: dateQueries, number: numberQueries, quantity: quantityQueries };
+  const step = Math.max(1, Math.floor(tuples.length / 12));
+  for (let t = 0; t < tuples.length; t += step) {
+    const asked = p.parts.map((part, i) => [...make[part.type](part, tuples[t][i], base)]
+      .filter((q) => q.one && !/%3A/.test(q.text.split('=')[0]) && !(part.type === 'token' && q.text.endsWith('%7C')))
+      .map((q) => ({ text: q.text.slice(q.text.indexOf('=') + 1), one: q.one }))
+      .filter((q) => part.type !== 'string' || Buffer.byteLength(fold(decodeURIComponent(q.text).replace(/\\(.)/g, '$1'))) <= 160));
+    if (asked.some((a) => a.length === 0)) continue;
+    const rounds = Math.max(...asked.map((a) => a.length));
+    for (let i = 0; i < Math.min(rounds, 60); i++) {
+      const chosen = asked.map((a, k) => a[(i * (k + 1) + Math.floor(i / a.length)) % a.length]);
+      yield { text: `${encodeURIComponent(p.code)}=${chosen.map((q) => q.text).join('%24')}`,
+        one: (tuple) => chosen.every((q, k) => tuple[k].some(q.one)) };
+    }
   }
 }

@@ -1,8 +1,7 @@
 // search.test.mjs - every search parameter against an independent scan.
 //
 // The official R4 examples (TARN_DATA) go into a store through build/ask. For
-// every parameter of type token, string, reference, uri and date that has values
-// in them, queries made of these values are compared with what
+// every parameter of every type but special that has values in them, queries made of these values are compared with what
 // search-oracle.mjs finds by running the published FHIRPath expressions: after
 // loading, after updates and deletes, and after a restart. build/ask --memory
 // answers from a list of the same terms, which tells a wrong index from a wrong
@@ -192,6 +191,7 @@ async function askOverHttp(endpoint, asked) {
   let number = 0;
   for (let i = 0; i < asked.length; i += 29) {
     const { text, ids } = asked[i];
+    if (/=ap\d{4}/.test(text)) continue; // of a date: depends on now
     if (/%3A[A-Z]/.test(text.split('=')[0])) continue; // :[Type] may be refused
     const all = [...forms(endpoint, text)];
     const [url, init] = all[(i / 29) % all.length];

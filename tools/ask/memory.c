@@ -56,9 +56,22 @@ static bool range_holds(const struct plan *p, struct slice value)
 {
     if (slice_compare(value, p->from) < 0 || (p->to.length && slice_compare(value, p->to) >= 0))
         return false;
-    struct slice tail = slice_from(value, value.length > 8 ? value.length - 8 : 0);
+    size_t at = p->tail_at ? p->tail_at : value.length > 8 ? value.length - 8 : 0;
+    struct slice tail = slice_head(slice_from(value, at),
+                                   MAX(p->tail_from.length, p->tail_to.length));
     return (!p->tail_from.length || slice_compare(tail, p->tail_from) >= 0) &&
            (!p->tail_to.length || slice_compare(tail, p->tail_to) < 0);
+}
+
+static bool parts_hold(const struct plan *p, struct slice value)
+{
+    struct slice rest = slice_from(value, p->parts_at);
+    for (size_t i = 0; i < p->part_count; i++) {
+        struct slice part = slice_cut(&rest, '\0');
+        if (p->parts[i].bytes && !slice_equal(part, p->parts[i]))
+            return false;
+    }
+    return true;
 }
 
 static bool contains_holds(const struct plan *p, struct slice value)
@@ -77,8 +90,9 @@ static bool leaf_holds(const struct plan *p, struct term term)
     if (p->kind == PLAN_TERM)
         return slice_equal(term.value, p->from);
     if (p->kind == PLAN_PREFIX)
-        return slice_starts_with(term.value, p->from);
-    return p->kind == PLAN_RANGE ? range_holds(p, term.value) : contains_holds(p, term.value);
+        return slice_starts_with(term.value, p->from) && parts_hold(p, term.value);
+    return p->kind == PLAN_RANGE ? range_holds(p, term.value) && parts_hold(p, term.value)
+                                 : contains_holds(p, term.value);
 }
 
 bool memory_matches(const struct memory_doc *doc, const struct plan *plan)

@@ -177,13 +177,32 @@ uint64_t term_cursor_estimate(struct term_cursor *c)
 
 static bool tail_matches(const struct plan *plan, struct slice value)
 {
-    if (!plan->tail_from.length && !plan->tail_to.length)
+    size_t length = MAX(plan->tail_from.length, plan->tail_to.length);
+    if (!length)
         return true;
-    if (value.length < 8)
+    size_t at = plan->tail_at;
+    if (!at)
+        at = value.length < 8 ? value.length : value.length - 8;
+    if (value.length < length || at > value.length - length)
         return false;
-    struct slice tail = slice_from(value, value.length - 8);
+    struct slice tail = slice_of(value.bytes + at, length);
     return slice_compare(tail, plan->tail_from) >= 0 &&
            (!plan->tail_to.length || slice_compare(tail, plan->tail_to) < 0);
+}
+
+static bool parts_match(const struct plan *plan, struct slice value)
+{
+    if (!plan->part_count)
+        return true;
+    struct slice rest = value.length < plan->parts_at ? SLICE_NONE
+                                                      : slice_from(value, plan->parts_at);
+    for (size_t i = 0; i < plan->part_count; i++) {
+        bool is_there = rest.bytes != NULL;
+        struct slice part = slice_cut(&rest, '\0');
+        if (!is_there || (plan->parts[i].bytes && !slice_equal(part, plan->parts[i])))
+            return false;
+    }
+    return true;
 }
 
 /* The value lies at or above plan->from already. */
@@ -192,14 +211,14 @@ static bool value_matches(const struct plan *plan, struct slice value, bool *ret
     *ret_past = false;
     if (plan->kind == PLAN_RANGE) {
         *ret_past = plan->to.length && slice_compare(value, plan->to) >= 0;
-        return !*ret_past && tail_matches(plan, value);
+        return !*ret_past && tail_matches(plan, value) && parts_match(plan, value);
     }
     if (!slice_starts_with(value, plan->from)) {
         *ret_past = true;
         return false;
     }
     if (plan->kind == PLAN_PREFIX)
-        return true;
+        return parts_match(plan, value);
     struct slice rest = slice_from(value, plan->from.length);
     ptrdiff_t end = slice_find_byte(rest, '\0');
     if (end >= 0)
