@@ -16,6 +16,7 @@ struct cli_verb {
 extern const struct cli_verb cli_verbs[];
 
 int cli_serve(int argc, char **argv);
+int cli_check(int argc, char **argv);
 int cli_presign(int argc, char **argv);
 int cli_sandbox(int argc, char **argv);
 int cli_sync(int argc, char **argv);

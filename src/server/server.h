@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "rest/rest.h"
+#include "store/store.h"
 
 enum { DATASTORE_ID_LENGTH = 32 };
 
@@ -60,6 +61,22 @@ MUST_USE enum err server_start(const struct server_settings *settings, struct ar
                                struct server **ret_server, struct slice *error);
 /* Stop accepting, finish what is in flight, flush, free all. */
 MUST_USE enum err server_stop(struct server *server, unsigned grace_seconds);
+
+/* What a check found. */
+struct server_check_result {
+    struct slice datastore_id; /* in the arena */
+    uint64_t resources;        /* looked at, deleted ones included */
+    uint64_t documents;        /* versions, deletions included */
+};
+
+/* Look whether everything in the folder of a stopped store agrees (store_check()),
+ * with the data, public_url, datastore_id and cache_bytes of *settings. Nothing is
+ * made or repaired; only the tail after a crash is derived, as every start does.
+ * ERR_BUSY while a server has the folder, ERR_NOT_FOUND without a store there,
+ * ERR_CORRUPT or ERR_CONFLICT when the index cannot be opened or is of other rules. */
+MUST_USE enum err server_check(const struct server_settings *settings, struct arena *arena,
+                               store_report *report, store_progress *progress, void *context,
+                               struct server_check_result *ret, struct slice *error);
 
 /* Texts live as long as the server. */
 struct slice server_url(const struct server *server);          /* "http://127.0.0.1:8080" */

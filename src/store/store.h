@@ -45,6 +45,8 @@ struct store_settings {
     size_t cache_bytes;          /* 0: default */
     size_t memtable_bytes;       /* 0: default */
     bool accept_clock_ahead;     /* the stored last instant lies far ahead of the clock */
+    bool keep_index;             /* for a check: an index that is damaged or of other rules is
+                                  * ERR_CORRUPT or ERR_CONFLICT, not derived again */
 };
 
 /* ERR_IO, ERR_CORRUPT, ERR_CONFLICT (clock far behind the store), ERR_BUSY (open
@@ -255,5 +257,11 @@ void store_figures(struct store *store, struct store_figures *ret);
 typedef void store_report(void *context, const char *what, struct slice type, struct slice id);
 MUST_USE enum err store_check(struct store *store, store_report *report, void *context,
                               uint64_t *ret_checked);
+/* The same; `progress` (may be NULL) hears now and then how far it is: `what` is
+ * "resources" or "documents", `whole` 0 where nobody knows. */
+typedef void store_progress(void *context, const char *what, uint64_t done, uint64_t whole);
+MUST_USE enum err store_check_watched(struct store *store, store_report *report,
+                                      store_progress *progress, void *context,
+                                      uint64_t *ret_checked);
 
 #endif

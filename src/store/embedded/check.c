@@ -15,15 +15,17 @@
 #include "store/embedded/engine.h"
 #include "store/embedded/rocks.h"
 
-enum { WINDOW_DOCS = 1 << 20 };
+enum { WINDOW_DOCS = 1 << 20, PROGRESS_EVERY = 1 << 14 };
 static const size_t DOCUMENT_ARENA_BYTES = (size_t)1 << 30;
 
 struct check {
     struct store *store;
     struct store_reader *reader;
     store_report *report;
+    store_progress *progress; /* may be NULL */
     void *context;
     uint64_t checked;
+    bool index_is_unreadable; /* said once; then the sums mean nothing */
     uint64_t *sums; /* of documents first .. first + WINDOW_DOCS - 1 */
     uint64_t first;
 };
@@ -31,6 +33,12 @@ struct check {
 static void disagree(const struct check *c, const char *what, uint16_t type, struct slice id)
 {
     c->report(c->context, what, types_name(c->store->types, type), id);
+}
+
+static void tell(const struct check *c, const char *what, uint64_t done, uint64_t whole)
+{
+    if (c->progress && done % PROGRESS_EVERY == 0)
+        c->progress(c->context, what, done, whole);
 }
 
 /* ---- entities ---- */
@@ -96,6 +104,7 @@ static enum err check_entity(struct check *c, struct slice key, const struct ent
     if (next && version != 1)
         disagree(c, "the first version is missing", type, id);
     c->checked++;
+    tell(c, "resources", c->checked, 0);
     return ERR_NONE;
 }
 
@@ -149,6 +158,8 @@ static enum err check_terms(const struct check *c, uint64_t doc, const struct pl
 {
     struct term *terms = NULL;
     size_t count = 0;
+    if (c->index_is_unreadable)
+        return ERR_NONE;
     TRY(c->store->extract(c->store->extract_context, types_name(c->store->types, place->type), id,
                           body, arena, &terms, &count));
     if (count)
@@ -170,7 +181,7 @@ static enum err check_body(const struct check *c, uint64_t doc, const struct pla
         row->is_deleted != place->is_deleted)
         disagree(c, "a body's header differs from its place", place->type, row->id);
     if (place->is_deleted) {
-        if (c->sums[doc - c->first])
+        if (c->sums[doc - c->first] && !c->index_is_unreadable)
             disagree(c, "the index holds terms of a deletion", place->type, row->id);
         return ERR_NONE;
     }
@@ -210,15 +221,21 @@ static enum err check_document(const struct check *c, uint64_t doc, struct arena
 static enum err check_window(struct check *c, const struct postings_reader *postings)
 {
     memset(c->sums, 0, WINDOW_DOCS * sizeof *c->sums);
-    TRY(postings_scan_all(postings, sum_visit, c));
+    enum err err = postings_scan_all(postings, sum_visit, c);
+    if (err == ERR_CORRUPT && !c->index_is_unreadable) {
+        disagree(c, "the index has a damaged block", 0, SLICE_NONE);
+        c->index_is_unreadable = true;
+    }
+    if (err == ERR_CORRUPT)
+        err = ERR_NONE; /* the truth can still be looked at */
     struct arena arena;
     arena_init(&arena, DOCUMENT_ARENA_BYTES);
-    enum err err = ERR_NONE;
     uint64_t end = MIN(c->first + WINDOW_DOCS, c->reader->time + 1);
     for (uint64_t doc = c->first; !err && doc < end; doc++) {
         struct arena_mark mark = arena_mark(&arena);
         err = check_document(c, doc, &arena);
         arena_rewind(&arena, mark);
+        tell(c, "documents", doc, c->reader->time);
     }
     arena_release(&arena);
     return err;
@@ -238,10 +255,12 @@ static enum err check_documents(struct check *c)
     return err;
 }
 
-enum err store_check(struct store *store, store_report *report, void *context,
-                     uint64_t *ret_checked)
+enum err store_check_watched(struct store *store, store_report *report, store_progress *progress,
+                             void *context, uint64_t *ret_checked)
 {
-    struct check c = { .store = store, .report = report, .context = context };
+    struct check c = {
+        .store = store, .report = report, .progress = progress, .context = context
+    };
     TRY(store_read_begin(store, 0, &c.reader));
     enum err err = check_entities(&c);
     if (!err)
@@ -249,4 +268,10 @@ enum err store_check(struct store *store, store_report *report, void *context,
     store_read_end(c.reader);
     *ret_checked = c.checked;
     return err;
+}
+
+enum err store_check(struct store *store, store_report *report, void *context,
+                     uint64_t *ret_checked)
+{
+    return store_check_watched(store, report, NULL, context, ret_checked);
 }

@@ -252,13 +252,14 @@ static void checkpoint_failed(void *context, enum err err)
     store_latch(context);
 }
 
-static enum err index_open(struct store *store, uint64_t rules_hash)
+static enum err index_open(struct store *store, uint64_t rules_hash, bool keep)
 {
     const struct segments_settings where = {
         .path = store->index_path,
         .cache = store->cache,
         .rules_hash = rules_hash,
         .last = atomic_load(&store->written),
+        .keep = keep,
     };
     TRY(segments_open(&store->segments, &where));
     const struct postings_settings settings = {
@@ -374,7 +375,12 @@ static enum err open_all(struct store *store, const struct store_settings *setti
     store->sync.synced = atomic_load(&store->written);
     atomic_store(&store->visible, store->sync.synced);
     *error = SLICE("the index could not be derived from the stored bodies");
-    TRY(index_open(store, settings->rules_hash));
+    enum err err = index_open(store, settings->rules_hash, settings->keep_index);
+    if (settings->keep_index && err == ERR_CONFLICT)
+        *error = SLICE("the index was made under other rules (another version or base URL)");
+    else if (settings->keep_index && err == ERR_CORRUPT)
+        *error = SLICE("the index is damaged");
+    TRY(err);
     *error = SLICE_NONE;
     store->is_ready = true;
     return ERR_NONE;

@@ -65,6 +65,7 @@ struct segments_settings {
     rocksdb_cache_t *cache; /* shared with the truth */
     uint64_t rules_hash;    /* segments made by other rules are thrown away, */
     uint64_t last;          /* so are those that cover documents above this */
+    bool keep;              /* nothing is thrown away, see store_settings.keep_index */
 };
 
 struct segments {
@@ -74,7 +75,8 @@ struct segments {
     uint64_t covers; /* documents up to here, at opening */
 };
 
-/* Damaged segments are thrown away too: they can be derived again. */
+/* Damaged segments are thrown away too: they can be derived again. With `keep`
+ * they are ERR_CORRUPT, those of other rules ERR_CONFLICT. */
 MUST_USE enum err segments_open(struct segments *segments,
                                 const struct segments_settings *settings);
 void segments_close(struct segments *segments);

@@ -47,8 +47,9 @@ static enum err try_open(struct segments *segments, const struct segments_settin
         return rocks_err(error);
     }
     TRY(covers_read(segments, &rules_hash));
-    bool fits = rules_hash == settings->rules_hash && segments->covers <= settings->last;
-    return fits ? ERR_NONE : ERR_CORRUPT;
+    if (rules_hash != settings->rules_hash)
+        return ERR_CONFLICT;
+    return segments->covers <= settings->last ? ERR_NONE : ERR_CORRUPT;
 }
 
 static enum err throw_away(struct segments *segments, const char *path)
@@ -66,7 +67,7 @@ enum err segments_open(struct segments *segments, const struct segments_settings
     *segments = (struct segments){ .options = options_new(settings->cache),
                                    .read_options = rocksdb_readoptions_create() };
     enum err err = try_open(segments, settings);
-    if (err != ERR_CORRUPT)
+    if (settings->keep || (err != ERR_CORRUPT && err != ERR_CONFLICT))
         return err;
     TRY(throw_away(segments, settings->path));
     return try_open(segments, settings);
