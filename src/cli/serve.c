@@ -13,7 +13,7 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
 
 /* As written on the command line. */
 struct serve_options {
-    const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave;
+    const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root;
     bool no_auth, always_new_version, host_without_port;
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
 };
@@ -60,6 +60,9 @@ static int parse(struct serve_options *o, int argc, char **argv)
         { "create-delay", OPTION_NUMBER, "SECONDS", NULL,
           "how long a data store made by CreateFHIRDatastore\nsays CREATING (default 0)",
           &o->create_delay },
+        { "s3-root", OPTION_TEXT, "DIR", NULL,
+          "import and export jobs find s3://bucket/key below it\n(default: no location is mapped)",
+          &o->s3_root },
         { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &o->cache },
         { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
         { 0 },
@@ -120,6 +123,7 @@ static int settings_make(const struct serve_options *o, struct arena *arena,
     s->bodies_in_flight_bytes = o->max_bodies;
     s->cache_bytes = o->cache;
     s->threads = (unsigned)o->threads;
+    s->s3_root = o->s3_root;
     s->create_delay_seconds = (uint32_t)o->create_delay;
     return -1;
 }

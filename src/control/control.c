@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "control/jobs.h"
 #include "control/shapes.h"
 #include "control/state.h"
 #include "os/clock.h"
@@ -33,6 +34,12 @@ static const struct operation operations[] = {
     { "healthlake:TagResource", &shape_tag_resource, tag_resource },
     { "healthlake:UntagResource", &shape_untag_resource, untag_resource },
     { "healthlake:ListTagsForResource", &shape_list_tags, list_tags },
+    { "healthlake:StartFHIRImportJob", &shape_start_import, start_import_job },
+    { "healthlake:DescribeFHIRImportJob", &shape_describe_job, describe_import_job },
+    { "healthlake:ListFHIRImportJobs", &shape_list_jobs, list_import_jobs },
+    { "healthlake:StartFHIRExportJob", &shape_start_export, start_export_job },
+    { "healthlake:DescribeFHIRExportJob", &shape_describe_job, describe_export_job },
+    { "healthlake:ListFHIRExportJobs", &shape_list_jobs, list_export_jobs },
 };
 
 static const struct operation *find_operation(const struct http_request *r)
@@ -207,11 +214,14 @@ static enum err open_steps(struct control *control, struct arena *arena, struct 
 {
     struct arena_mark mark = arena_mark(arena);
     TRY(registry_load(control, arena, error));
-    arena_rewind(arena, mark); /* of the list's file, which is text */
+    TRY(jobs_load(control, arena, error));
+    arena_rewind(arena, mark); /* of the lists' files, which are text */
     TRY(host_open(control, control->by_default, arena, error));
     control->by_default->host = HOST_OPEN;
     TRY(thread_start(&control->worker, worker_run, control));
     control->is_running = true;
+    TRY(thread_start(&control->job_worker, jobs_run, control));
+    control->runs_jobs = true;
     return ERR_NONE;
 }
 
@@ -246,8 +256,11 @@ enum err control_close(struct control *control)
     mutex_unlock(&control->lock);
     if (control->is_running)
         thread_join(control->worker);
+    if (control->runs_jobs)
+        thread_join(control->job_worker);
     enum err err = host_close_all(control);
     registry_free(control);
+    jobs_free(control);
     cond_destroy(&control->moved);
     mutex_destroy(&control->lock);
     mutex_destroy(&control->changes);

@@ -5,7 +5,7 @@
  * and removes the files of those deleted. Opening itself is the server's, who
  * knows all that a store needs; control says when.
  *
- * Thread-safe. One worker thread does what takes long (README.md).
+ * Thread-safe. Two worker threads do what takes long (README.md).
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -43,6 +43,7 @@ struct control_settings {
     struct control_opener opener;
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */
     uint32_t datastores_max;       /* 0: 1,000 */
+    const char *s3_root; /* folder that s3://bucket/key is below of; NULL: none is mapped */
 };
 
 struct control;

@@ -20,13 +20,18 @@ struct control {
     pthread_mutex_t lock;
     pthread_cond_t moved; /* a data store's users, host or status changed; or `stopping` */
     bool stopping;        /* guarded by lock */
-    bool is_running;      /* the worker was started */
-    pthread_t worker;
+    bool is_running;      /* the workers were started */
+    pthread_t worker;     /* removes data stores */
+    pthread_t job_worker;
+    bool runs_jobs;
     struct datastore **datastores; /* by number; owned */
     size_t count, room;
     uint64_t last_number;
     char secret[SECRET_BYTES]; /* of page tokens; hexadecimal */
     struct datastore *by_default;
+    struct job **jobs; /* by number; owned; guarded as the data stores are */
+    size_t job_count, job_room;
+    uint64_t last_job;
 };
 
 /* One operation on its way. */
@@ -48,6 +53,8 @@ typedef enum err operation_run(struct call *call);
 operation_run create_datastore, describe_datastore, list_datastores, update_datastore,
     delete_datastore;
 operation_run tag_resource, untag_resource, list_tags;
+operation_run start_import_job, start_export_job, describe_import_job, describe_export_job,
+    list_import_jobs, list_export_jobs;
 
 /* Beyond the tables: no key twice, none that is reserved. `tags` may be absent. */
 MUST_USE enum err tags_check(struct call *call, struct json tags);

@@ -63,4 +63,24 @@ struct rest_extract {
 enum err rest_extract(void *context, struct slice type, struct slice id, struct slice body,
                       struct arena *arena, struct term **ret_terms, size_t *ret_count);
 
+/* ---- many resources, without HTTP ---- */
+
+/* A line of NDJSON on its way into the store. */
+struct rest_line {
+    struct slice text;    /* one resource with its id */
+    int status;           /* result: 200, 201 or an error's */
+    struct slice outcome; /* an error's OperationOutcome, in the arena */
+};
+
+/* Each line as PUT would store it, in as few commits as can be; references are
+ * not looked at. Lines fail alone. An error of the whole (memory, a store that
+ * takes no more) leaves some lines stored and others, with status 0, not. */
+MUST_USE enum err rest_import(struct rest *rest, struct rest_line *lines, size_t count,
+                              struct arena *arena);
+
+/* Every live resource as a read gives it, in the order of commits, at one time.
+ * The first error of `visit` ends it. Memory is that of a page. */
+typedef enum err rest_resource_visit(void *context, struct slice type, struct slice resource);
+MUST_USE enum err rest_export(struct rest *rest, rest_resource_visit *visit, void *context);
+
 #endif

@@ -91,9 +91,12 @@ static enum err settings_copy(struct server *server, const struct server_setting
     struct arena *a = &server->arena;
     s->address = arena_copy(a, slice_cstr(s->address));
     s->data = arena_copy(a, slice_cstr(s->data));
-    bool copied = s->address && s->data && copy_text(a, &s->datastore_id) &&
-                  copy_text(a, &s->region) && copy_text(a, &s->account_id) &&
-                  copy_text(a, &s->public_url) && copy_text(a, &s->software_version);
+    if (s->s3_root)
+        s->s3_root = arena_copy(a, slice_cstr(s->s3_root));
+    bool copied = s->address && s->data && (s->s3_root || !settings->s3_root) &&
+                  copy_text(a, &s->datastore_id) && copy_text(a, &s->region) &&
+                  copy_text(a, &s->account_id) && copy_text(a, &s->public_url) &&
+                  copy_text(a, &s->software_version);
     return copied ? ERR_NONE : ERR_NO_MEMORY;
 }
 
@@ -126,6 +129,7 @@ static enum err open_control(struct server *server, struct arena *arena, struct 
         .default_id = server->folder.datastore_id,
         .opener = { .context = &server->settings, .open = opener_open, .close = opener_close },
         .create_delay_seconds = s->create_delay_seconds,
+        .s3_root = s->s3_root,
     };
     return control_open(&settings, arena, &server->handling.control, error);
 }

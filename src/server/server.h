@@ -43,6 +43,7 @@ struct server_settings {
     size_t cache_bytes;            /* of the store; 0: default */
     unsigned threads;              /* that answer requests; 0: default */
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */
+    const char *s3_root;           /* what s3://bucket/key of jobs is below of; NULL: nothing */
     struct slice dictionary;       /* for compressing bodies; bytes NULL: the built-in
                                     * one; of length 0 with bytes: none */
 };

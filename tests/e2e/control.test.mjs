@@ -2,7 +2,7 @@
 // installed, AWS's command line.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as sdk from '@aws-sdk/client-healthlake';
@@ -16,6 +16,8 @@ const id32 = /^[0-9a-f]{32}$/;
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const arn = (id) => `arn:aws:healthlake:eu-west-1:123456789012:datastore/fhir/${id}`;
 const options = ['--region', 'eu-west-1', '--account-id', '123456789012'];
+const DataAccessRoleArn = 'arn:aws:iam::123456789012:role/job';
+let bucket;
 
 const connect = (server) => new sdk.HealthLakeClient({ region: 'eu-west-1',
   endpoint: server.origin, credentials: keys, maxAttempts: 1 });
@@ -23,6 +25,9 @@ const connect = (server) => new sdk.HealthLakeClient({ region: 'eu-west-1',
 before(async () => {
   place = scratch();
   data = join(place.folder, 'data');
+  bucket = join(place.folder, 's3', 'bucket');
+  mkdirSync(bucket, { recursive: true });
+  options.push('--s3-root', join(place.folder, 's3'));
   store = await serve(data, options);
   client = connect(store);
 });
@@ -233,6 +238,135 @@ test('a data store goes while requests run on it', async () => {
   for (const { status } of await Promise.all(answers)) assert.ok([200, 201, 404].includes(status), status);
   await until(async () => (await describe(id)).DatastoreStatus === 'DELETED');
   assert.ok(!existsSync(join(data, 'datastores', id)));
+});
+
+const output = (S3Uri) => ({ S3Configuration: { S3Uri, KmsKeyId: 'alias/key' } });
+const lines = (path) => readFileSync(path, 'utf8').trim().split('\n').map((l) => JSON.parse(l));
+
+async function finished(kind, DatastoreId, JobId) {
+  return until(async () => {
+    const job = (await send(`DescribeFHIR${kind}Job`, { DatastoreId, JobId }))[`${kind}JobProperties`];
+    return /COMPLETED|FAILED/.test(job.JobStatus) && job;
+  }, 20);
+}
+const runImport = async (DatastoreId, S3Uri, more = {}) => finished('Import', DatastoreId,
+  (await send('StartFHIRImportJob', { DatastoreId, InputDataConfig: { S3Uri }, DataAccessRoleArn,
+    JobOutputDataConfig: output('s3://bucket/out'), ...more })).JobId);
+const runExport = async (DatastoreId, S3Uri = 's3://bucket/export/', more = {}) => finished('Export', DatastoreId,
+  (await send('StartFHIRExportJob', { DatastoreId, OutputDataConfig: output(S3Uri), DataAccessRoleArn, ...more })).JobId);
+
+test('an import job stores lines by id, and an export job gives them back', async () => {
+  const id = await create({ DatastoreName: 'jobs' });
+  mkdirSync(join(bucket, 'in', 'deep'), { recursive: true });
+  const patients = Array.from({ length: 1200 }, (_, i) => ({ resourceType: 'Patient', id: `p${i}`,
+    name: [{ family: `F${i}` }], extension: [{ url: 'http://x', valueDecimal: 1 }] }));
+  writeFileSync(join(bucket, 'in', 'Patient.ndjson'), patients.map((p) => JSON.stringify(p)).join('\n') + '\n');
+  const mixed = [JSON.stringify({ resourceType: 'Observation', id: 'o', status: 'final', code: { text: 'c' },
+    subject: { reference: 'Patient/nobody' } }), '{"resourceType":"Patient"}', 'nonsense', '',
+    '{"resourceType":"Patient","id":"p0","active":true}', '{"resourceType":"Patient","id":"p0","active":false}',
+    '{"resourceType":"Nothing","id":"x"}', '{"resourceType":"Patient","id":"a b"}'];
+  writeFileSync(join(bucket, 'in', 'deep', 'mixed.ndjson'), mixed.join('\n'));
+  writeFileSync(join(bucket, 'in', 'notes.txt'), 'no resources');
+  const job = await runImport(id, 's3://bucket/in/', { JobName: 'one', ValidationLevel: 'minimal' });
+  assert.equal(job.JobStatus, 'COMPLETED_WITH_ERRORS', JSON.stringify(job));
+  assert.equal(job.JobName, 'one');
+  assert.equal(job.ValidationLevel, 'minimal');
+  assert.ok(job.EndTime >= job.SubmitTime);
+  const report = job.JobProgressReport;
+  assert.equal(report.TotalNumberOfScannedFiles, 2);
+  assert.equal(report.TotalNumberOfImportedFiles, 1);
+  assert.equal(report.TotalNumberOfFilesReadWithCustomerError, 1);
+  assert.equal(report.TotalNumberOfResourcesScanned, 1207);
+  assert.equal(report.TotalNumberOfResourcesImported, 1203);
+  assert.equal(report.TotalNumberOfResourcesWithCustomerError, 4);
+  assert.deepEqual((await fhir(id, 'Patient/p7')).json().name, [{ family: 'F7' }]);
+  const last = (await fhir(id, 'Patient/p0')).json();
+  assert.equal(last.active, false, 'the last line wins');
+  assert.equal(last.meta.versionId, '3');
+  assert.equal((await fhir(id, 'Patient/p1199')).status, 200);
+
+  const out = join(bucket, 'out', `${id}-FHIR_IMPORT-${job.JobId}`);
+  assert.ok(existsSync(join(bucket, 'out', '.healthlake_write_access_check_file.temp')));
+  const failures = lines(join(out, 'FAILURE', 'in_deep_mixed.ndjson'));
+  assert.deepEqual(failures.map((f) => f.lineId), [2, 3, 7, 8]);
+  for (const { UpdateResourceResponse: r } of failures) {
+    assert.ok(r.statusCode >= 400 && r.statusCode < 500);
+    assert.equal(r.jsonBlob.resourceType, 'OperationOutcome');
+  }
+  assert.match(failures[0].UpdateResourceResponse.jsonBlob.issue[0].diagnostics, /Missing required id field/);
+  assert.equal(lines(join(out, 'SUCCESS', 'in_Patient.ndjson')).length, 1200);
+  const manifest = JSON.parse(readFileSync(join(out, 'Manifest.json'), 'utf8'));
+  assert.equal(manifest.inputDataConfig.s3Uri, 's3://bucket/in/');
+  assert.equal(manifest.numberOfResourcesScanned, 1207);
+  assert.equal(manifest.failureOutput.failureOutputS3Uri, `s3://bucket/out/${id}-FHIR_IMPORT-${job.JobId}/FAILURE/`);
+
+  const exported = await runExport(id);
+  assert.equal(exported.JobStatus, 'COMPLETED', JSON.stringify(exported));
+  const folder = `export/${id}-FHIR_EXPORT-${exported.JobId}`;
+  assert.equal(exported.OutputDataConfig.S3Configuration.S3Uri, `s3://bucket/${folder}/`);
+  assert.deepEqual(readdirSync(join(bucket, folder)).sort(), ['Observation', 'Patient']);
+  const back = lines(join(bucket, folder, 'Patient', 'Patient-1-0-0.ndjson'));
+  assert.equal(back.length, 1200);
+  const { meta, ...seven } = back.find((p) => p.id === 'p7');
+  assert.deepEqual(seven, patients[7]);
+  assert.equal(meta.versionId, '1');
+  assert.equal(back.find((p) => p.id === 'p0').active, false);
+
+  const copy = await create();
+  const again = await runImport(copy, `s3://bucket/${folder}`);
+  assert.equal(again.JobStatus, 'COMPLETED');
+  assert.equal(again.JobProgressReport.TotalNumberOfResourcesImported, 1201);
+});
+
+test('jobs that cannot be done end FAILED and say why', async () => {
+  const id = await create();
+  const rows = [['s3://nowhere/in', /nowhere does not exist/], ['s3://bucket/empty/', /no .ndjson file/],
+    ['s3://bucket/../../etc', /cannot be mapped/]];
+  for (const [uri, message] of rows) {
+    const job = await runImport(id, uri);
+    assert.equal(job.JobStatus, 'FAILED');
+    assert.match(job.Message, message);
+    assert.ok(job.SubmitTime && job.EndTime);
+  }
+  assert.equal((await runExport(id, 's3://nowhere/x')).JobStatus, 'FAILED');
+  const kinds = [['StartFHIRExportJob', { OutputDataConfig: output('s3://bucket/e'), DataAccessRoleArn: 'role' }, /dataAccessRoleArn/],
+    ['StartFHIRExportJob', { OutputDataConfig: {}, DataAccessRoleArn }, /outputDataConfig/],
+    ['StartFHIRExportJob', { OutputDataConfig: output('https://x'), DataAccessRoleArn }, /s3Uri/],
+    ['StartFHIRImportJob', { InputDataConfig: { S3Uri: 's3://bucket/in' }, DataAccessRoleArn }, /jobOutputDataConfig/]];
+  for (const [operation, input, message] of kinds) {
+    const answer = (await call(operation, { DatastoreId: id, ...input })).json();
+    assert.equal(answer.__type, 'ValidationException');
+    assert.match(answer.Message, message);
+  }
+  for (const kind of ['Import', 'Export'])
+    assert.equal((await call(`DescribeFHIR${kind}Job`, { DatastoreId: id, JobId: 'none' })).json().__type,
+      'ResourceNotFoundException');
+});
+
+test('jobs are listed, filtered and paged, and a token starts one', async () => {
+  const id = await create();
+  const start = (JobName, ClientToken) => send('StartFHIRExportJob', { DatastoreId: id, JobName, ClientToken,
+    OutputDataConfig: output('s3://bucket/list'), DataAccessRoleArn });
+  const made = [];
+  for (const name of ['a', 'b', 'b']) made.push((await start(name)).JobId);
+  assert.equal((await start('t', 'once')).JobId, (await start('t', 'once')).JobId);
+  assert.equal((await refusal(start('u', 'once'))).name, 'ValidationException');
+  for (const JobId of made) await finished('Export', id, JobId);
+  const names = [];
+  for await (const page of sdk.paginateListFHIRExportJobs({ client, pageSize: 2 }, { DatastoreId: id }))
+    names.push(...page.ExportJobPropertiesList.map((j) => j.JobName));
+  assert.deepEqual(names, ['a', 'b', 'b', 't']);
+  const list = async (more) => (await send('ListFHIRExportJobs', { DatastoreId: id, ...more })).ExportJobPropertiesList;
+  assert.deepEqual((await list({ JobName: 'b' })).map((j) => j.JobId), made.slice(1));
+  assert.equal((await list({ JobStatus: 'FAILED' })).length, 0);
+  assert.equal((await list({ SubmittedAfter: new Date(Date.now() + 60000) })).length, 0);
+  assert.equal((await send('ListFHIRImportJobs', { DatastoreId: id })).ImportJobPropertiesList.length, 0);
+  const waited = await sdk.waitUntilFHIRExportJobCompleted({ client, maxWaitTime: 10, minDelay: 1, maxDelay: 1 },
+    { DatastoreId: id, JobId: made[0] });
+  assert.equal(waited.state, 'SUCCESS');
+  await send('DeleteFHIRDatastore', { DatastoreId: id });
+  const late = await refusal(start('late'));
+  assert.ok(['ValidationException', 'ResourceNotFoundException'].includes(late.name), late.name);
 });
 
 test('errors have type, message, status and request id', async () => {
