@@ -186,6 +186,44 @@ function makeValueSets(bundles, typeLines) {
   return lines;
 }
 
+// ---- invariants ----
+
+// Each where it is defined: on a type, on an element with parts (a type of its
+// own), or on a plain element of a type.
+function invariantsOf(definition) {
+  const elements = definition.snapshot.element;
+  const parents = new Set(elements.map((e) => e.path.slice(0, e.path.lastIndexOf("."))));
+  const lines = [];
+  for (const e of elements)
+    for (const c of e.constraint ?? []) {
+      const isOwn = !c.source || c.source === definition.url;
+      if (!isOwn || !c.expression) continue;
+      const cut = e.path.lastIndexOf(".");
+      const isType = e.path === definition.name || (parents.has(e.path) && e.type?.length === 1);
+      const place = isType
+        ? e.path
+        : `${e.path.slice(0, cut)} ${e.path.slice(cut + 1).replace("[x]", "")}`;
+      const flat = (text) => text.replace(/\s+/g, " ").trim();
+      lines.push(
+        `invariant ${c.key} ${c.severity} ${place}`,
+        `  human ${flat(c.human)}`,
+        `  expression ${flat(c.expression)}`,
+      );
+    }
+  return lines;
+}
+
+function makeInvariants(bundles) {
+  const all = [...bundles.types, ...bundles.resources].filter(
+    (d) =>
+      d.resourceType === "StructureDefinition" &&
+      d.derivation !== "constraint" &&
+      d.kind !== "logical",
+  );
+  all.sort((a, b) => byName(a.name, b.name));
+  return [...header("Invariants."), ...all.flatMap(invariantsOf)];
+}
+
 // ---- compartments ----
 
 function makeCompartments(folder) {
@@ -212,6 +250,7 @@ function main(out, given) {
     "types.txt": types,
     "valuesets.txt": makeValueSets(bundles, types),
     "params.txt": makeParams(bundles),
+    "invariants.txt": makeInvariants(bundles),
     "compartments.txt": makeCompartments(fetched.folder),
   };
   for (const [name, lines] of Object.entries(files))

@@ -9,5 +9,6 @@ const struct cli_verb cli_verbs[] = {
     { "sandbox", "play Flexpa: made-up or recorded members over plain HTTP", cli_sandbox },
     { "sync", "bring records from Flexpa into a store", cli_sync },
     { "everything", "a user's whole record out of the store", cli_everything },
+    { "validate", "check FHIR files against the definitions of R4", cli_validate },
     { NULL, NULL, NULL },
 };

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/issues.h"
 #include "base/slice.h"
 #include "json/json.h"
 
@@ -280,6 +281,7 @@ struct fhirpath_host {
     void *context;
     int64_t now_us;         /* for now(), today(), timeOfDay() */
     uint64_t steps;         /* budget; 0: FHIRPATH_STEPS */
+    uint64_t *ret_steps;    /* what of it was used; may be NULL */
     struct json resource;   /* %resource; absent: the root's own */
     struct json root;       /* %rootResource, where contained resources are sought;
                              * absent: as %resource */
@@ -317,6 +319,41 @@ MUST_USE enum err fhirpath_evaluate(const struct fhirpath *path, struct fhir_ite
 MUST_USE enum err fhirpath_holds(const struct fhirpath *path, struct fhir_item root,
                                  const struct fhirpath_host *host, struct arena *arena,
                                  bool *ret_holds, struct fhirpath_error *error);
+
+/* ---- validation (base R4) ---- */
+
+/* The invariants of all types, compiled: made once, then shared by any threads. */
+struct fhir_rules;
+MUST_USE enum err fhir_rules_compile(struct arena *arena, const struct fhir_rules **ret_rules);
+
+/* One thing that is wrong. */
+struct fhir_finding {
+    enum issue_severity severity;
+    const char *code;        /* issue-type; static */
+    struct slice key;        /* of the invariant, "per-1"; empty for other rules */
+    struct slice expression; /* "Patient.name[0].given[1]" */
+    struct slice text;       /* as close to the official validator's as may be */
+    struct json where;       /* the value, or what should have held it */
+};
+
+struct fhir_validate_options {
+    const struct fhir_rules *rules; /* NULL: no invariants */
+    int64_t now_us;
+    /* Called for each finding, without a limit; may be NULL. The texts live as
+     * long as the call. */
+    void (*found)(void *context, const struct fhir_finding *finding);
+    void *context;
+};
+
+/* Check a resource against the definition of its type: members, cardinality,
+ * shapes, formats, codes of required bindings, references, narratives, contained
+ * and bundled resources, invariants. Findings go into `issues`; the result tells
+ * only whether the check could be done: ERR_NO_MEMORY, ERR_LIMIT for what lies
+ * deeper than JSON_DEFAULT_DEPTH. Time is linear in the resource: invariants have
+ * a budget by its size, and those beyond it are reported as not checked. */
+MUST_USE enum err fhir_validate(struct json resource, const struct fhir_type *type,
+                                const struct fhir_validate_options *options,
+                                struct issues *issues);
 
 /* ---- compartments ---- */
 

@@ -33,6 +33,8 @@ static enum err run_path(struct fp_run *run, const struct fhirpath *path, struct
         focus.count = 0;
     struct fp_scope scope = { .focus = &focus };
     enum err err = fp_eval(run, path->root, &scope, out);
+    if (host.ret_steps)
+        *host.ret_steps = (host.steps ? host.steps : FHIRPATH_STEPS) - run->steps_left;
     run->host = &no_host;
     return err;
 }

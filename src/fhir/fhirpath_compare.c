@@ -303,6 +303,13 @@ static int text_order(struct slice a, struct slice b)
     return order < 0 ? -1 : order > 0;
 }
 
+/* A quantity that cannot be converted (no UCUM): nothing is known of its order. */
+static bool is_odd_quantity(const struct fp_item *item)
+{
+    return item->kind == FP_NODE && item->node.type &&
+           type_derives(item->node.type->id, FHIR_TYPE_QUANTITY);
+}
+
 enum err fp_order(struct fp_run *run, const struct fp_node *node, const struct fp_item *a,
                   const struct fp_item *b, int *ret_order, bool *ret_known)
 {
@@ -314,6 +321,7 @@ enum err fp_order(struct fp_run *run, const struct fp_node *node, const struct f
     if (!fp_system(run, a, &x) || !fp_system(run, b, &y)) {
         bool is_object = (a->kind == FP_NODE && json_is(a->node.value, JSON_OBJECT)) ||
                          (b->kind == FP_NODE && json_is(b->node.value, JSON_OBJECT));
+        is_object = is_object && !is_odd_quantity(a) && !is_odd_quantity(b);
         return is_object ? fp_fail(run, node, "values of these types have no order") : ERR_NONE;
     }
     bool is_untyped =

@@ -366,9 +366,17 @@ static enum err eval_type(struct fp_run *run, const struct fp_node *node,
     bool is_filter = node->op == FP_OP_AS && run->host->as_filters;
     if (arg.count > 1 && !is_filter)
         return fp_fail(run, node, "one item was expected, %u are there", arg.count);
-    if (node->op == FP_OP_IS)
-        return arg.count ? fp_push_boolean(run, out, fp_item_is(&arg.items[0], &node->type))
-                         : ERR_NONE;
+    if (node->op == FP_OP_IS && arg.count == 0)
+        return ERR_NONE;
+    if (node->op == FP_OP_IS) {
+        struct fp_item value;
+        bool is_it = fp_item_is(&arg.items[0], &node->type);
+        /* R4's que-7 says `answer is Boolean` of a boolean element. */
+        if (!is_it && run->host->as_filters && node->type.system != FP_NODE &&
+            fp_system(run, &arg.items[0], &value))
+            is_it = value.kind == node->type.system;
+        return fp_push_boolean(run, out, is_it);
+    }
     for (uint32_t i = 0; i < arg.count; i++)
         if (fp_item_of_type(&arg.items[i], &node->type))
             TRY(fp_push(run, out, &arg.items[i]));

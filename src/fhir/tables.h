@@ -85,6 +85,19 @@ struct code_list {
     bool is_open;             /* codes beyond the listed ones belong */
 };
 
+/* ---- invariants ---- */
+
+struct invariant {
+    struct slice key, human, expression;
+    struct slice element; /* of which element of the type; empty: of the type itself */
+    bool is_error;        /* else a warning */
+};
+
+/* Those of a type are neighbours: */
+struct invariant_list {
+    uint16_t first, count;
+};
+
 /* ---- the tables ---- */
 
 struct param_list {
@@ -110,6 +123,9 @@ extern const struct compartment_row fhir_compartments[FHIR_COMPARTMENT_COUNT];
 extern const struct fhir_path *const fhir_everything_dates[]; /* by fhir_type.resource */
 extern const struct trie_node fhir_trie[];                    /* roots by fhir_type.resource */
 extern const struct code_list fhir_code_lists[];              /* by fhir_element.codes */
+extern const struct invariant fhir_invariants[];
+extern const uint16_t fhir_invariant_total;
+extern const struct invariant_list fhir_type_invariants[]; /* by type id */
 extern const struct param_list fhir_other_params[];           /* by resource: run by themselves */
 
 /* ---- helpers inside fhir/ ---- */

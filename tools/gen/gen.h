@@ -133,6 +133,8 @@ void *gen_alloc(struct spec *spec, size_t count, size_t size_bytes);
 struct slice gen_word(struct slice *rest);
 
 void spec_read(struct spec *spec, const char *folder);
+/* A file of spec/, without comments. */
+struct lines spec_lines(struct spec *spec, const char *folder, const char *name);
 struct type *spec_type(const struct spec *spec, struct slice name); /* NULL when absent */
 bool spec_derives(const struct spec *spec, uint16_t id, uint16_t ancestor);
 
@@ -150,6 +152,8 @@ struct path *path_compile(struct spec *spec, struct path_place place, struct sli
 void emit_tables(struct spec *spec, FILE *out);
 /* The merged expressions of each resource type (fhir/tables.h, struct trie_node). */
 void emit_trie(struct spec *spec, FILE *out);
+/* The rules of invariants.txt, read and written in one. */
+void emit_invariants(struct spec *spec, const char *folder, FILE *out);
 /* The codes of required value sets. */
 void emit_codes(struct spec *spec, FILE *out);
 /* Ids of a resource type's parameters by code; returns their number. */

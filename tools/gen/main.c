@@ -15,6 +15,7 @@ int main(int argc, char **argv)
     if (!out)
         gen_fail(argv[2], 0, "cannot be written");
     emit_tables(&spec, out);
+    emit_invariants(&spec, argv[1], out);
     if (fclose(out) != 0)
         gen_fail(argv[2], 0, "writing failed");
     arena_release(&spec.arena);

@@ -55,7 +55,7 @@ static struct slice read_file(struct spec *spec, const char *path)
 }
 
 /* Comment and empty lines stay, as empty slices, so that numbers are right. */
-static struct lines read_lines(struct spec *spec, const char *folder, const char *name)
+struct lines spec_lines(struct spec *spec, const char *folder, const char *name)
 {
     struct slice path = arena_printf(&spec->arena, "%s/%s", folder, name);
     if (!path.bytes)
@@ -99,7 +99,7 @@ static void add_code(struct value_set *set, struct slice code, struct slice syst
 static void read_value_sets(struct spec *spec, const char *folder)
 {
     enum { CODES_MAX = 1000 };
-    struct lines lines = read_lines(spec, folder, "valuesets.txt");
+    struct lines lines = spec_lines(spec, folder, "valuesets.txt");
     spec->value_sets = gen_alloc(spec, lines.count, sizeof *spec->value_sets);
     struct value_set *set = NULL;
     for (size_t i = 0; i < lines.count; i++) {
@@ -300,7 +300,7 @@ static void read_type_headers(struct spec *spec, const char *kind, uint8_t kind_
 
 static void read_types(struct spec *spec, const char *folder)
 {
-    spec->type_lines = read_lines(spec, folder, "types.txt");
+    spec->type_lines = spec_lines(spec, folder, "types.txt");
     spec->types = gen_alloc(spec, spec->type_lines.count, sizeof *spec->types);
     spec->targets = gen_alloc(spec, TARGETS_MAX, sizeof *spec->targets);
     read_type_headers(spec, "primitive", FHIR_PRIMITIVE);
@@ -369,7 +369,7 @@ static void read_params(struct spec *spec, const char *folder)
 {
     static const char *const types[] = { "number",    "date",     "string", "token",  "reference",
                                          "composite", "quantity", "uri",    "special" };
-    struct lines lines = read_lines(spec, folder, "params.txt");
+    struct lines lines = spec_lines(spec, folder, "params.txt");
     spec->params = gen_alloc(spec, lines.count, sizeof *spec->params);
     struct param *param = NULL;
     for (size_t i = 0; i < lines.count; i++) {
@@ -436,7 +436,7 @@ static size_t read_members(const struct lines *lines, size_t first, struct membe
 
 static void read_compartments(struct spec *spec, const char *folder)
 {
-    struct lines lines = read_lines(spec, folder, "compartments.txt");
+    struct lines lines = spec_lines(spec, folder, "compartments.txt");
     for (size_t i = 0; i < lines.count; i++) {
         struct slice rest = lines.list[i];
         if (rest.length == 0 || is_detail(rest))
@@ -452,7 +452,7 @@ static void read_compartments(struct spec *spec, const char *folder)
 
 static void read_dates(struct spec *spec, const char *folder)
 {
-    struct lines lines = read_lines(spec, folder, "everything-dates.txt");
+    struct lines lines = spec_lines(spec, folder, "everything-dates.txt");
     spec->dates = gen_alloc(spec, lines.count, sizeof *spec->dates);
     spec->date_paths = gen_alloc(spec, lines.count, sizeof *spec->date_paths);
     for (size_t i = 0; i < lines.count; i++) {

@@ -1,0 +1,199 @@
+/* cli/validate.c - `tarn validate`: files against the definitions of R4. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "fhir/fhir.h"
+#include "os/clock.h"
+#include "os/unpack.h"
+
+enum {
+    FILE_BYTES = 1 << 30,
+    ARENA_BYTES = 1 << 30,
+    SHOWN_MAX = 1000, /* each costs a look for its line */
+    EXCERPT = 90,     /* columns of a line shown */
+};
+
+static const char about[] =
+    "Check resources (JSON, plain or .zst): structure, cardinality, formats, codes of\n"
+    "required bindings, references, narratives, invariants. Exit status 0: all are\n"
+    "valid, 1: some are not, 2: some cannot be read.";
+
+struct session {
+    const struct fhir_rules *rules;
+    bool as_json;
+    bool quiet; /* no warnings */
+    /* of the file */
+    const char *file;
+    struct slice text;
+    size_t errors, warnings, shown;
+};
+
+static const char *const severities[] = { "fatal", "error", "warning", "information" };
+
+/* ---- for people ---- */
+
+/* The line around the place, cut to what fits a terminal, and a caret under it. */
+static void print_excerpt(struct slice text, size_t offset)
+{
+    size_t start = offset, end = offset;
+    while (start > 0 && text.bytes[start - 1] != '\n' && offset - start < EXCERPT / 2)
+        start--;
+    while (end < text.length && text.bytes[end] != '\n' && end - start < EXCERPT)
+        end++;
+    /* Not in the middle of a character. */
+    while (start < offset && ((uint8_t)text.bytes[start] & 0xc0) == 0x80)
+        start++;
+    fprintf(stdout, "    %.*s\n    ", (int)(end - start), text.bytes + start);
+    for (size_t i = start; i < offset; i++)
+        if (((uint8_t)text.bytes[i] & 0xc0) != 0x80)
+            fputc(text.bytes[i] == '\t' ? '\t' : ' ', stdout);
+    fprintf(stdout, "^\n");
+}
+
+static void print_human(const struct session *s, const char *severity, size_t offset,
+                        struct slice expression, struct slice text)
+{
+    uint32_t line, column;
+    json_position(s->text, offset, &line, &column);
+    fprintf(stdout, "%s:%u:%u: %s: %.*s%s%.*s\n", s->file, line, column, severity,
+            SLICE_ARGS(expression), expression.length ? ": " : "", SLICE_ARGS(text));
+    print_excerpt(s->text, MIN(offset, s->text.length));
+}
+
+/* ---- for programs ---- */
+
+static void print_json(struct session *s, const char *severity, const char *code, size_t offset,
+                       struct slice expression, struct slice text)
+{
+    uint32_t line, column;
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    json_position(s->text, offset, &line, &column);
+    buf_printf(&b, "{\"severity\":\"%s\",\"code\":\"%s\",\"line\":%u,\"column\":%u,\"expression\":",
+               severity, code, line, column);
+    json_write_string(&b, expression);
+    buf_append_cstr(&b, ",\"text\":");
+    json_write_string(&b, text);
+    buf_append_byte(&b, '}');
+    fprintf(stdout, "%s\n  %.*s", s->shown ? "," : "", SLICE_ARGS(buf_slice(&b)));
+    buf_release(&b);
+}
+
+static void show(struct session *s, const char *severity, const char *code, size_t offset,
+                 struct slice expression, struct slice text)
+{
+    if (s->shown >= SHOWN_MAX)
+        return;
+    if (s->as_json)
+        print_json(s, severity, code, offset, expression, text);
+    else
+        print_human(s, severity, offset, expression, text);
+    s->shown++;
+}
+
+static void found(void *context, const struct fhir_finding *finding)
+{
+    struct session *s = context;
+    bool is_error = finding->severity <= ISSUE_ERROR;
+    s->errors += is_error;
+    s->warnings += !is_error;
+    if (!is_error && s->quiet)
+        return;
+    size_t offset = json_exists(finding->where) ? json_node(finding->where)->offset : 0;
+    show(s, severities[finding->severity], finding->code, offset, finding->expression,
+         finding->text);
+}
+
+/* ---- files ---- */
+
+static void check_text(struct session *s, struct arena *arena)
+{
+    struct json_doc doc;
+    struct json_error error = { .offset = 0 };
+    struct issues issues;
+    enum err err = json_parse(s->text, NULL, arena, &doc, &error);
+    if (err) {
+        s->errors++;
+        show(s, "fatal", "structure", error.offset, SLICE_NONE,
+             slice_cstr(error.text ? error.text : err_text(err)));
+        return;
+    }
+    const struct fhir_validate_options options = {
+        .rules = s->rules, .now_us = os_now_us(), .found = found, .context = s
+    };
+    struct json root = json_root(&doc);
+    struct slice name = json_string(json_member(root, "resourceType"), arena);
+    issues_init(&issues, arena);
+    err = fhir_validate(root, name.bytes ? fhir_resource_find(name) : NULL, &options, &issues);
+    if (err) {
+        s->errors++;
+        show(s, "fatal", "exception", 0, SLICE_NONE, slice_cstr(err_text(err)));
+    }
+}
+
+static int check_file(struct session *s, const char *file)
+{
+    struct buf text;
+    struct arena arena;
+    buf_init(&text, FILE_BYTES);
+    s->file = file;
+    s->errors = s->warnings = s->shown = 0;
+    enum err err = os_file_unpack(file, &text);
+    if (err) {
+        fprintf(stderr, "tarn validate: %s cannot be read: %s\n", file, err_text(err));
+        buf_release(&text);
+        return 2;
+    }
+    s->text = buf_slice(&text);
+    arena_init(&arena, ARENA_BYTES);
+    if (s->as_json) {
+        struct buf name;
+        buf_init(&name, 1 << 16);
+        json_write_string(&name, slice_cstr(file));
+        fprintf(stdout, "{\"file\":%.*s,\"issues\":[", SLICE_ARGS(buf_slice(&name)));
+        buf_release(&name);
+    }
+    check_text(s, &arena);
+    if (s->as_json)
+        fprintf(stdout, "],\"errors\":%zu,\"warnings\":%zu}\n", s->errors, s->warnings);
+    else
+        fprintf(stdout, "%s: %zu errors, %zu warnings\n", file, s->errors, s->warnings);
+    arena_release(&arena);
+    buf_release(&text);
+    return s->errors > 0;
+}
+
+int cli_validate(int argc, char **argv)
+{
+    struct session s = { .as_json = false };
+    const struct option_row rows[] = {
+        { "json", OPTION_SWITCH, NULL, NULL, "a JSON object for each file, its issues one a line",
+          &s.as_json },
+        { "quiet", OPTION_SWITCH, NULL, NULL, "errors only, no warnings", &s.quiet },
+        { 0 },
+    };
+    const struct option_usage usage = { .line = "tarn validate [options] FILE...",
+                                        .about = about,
+                                        .rows = rows,
+                                        .least = 1,
+                                        .most = SIZE_MAX };
+    struct arena arena;
+    size_t count;
+    int worst = options_parse(&usage, argc, argv, &count);
+    if (worst >= 0)
+        return worst;
+    worst = 0;
+    arena_init(&arena, ARENA_BYTES);
+    if (fhir_rules_compile(&arena, &s.rules) != ERR_NONE) {
+        fprintf(stderr, "tarn validate: out of memory\n");
+        worst = 1;
+        count = 0;
+    }
+    for (size_t i = 1; i <= count; i++) {
+        int status = check_file(&s, argv[i]);
+        worst = MAX(worst, status);
+    }
+    arena_release(&arena);
+    return worst;
+}

@@ -1,0 +1,346 @@
+/* fhir/validate.c - a resource against the tables.
+ *
+ * One walk in document order; what an object should have is counted while its
+ * members pass by. Depth of recursion is the depth of the JSON, bounded below.
+ */
+#include "fhir/validate.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum {
+    ROWS_MAX = 128,       /* elements of one type; checked */
+    STEPS_BASE = 3000000, /* for all invariants of a resource, and */
+    STEPS_PER_NODE = 400, /* for each node of its tape */
+    SCRATCH_BYTES = 256 << 20,
+};
+
+/* ---- findings ---- */
+
+/* Backwards into the room, as frames know only their parents. */
+static struct slice render_spot(const struct spot *spot, char *room, size_t room_bytes)
+{
+    char part[160];
+    size_t at = room_bytes;
+    for (; spot; spot = spot->parent) {
+        const char *dot = spot->parent ? "." : "";
+        int n = spot->has_index ? snprintf(part, sizeof part, "%s%.*s[%u]", dot,
+                                           SLICE_ARGS(slice_head(spot->name, 100)), spot->index)
+                                : snprintf(part, sizeof part, "%s%.*s", dot,
+                                           SLICE_ARGS(slice_head(spot->name, 100)));
+        if (n < 0 || (size_t)n > at)
+            break;
+        at -= (size_t)n;
+        memcpy(room + at, part, (size_t)n);
+    }
+    return slice_of(room + at, room_bytes - at);
+}
+
+void check_report(struct check *c, const struct spot *spot, struct json where,
+                  enum issue_severity severity, const char *code, struct slice key,
+                  const char *format, ...)
+{
+    char room[4096], text[1024];
+    struct slice expression = render_spot(spot, room, sizeof room);
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    length = MIN(MAX(length, 0), (int)sizeof text - 1);
+    issues_add(c->issues, severity, code, expression, "%.*s", length, text);
+    if (!c->options->found)
+        return;
+    struct fhir_finding finding = { severity, code, key, expression, slice_of(text, (size_t)length),
+                                    where };
+    c->options->found(c->options->context, &finding);
+}
+
+/* ---- objects ---- */
+
+/* One object being checked. */
+struct object {
+    struct json value;
+    const struct fhir_type *type;
+    const struct spot *spot;
+    uint32_t counts[ROWS_MAX]; /* values met of each element */
+};
+
+static void check_object(struct check *c, const struct spot *spot, struct json value,
+                         const struct fhir_type *type);
+static void check_resource(struct check *c, const struct spot *spot, struct json value,
+                           const struct fhir_element *element);
+
+static void check_item(struct check *c, const struct spot *spot, struct fhir_item item,
+                       const struct fhir_type *holder)
+{
+    if (!c->failure)
+        check_invariants(c, spot, item, holder);
+}
+
+static void check_complex(struct check *c, struct object *o, const struct spot *spot,
+                          const struct fhir_element *element, struct json value)
+{
+    const struct fhir_type *type = &fhir_types[element->type];
+    if (!json_is(value, JSON_OBJECT)) {
+        check_error(c, spot, value, "structure", "This property must be an Object, not %s",
+                    json_is(value, JSON_ARRAY)  ? "an array"
+                    : json_is(value, JSON_NULL) ? "null"
+                                                : "a primitive property");
+        return;
+    }
+    if (type_is_open_resource(type)) {
+        check_resource(c, spot, value, element);
+        return;
+    }
+    check_object(c, spot, value, type);
+    check_coded(c, spot, element, value);
+    if (type_derives(type->id, FHIR_TYPE_REFERENCE))
+        check_reference(c, spot, element, value);
+    check_item(
+        c, spot,
+        (struct fhir_item){ .value = value, .type = type, .resource = c->root, .element = element },
+        o->type);
+}
+
+static void check_simple(struct check *c, struct object *o, const struct spot *spot,
+                         const struct fhir_element *element, struct json value)
+{
+    if (json_is(value, JSON_OBJECT) || json_is(value, JSON_ARRAY)) {
+        check_error(c, spot, value, "structure", "This property must be an simple value, not %s",
+                    json_is(value, JSON_ARRAY) ? "an array" : "an object");
+        return;
+    }
+    check_primitive(c, spot, element, value);
+    if (fhir_type_invariants[o->type->id].count > 0)
+        check_item(c, spot,
+                   (struct fhir_item){ .value = value,
+                                       .type = &fhir_types[element->type],
+                                       .resource = c->root,
+                                       .element = element },
+                   o->type);
+}
+
+/* A value or element of an array; `sibling` stands beside it, if it is primitive. */
+static void check_value(struct check *c, struct object *o, const struct spot *spot,
+                        const struct fhir_element *element, struct json value, struct json sibling)
+{
+    bool is_primitive = fhir_types[element->type].kind == FHIR_PRIMITIVE;
+    if (!is_primitive) {
+        check_complex(c, o, spot, element, value);
+    } else if (json_is(value, JSON_NULL)) {
+        if (!json_is(sibling, JSON_OBJECT))
+            check_error(c, spot, value, "structure",
+                        "This property must be a simple value, not null");
+    } else if (json_exists(value)) {
+        check_simple(c, o, spot, element, value);
+    }
+}
+
+/* id and extensions of a primitive. */
+static void check_sibling(struct check *c, const struct spot *spot,
+                          const struct fhir_element *element, struct json sibling)
+{
+    if (json_is(sibling, JSON_OBJECT))
+        check_object(c, spot, sibling, &fhir_types[element->type]);
+    else if (!json_is(sibling, JSON_NULL))
+        check_error(c, spot, sibling, "structure",
+                    "The id and extensions of a primitive must be an Object");
+}
+
+static uint32_t check_array(struct check *c, struct object *o, struct spot *spot,
+                            const struct fhir_element *element, struct json array,
+                            struct json siblings, bool is_sibling)
+{
+    struct json other = json_first(siblings);
+    spot->has_index = true;
+    spot->index = 0;
+    if (!json_exists(json_first(array)))
+        check_error(c, spot->parent, array, "invalid",
+                    "Array cannot be empty - the property '%.*s' should not be present if it has "
+                    "no values",
+                    SLICE_ARGS(element->name));
+    for (struct json v = json_first(array); json_exists(v); v = json_next(array, v)) {
+        if (is_sibling)
+            check_sibling(c, spot, element, v);
+        else
+            check_value(c, o, spot, element, v, other);
+        other = json_exists(other) ? json_next(siblings, other) : JSON_ABSENT;
+        spot->index++;
+    }
+    return spot->index;
+}
+
+static void check_member(struct check *c, struct object *o, const struct fhir_element *element,
+                         struct json value, bool is_sibling)
+{
+    struct spot spot = { .parent = o->spot, .name = element->name };
+    if (element->choice.length > 0)
+        spot.name = element->choice;
+    char room[ELEMENT_NAME_MAX + 1] = { '_' };
+    struct json other = JSON_ABSENT;
+    bool is_primitive = fhir_types[element->type].kind == FHIR_PRIMITIVE;
+    if (is_primitive && element->name.length < ELEMENT_NAME_MAX) {
+        memcpy(room + 1, element->name.bytes, element->name.length);
+        struct slice name = slice_of(room + is_sibling, element->name.length + !is_sibling);
+        other = json_get(o->value, name);
+    }
+    uint32_t count = 1;
+    if (json_is(value, JSON_ARRAY) && element->is_array)
+        count = check_array(c, o, &spot, element, value, other, is_sibling);
+    else if (element->is_array && !is_sibling)
+        check_error(c, &spot, value, "structure", "The property %.*s must be a JSON Array, not %s",
+                    SLICE_ARGS(element->name),
+                    json_is(value, JSON_OBJECT) ? "an Object" : "a primitive property");
+    else if (is_sibling)
+        check_sibling(c, &spot, element, value);
+    else
+        check_value(c, o, &spot, element, value, other);
+    size_t row = (size_t)(element - o->type->elements);
+    if (row < ROWS_MAX)
+        o->counts[row] = MAX(o->counts[row], count);
+}
+
+static void check_key(struct check *c, struct object *o, struct json key)
+{
+    char room[ELEMENT_NAME_MAX];
+    struct slice name = key_name(key, room);
+    bool is_sibling = name.length > 1 && name.bytes[0] == '_';
+    struct slice plain = slice_from(name, is_sibling);
+    const struct fhir_element *element = fhir_element_find(o->type, plain);
+    bool is_primitive = element && fhir_types[element->type].kind == FHIR_PRIMITIVE;
+    bool is_type = o->type->kind == FHIR_RESOURCE && slice_is(name, "resourceType");
+    if (is_type)
+        return;
+    if (!element || (is_sibling && !is_primitive)) {
+        check_error(c, o->spot, key, "structure", "Unrecognized property '%.*s'",
+                    SLICE_ARGS(name.length ? name : slice_head(json_string_raw(key), 100)));
+        return;
+    }
+    check_member(c, o, element, json_value(key), is_sibling);
+}
+
+/* ---- cardinality ---- */
+
+static void report_count(struct check *c, struct object *o, const struct fhir_element *element,
+                         uint32_t count)
+{
+    bool is_choice = element->choice.length > 0;
+    struct slice name = is_choice ? element->choice : element->name;
+    const char *open = is_choice ? "[x]" : "";
+    const char *what = count < element->min ? "minimum required" : "max allowed";
+    uint32_t bound = count < element->min ? element->min : element->max;
+    const char *only = count < element->min ? "only " : "";
+    check_error(c, o->spot, o->value, "structure",
+                "%.*s.%.*s%s: %s = %u, but %sfound %u (from "
+                "http://hl7.org/fhir/StructureDefinition/%.*s|4.0.1)",
+                SLICE_ARGS(o->type->name), SLICE_ARGS(name), open, what, bound, only, count,
+                SLICE_ARGS(c->resource_type ? c->resource_type->name : o->type->name));
+}
+
+/* The rows of a choice are neighbours: they count as one element. */
+static void check_counts(struct check *c, struct object *o)
+{
+    uint16_t total = MIN(o->type->element_count, (uint16_t)ROWS_MAX);
+    for (uint16_t i = 0; i < total;) {
+        const struct fhir_element *element = &o->type->elements[i];
+        uint32_t count = o->counts[i++];
+        while (element->choice.length > 0 && i < total &&
+               slice_equal(o->type->elements[i].choice, element->choice))
+            count += o->counts[i++];
+        if (count < element->min || (element->max != FHIR_MANY && count > element->max))
+            report_count(c, o, element, count);
+    }
+}
+
+static void check_object(struct check *c, const struct spot *spot, struct json value,
+                         const struct fhir_type *type)
+{
+    if (++c->depth > JSON_DEFAULT_DEPTH)
+        c->failure = ERR_LIMIT;
+    if (c->failure) {
+        c->depth--;
+        return;
+    }
+    struct object o = { .value = value, .type = type, .spot = spot };
+    if (!json_exists(json_first(value)))
+        check_report(c, spot, value, ISSUE_ERROR, "invalid", SLICE("ele-1"),
+                     "Object must have some content");
+    for (struct json key = json_first(value); json_exists(key) && !c->failure;
+         key = json_next(value, json_value(key)))
+        check_key(c, &o, key);
+    /* A sibling's object has the elements of Element only: no counts to check. */
+    if (type->kind != FHIR_PRIMITIVE)
+        check_counts(c, &o);
+    c->depth--;
+}
+
+/* ---- resources ---- */
+
+static void gather_contained(struct check *c, struct json resource)
+{
+    struct json list = json_member(resource, "contained");
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
+        struct slice id = json_string_raw(json_member(v, "id"));
+        uint64_t *value;
+        if (id.bytes && map_put(&c->contained, id, &value, NULL) != ERR_NONE)
+            c->failure = ERR_NO_MEMORY;
+    }
+}
+
+/* A contained or bundled resource, or one in a parameter. */
+static void check_resource(struct check *c, const struct spot *spot, struct json value,
+                           const struct fhir_element *element)
+{
+    const struct fhir_type *type = resource_type_of(value), *outer_type = c->resource_type;
+    struct json outer = c->resource, root = c->root;
+    struct map contained = c->contained;
+    bool is_contained = element && slice_is(element->name, "contained");
+    if (!type) {
+        struct json name = json_member(value, "resourceType");
+        if (json_exists(name))
+            check_error(c, spot, name, "invalid",
+                        "This content cannot be parsed (unknown or unrecognized resource name "
+                        "'%.*s')",
+                        SLICE_ARGS(slice_head(json_string_raw(name), 60)));
+        else
+            check_error(c, spot, value, "invalid", "Unable to find resourceType property");
+        return;
+    }
+    c->resource = value;
+    c->resource_type = type;
+    if (!is_contained) {
+        c->root = value;
+        map_init(&c->contained, UINT32_MAX, (uint64_t)(uintptr_t)c->scratch);
+        gather_contained(c, value);
+    }
+    check_object(c, spot, value, type);
+    check_item(c, spot, (struct fhir_item){ .value = value, .type = type, .resource = c->root },
+               NULL);
+    if (!is_contained)
+        map_release(&c->contained);
+    c->contained = contained;
+    c->resource = outer;
+    c->resource_type = outer_type;
+    c->root = root;
+}
+
+enum err fhir_validate(struct json resource, const struct fhir_type *type,
+                       const struct fhir_validate_options *options, struct issues *issues)
+{
+    static const struct fhir_validate_options plain = { .rules = NULL };
+    struct arena scratch;
+    struct check c = { .options = options ? options : &plain,
+                       .issues = issues,
+                       .scratch = &scratch,
+                       .resource_type = type };
+    arena_init(&scratch, SCRATCH_BYTES);
+    uint32_t nodes = json_exists(resource) ? json_node(resource)->next - resource.at : 0;
+    c.steps_left = STEPS_BASE + (uint64_t)nodes * STEPS_PER_NODE;
+    struct spot spot = { .name = type ? type->name : SLICE("Resource") };
+    if (json_is(resource, JSON_OBJECT))
+        check_resource(&c, &spot, resource, NULL);
+    else
+        check_error(&c, &spot, resource, "structure", "A resource must be a JSON Object");
+    arena_release(&scratch);
+    return c.failure;
+}

@@ -1,0 +1,263 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fhir/fhir.h"
+#include "os/unpack.h"
+#include "outside.h"
+
+enum { ARENA_BYTES = 1 << 30 };
+
+struct world {
+    struct arena arena;
+    const struct fhir_rules *rules;
+    struct issues issues;
+};
+
+static int set_up(void **state)
+{
+    static struct world world;
+    arena_init(&world.arena, ARENA_BYTES);
+    assert_int_equal(fhir_rules_compile(&world.arena, &world.rules), ERR_NONE);
+    *state = &world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    arena_release(&world->arena);
+    return 0;
+}
+
+/* The number of errors; the findings stay in world->issues. */
+static size_t validate(struct world *world, struct slice text)
+{
+    struct json_doc *doc = arena_alloc(&world->arena, sizeof *doc);
+    struct json_error error;
+    size_t errors = 0;
+    const struct fhir_validate_options options = { .rules = world->rules };
+    if (json_parse(text, NULL, &world->arena, doc, &error))
+        fail_msg("%.*s: %s", SLICE_ARGS(slice_head(text, 200)), error.text);
+    struct json root = json_root(doc);
+    struct slice name = json_string(json_member(root, "resourceType"), &world->arena);
+    issues_init(&world->issues, &world->arena);
+    assert_int_equal(fhir_validate(root, fhir_resource_find(name), &options, &world->issues),
+                     ERR_NONE);
+    for (struct issue *i = world->issues.first; i; i = i->next)
+        errors += i->severity <= ISSUE_ERROR;
+    return errors;
+}
+
+/* ---- faults, each at its place ---- */
+
+struct fault {
+    const char *json, *expression, *text;
+};
+
+#define PATIENT(members) "{\"resourceType\":\"Patient\"," members "}"
+#define OBSERVATION(members)                                                                       \
+    "{\"resourceType\":\"Observation\",\"status\":\"final\",\"code\":{\"text\":\"x\"}," members "}"
+
+static const struct fault faults[] = {
+    { PATIENT("\"nome\":\"x\""), "Patient", "Unrecognized property 'nome'" },
+    { PATIENT("\"name\":{\"family\":\"x\"}"), "Patient.name", "must be a JSON Array" },
+    { PATIENT("\"active\":[true]"), "Patient.active", "simple value, not an array" },
+    { PATIENT("\"active\":\"true\""), "Patient.active", "must be a boolean" },
+    { PATIENT("\"name\":[\"x\"]"), "Patient.name[0]", "must be an Object" },
+    { PATIENT("\"name\":[]"), "Patient", "Array cannot be empty" },
+    { PATIENT("\"name\":[{}]"), "Patient.name[0]", "Object must have some content" },
+    { PATIENT("\"name\":[{\"family\":\"\"}]"), "Patient.name[0].family", "cannot be empty" },
+    { PATIENT("\"name\":[{\"given\":[null]}]"), "Patient.name[0].given[0]", "not null" },
+    { PATIENT("\"birthDate\":\"1974-13\""), "Patient.birthDate", "not a valid date" },
+    { PATIENT("\"id\":\"a b\""), "Patient.id", "ids are" },
+    { PATIENT("\"gender\":\"man\""), "Patient.gender", "required from this value set" },
+    { PATIENT("\"multipleBirthInteger\":1.5"), "Patient.multipleBirth", "not a valid integer" },
+    { PATIENT("\"deceasedBoolean\":true,\"deceasedDateTime\":\"2020\""), "Patient",
+      "max allowed = 1, but found 2" },
+    { PATIENT("\"deceasedDateTime\":\"2020-01-01T10:00:00\""), "Patient.deceased", "timezone" },
+    { PATIENT("\"link\":[{\"type\":\"refer\"}]"), "Patient.link[0]",
+      "Patient.link.other: minimum required = 1, but only found 0" },
+    { PATIENT("\"managingOrganization\":{\"reference\":\"Patient/1\"}"),
+      "Patient.managingOrganization", "Found Patient, but expected one of ([Organization])" },
+    { PATIENT("\"managingOrganization\":{\"reference\":\"nowhere\"}"),
+      "Patient.managingOrganization", "Relative URLs must be" },
+    { PATIENT("\"managingOrganization\":{\"reference\":\"#o\"}"), "Patient.managingOrganization",
+      "ref-1" },
+    { PATIENT("\"extension\":[{\"valueString\":\"x\"}]"), "Patient.extension[0]",
+      "Extension.url: minimum required = 1" },
+    { PATIENT("\"extension\":[{\"url\":\"http://x\"}]"), "Patient.extension[0]", "ext-1" },
+    { PATIENT("\"_birthDate\":{\"extension\":[{\"url\":\"http://x\"}]}"),
+      "Patient.birthDate.extension[0]", "ext-1" },
+    { PATIENT("\"contact\":[{\"gender\":\"male\"}]"), "Patient.contact[0]", "pat-1" },
+    { PATIENT("\"telecom\":[{\"value\":\"1\"}]"), "Patient.telecom[0]", "cpt-2" },
+    { PATIENT("\"text\":{\"status\":\"generated\",\"div\":\"<div><script/>x</div>\"}"),
+      "Patient.text.div", "may not have" },
+    { PATIENT("\"contained\":[{\"resourceType\":\"Pazient\"}]"), "Patient.contained[0]",
+      "unrecognized resource name 'Pazient'" },
+    { PATIENT("\"contained\":[{\"resourceType\":\"Patient\",\"id\":\"p\",\"gender\":\"x\"}],"
+              "\"link\":[{\"other\":{\"reference\":\"#p\"},\"type\":\"refer\"}]"),
+      "Patient.contained[0].gender", "required from this value set" },
+    { OBSERVATION("\"valueQuantity\":{\"value\":\"1\"}"), "Observation.value.value",
+      "must be a number" },
+    { OBSERVATION("\"valuePeriod\":{\"start\":\"2020-02\",\"end\":\"2020-01\"}"),
+      "Observation.value", "per-1" },
+    { OBSERVATION("\"valueInteger\":1,\"dataAbsentReason\":{\"text\":\"x\"}"), "Observation",
+      "obs-6" },
+    { OBSERVATION("\"referenceRange\":[{\"appliesTo\":[{\"text\":\"x\"}]}]"),
+      "Observation.referenceRange[0]", "obs-3" },
+    { "{\"resourceType\":\"Bundle\",\"type\":\"collection\",\"entry\":[{\"resource\":{"
+      "\"resourceType\":\"Observation\",\"status\":\"final\"}}]}",
+      "Bundle.entry[0].resource", "Observation.code: minimum required = 1, but only found 0" },
+    { "{\"resourceType\":\"Bundle\"}", "Bundle", "Bundle.type: minimum required = 1" },
+    { "{\"id\":\"x\"}", "Resource", "resourceType" },
+};
+
+static bool has_issue(const struct world *world, const struct fault *fault)
+{
+    for (struct issue *i = world->issues.first; i; i = i->next)
+        if (slice_is(i->expression, fault->expression) &&
+            slice_find(i->text, slice_cstr(fault->text)) >= 0)
+            return true;
+    return false;
+}
+
+static void each_fault_is_reported_at_its_place(void **state)
+{
+    struct world *world = *state;
+    for (size_t i = 0; i < ARRAY_COUNT(faults); i++) {
+        size_t errors = validate(world, slice_cstr(faults[i].json));
+        if (errors != 1 || !has_issue(world, &faults[i])) {
+            for (struct issue *issue = world->issues.first; issue; issue = issue->next)
+                print_message("  %.*s: %.*s\n", SLICE_ARGS(issue->expression),
+                              SLICE_ARGS(issue->text));
+            fail_msg("%s: %zu errors, expected %s: %s", faults[i].json, errors,
+                     faults[i].expression, faults[i].text);
+        }
+    }
+}
+
+static void what_is_right_stays_quiet(void **state)
+{
+    struct world *world = *state;
+    static const char *const good[] = {
+        PATIENT("\"name\":[{\"given\":[\"a\",null],\"_given\":[null,{\"id\":\"x\"}]}]"),
+        PATIENT("\"_birthDate\":{\"extension\":[{\"url\":\"http://x\",\"valueCode\":\"y\"}]}"),
+        PATIENT("\"deceasedDateTime\":\"2020-01-01T10:00:00.123456+02:00\""),
+        OBSERVATION("\"valueRange\":{\"low\":{\"value\":1,\"unit\":\"x\"},"
+                    "\"high\":{\"value\":2,\"unit\":\"x\"}}"),
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(good); i++)
+        if (validate(world, slice_cstr(good[i])) > 0)
+            fail_msg("%s: %.*s", good[i], SLICE_ARGS(world->issues.first->text));
+}
+
+/* ---- hostile resources ---- */
+
+static void many_contained_resources_take_linear_work(void **state)
+{
+    struct world *world = *state;
+    struct buf b;
+    enum { COUNT = 20000 };
+    buf_init(&b, 64 << 20);
+    buf_append_cstr(&b, "{\"resourceType\":\"Patient\",\"contained\":[");
+    for (int i = 0; i < COUNT; i++)
+        buf_printf(&b, "%s{\"resourceType\":\"Basic\",\"id\":\"c%d\",\"code\":{\"text\":\"x\"}}",
+                   i ? "," : "", i);
+    buf_append_cstr(&b, "],\"generalPractitioner\":[");
+    for (int i = 0; i < COUNT; i++)
+        buf_printf(&b, "%s{\"reference\":\"#c%d\"}", i ? "," : "", i);
+    buf_append_cstr(&b, "]}");
+    assert_int_equal(validate(world, buf_slice(&b)), 0);
+    buf_release(&b);
+}
+
+static void ten_thousand_faults_are_counted_and_bounded(void **state)
+{
+    struct world *world = *state;
+    struct buf b;
+    buf_init(&b, 64 << 20);
+    buf_append_cstr(&b, "{\"resourceType\":\"Patient\",\"name\":[0");
+    for (int i = 1; i < 10000; i++)
+        buf_append_cstr(&b, ",0");
+    buf_append_cstr(&b, "]}");
+    assert_int_equal(validate(world, buf_slice(&b)), ISSUES_MAX);
+    assert_int_equal(world->issues.count, 10001); /* and no narrative: dom-6 */
+    buf_release(&b);
+}
+
+/* ---- the official examples ---- */
+
+/* Faults of the examples themselves. */
+static const struct {
+    const char *file, *reason;
+} exceptions[] = {
+    { "ActivityDefinition-blood-tubes-supply.json", "an empty narrative (txt-2)" },
+    { "ActivityDefinition-heart-valve-replacement.json", "an empty narrative (txt-2)" },
+    { "Questionnaire-zika-virus-exposure-assessment.json", "an empty narrative (txt-2)" },
+    { "Questionnaire-qs1.json", "items without linkId" },
+    { "DeviceUseStatement-example.json", "reasonReference to a Procedure" },
+    { "Observation-clinical-gender.json", "performer is an Encounter" },
+};
+
+static bool is_exception(const char *file)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(exceptions); i++)
+        if (strstr(file, exceptions[i].file))
+            return true;
+    return false;
+}
+
+/* A ustar header's size field. */
+static size_t tar_size(const char *header)
+{
+    size_t size = 0;
+    for (const char *at = header + 124; at < header + 136 && *at >= '0' && *at <= '7'; at++)
+        size = size * 8 + (size_t)(*at - '0');
+    return size;
+}
+
+static void the_official_examples_are_valid(void **state)
+{
+    struct world *world = *state;
+    char path[1024], name[101];
+    struct buf tar;
+    size_t count = 0;
+    outside_path("r4/examples.tar.zst", path);
+    buf_init(&tar, ARENA_BYTES);
+    assert_int_equal(os_file_unpack(path, &tar), ERR_NONE);
+    for (size_t at = 0; at + 512 <= tar.length && tar.bytes[at];) {
+        const char *header = tar.bytes + at;
+        size_t size = tar_size(header);
+        snprintf(name, sizeof name, "%.100s", header);
+        if (header[156] == '0' && slice_ends_with(slice_cstr(name), SLICE(".json"))) {
+            struct arena_mark mark = arena_mark(&world->arena);
+            size_t errors = validate(world, slice_of(header + 512, size));
+            if ((errors > 0) != is_exception(name))
+                fail_msg("%s: %zu errors, %.*s", name, errors,
+                         SLICE_ARGS(errors ? world->issues.first->text : SLICE("none")));
+            arena_rewind(&world->arena, mark);
+            count++;
+        }
+        at += 512 + (size + 511) / 512 * 512;
+    }
+    assert_int_equal(count, 489);
+    buf_release(&tar);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_fault_is_reported_at_its_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_right_stays_quiet, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_contained_resources_take_linear_work, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(ten_thousand_faults_are_counted_and_bounded, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_official_examples_are_valid, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
