@@ -39,6 +39,48 @@ static void params_render(struct buf *out, const struct fhir_type *type)
         buf_append_byte(out, ']');
 }
 
+/* A parameter without targets, or with an abstract one, may refer to any type;
+ * only those that name the type are listed for it. */
+static bool names_target(const struct fhir_param *param, const struct fhir_type *type)
+{
+    for (size_t i = 0; i < param->target_count; i++)
+        if (param->targets[i] == type->id)
+            return true;
+    return false;
+}
+
+static bool can_include(const struct fhir_param *param)
+{
+    return param->type == FHIR_PARAM_REFERENCE && search_param_is_supported(param);
+}
+
+static void includes_render(struct buf *out, const struct fhir_type *type)
+{
+    size_t count;
+    const uint16_t *ids = fhir_params_of(type, &count);
+    buf_append_cstr(out, ",\"searchInclude\":[\"*\"");
+    for (size_t i = 0; i < count; i++)
+        if (can_include(fhir_param_at(ids[i])))
+            buf_printf(out, ",\"%.*s:%.*s\"", SLICE_ARGS(type->name),
+                       SLICE_ARGS(fhir_param_at(ids[i])->code));
+    buf_append_byte(out, ']');
+    bool is_begun = false;
+    for (uint16_t s = 0; s < fhir_resource_count(); s++) {
+        const struct fhir_type *source = fhir_resource_at(s);
+        ids = fhir_params_of(source, &count);
+        for (size_t i = 0; i < count; i++) {
+            const struct fhir_param *param = fhir_param_at(ids[i]);
+            if (!can_include(param) || !names_target(param, type))
+                continue;
+            buf_printf(out, "%s\"%.*s:%.*s\"", is_begun ? "," : ",\"searchRevInclude\":[",
+                       SLICE_ARGS(source->name), SLICE_ARGS(param->code));
+            is_begun = true;
+        }
+    }
+    if (is_begun)
+        buf_append_byte(out, ']');
+}
+
 static void operations_render(struct buf *out, const struct fhir_type *type)
 {
     size_t count;
@@ -67,6 +109,7 @@ static void type_render(struct buf *out, const struct fhir_type *type)
                          "\"updateCreate\":true,\"conditionalCreate\":false,"
                          "\"conditionalRead\":\"full-support\",\"conditionalUpdate\":false,"
                          "\"conditionalDelete\":\"not-supported\"");
+    includes_render(out, type);
     params_render(out, type);
     operations_render(out, type);
     buf_append_byte(out, '}');

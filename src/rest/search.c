@@ -1,6 +1,7 @@
 /* Search on one type: the query goes to search/, the plan to the store, the
  * documents found into a searchset, a page at a time. */
 #include "os/clock.h"
+#include "rest/include.h"
 #include "rest/media.h"
 #include "rest/page.h"
 #include "rest/reply.h"
@@ -12,7 +13,9 @@ struct searching {
     struct entries entries; /* owns the reader */
     uint64_t *docs;
     size_t count;
-    bool has_more, has_total, is_begun;
+    uint64_t *included;
+    size_t included_count;
+    bool has_more, has_total, is_begun, is_including;
     uint64_t total;
 };
 
@@ -54,11 +57,11 @@ static enum err docs_find(struct searching *s)
         TRY(store_count(reader, q->plan, &s->total));
     if (q->count_only)
         return ERR_NONE;
-    TRY(store_search(reader, q->plan, q->after, (size_t)q->count + 1, s->r->arena, &s->docs,
-                     &s->count));
+    TRY(search_run(q, reader, (size_t)q->count + 1, s->r->arena, &s->r->issues, &s->docs,
+                   &s->count));
     s->has_more = s->count > q->count;
     s->count = MIN(s->count, q->count);
-    return ERR_NONE;
+    return include_find(s->r, q, reader, s->docs, s->count, &s->included, &s->included_count);
 }
 
 static enum err head_append(struct searching *s, struct buf *out)
@@ -74,7 +77,8 @@ static enum err head_append(struct searching *s, struct buf *out)
     if (s->has_more)
         TRY(link_next_append(out, r->base_url, path, s->query.applied,
                              search_page_token(r->arena, store_reader_time(s->entries.reader),
-                                               s->docs[s->count - 1])));
+                                               search_next_position(&s->query, s->docs,
+                                                                  s->count))));
     buf_append_byte(out, ']');
     return buf_status(out);
 }
@@ -85,8 +89,17 @@ static enum err search_fill(void *context, struct buf *out, bool *ret_done)
     if (!s->is_begun)
         TRY(head_append(s, out));
     s->is_begun = true;
-    TRY(entries_fill(&s->entries, s->docs, s->count, out));
-    *ret_done = s->entries.next == s->count;
+    if (!s->is_including) {
+        TRY(entries_fill(&s->entries, s->docs, s->count, out));
+        s->is_including = s->entries.next == s->count;
+        if (s->is_including) {
+            s->entries.next = 0;
+            s->entries.mode = "include";
+        }
+    }
+    if (s->is_including)
+        TRY(entries_fill(&s->entries, s->included, s->included_count, out));
+    *ret_done = s->is_including && s->entries.next == s->included_count;
     if (*ret_done) {
         entries_close(&s->entries, out);
         buf_append_byte(out, '}');

@@ -83,6 +83,11 @@ MUST_USE enum err quantity_parts(struct compiler *c, struct slice value,
                                  struct slice *ret_number);
 bool composite_is_supported(const struct fhir_param *param);
 
+/* The value of _sort, of _include and _revinclude, into the query. */
+MUST_USE enum err sort_parse(struct compiler *c, struct slice value, struct search_query *q);
+MUST_USE enum err include_parse(struct compiler *c, struct slice modifier, struct slice value,
+                                struct search_query *q);
+
 /* What stands behind the ':' of a name, for the type of the current parameter.
  * ERR_INVALID or ERR_UNSUPPORTED with an issue. */
 MUST_USE enum err modifier_parse(struct compiler *c, struct slice text);

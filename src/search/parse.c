@@ -76,6 +76,11 @@ static enum err parse_page(struct parser *p, struct slice value)
     return err;
 }
 
+static enum err parse_sort(struct parser *p, struct slice value)
+{
+    return sort_parse(&p->compiler, value, &p->query);
+}
+
 /* How the answer looks is decided before the query is read. */
 static enum err parse_nothing(struct parser *p, struct slice value)
 {
@@ -96,9 +101,7 @@ static const struct result_param result_params[] = {
     { SLICE_INIT("_format"), parse_nothing },
     { SLICE_INIT("_pretty"), parse_nothing },
     { SLICE_INIT("page"), parse_page },
-    { SLICE_INIT("_sort"), NULL },
-    { SLICE_INIT("_include"), NULL },
-    { SLICE_INIT("_revinclude"), NULL },
+    { SLICE_INIT("_sort"), parse_sort },
     { SLICE_INIT("_elements"), NULL },
     { SLICE_INIT("_contained"), NULL },
     { SLICE_INIT("_containedType"), NULL },
@@ -244,7 +247,9 @@ static enum err parse_pair(struct parser *p, const struct search_pair *pair)
             return parse_result_param(p, i, pair->value);
     struct slice modifier = pair->name;
     struct slice code = slice_cut(&modifier, ':');
-    if (slice_is(code, "_has") || slice_is(code, "_include") || slice_is(code, "_revinclude"))
+    if (slice_is(code, "_include") || slice_is(code, "_revinclude"))
+        return include_parse(&p->compiler, modifier, pair->value, &p->query);
+    if (slice_is(code, "_has"))
         return refuse_unsupported(&p->compiler);
     return parse_search_param(p, code, modifier, pair->value);
 }

@@ -31,6 +31,25 @@ struct search_settings {
     bool refuse_large_count; /* HealthLake: _count 0 and over the largest are 400 */
 };
 
+enum {
+    SEARCH_SORTS_MAX = 8,
+    SEARCH_SORTED_MAX = 100000, /* matches that _sort orders */
+    SEARCH_INCLUDES_MAX = 64,
+};
+
+struct search_sort {
+    const struct fhir_param *param;
+    bool is_descending;
+};
+
+struct search_include {
+    bool is_reverse;  /* _revinclude */
+    bool is_iterated; /* from what was included, too */
+    const struct fhir_type *source;  /* NULL: any */
+    const struct fhir_param *param;  /* NULL: every reference */
+    const struct fhir_type *target;  /* NULL: any */
+};
+
 struct search_query {
     const struct fhir_type *type;
     struct plan *plan;      /* type included */
@@ -38,7 +57,12 @@ struct search_query {
     bool count_only;        /* _count=0 or _summary=count */
     enum search_total total;
     uint64_t time;          /* of the page token; 0: now */
-    uint64_t after;         /* of the page token: resume behind this document */
+    uint64_t after;         /* of the page token: resume behind this document; sorted:
+                             * behind so many */
+    struct search_sort sorts[SEARCH_SORTS_MAX];
+    size_t sort_count;      /* 0: by last change, oldest first */
+    struct search_include *includes;
+    size_t include_count;
     struct slice applied;   /* canonical query text for the self link, without page */
 };
 
@@ -46,6 +70,14 @@ MUST_USE enum err search_parse(const struct search_settings *settings,
                                const struct fhir_type *type, const struct search_pair *pairs,
                                size_t count, struct arena *arena, struct issues *issues,
                                struct search_query *ret);
+
+/* Up to `limit` matches from the query's position on, in its order. ERR_LIMIT with
+ * an issue when there are more than can be sorted. */
+MUST_USE enum err search_run(const struct search_query *q, struct store_reader *reader,
+                             size_t limit, struct arena *arena, struct issues *issues,
+                             uint64_t **ret_docs, size_t *ret_count);
+/* The position behind a page of `count` (> 0) documents, for its next token. */
+uint64_t search_next_position(const struct search_query *q, const uint64_t *docs, size_t count);
 
 /* Opaque token of unreserved characters: bound to reader time and position. */
 struct slice search_page_token(struct arena *arena, uint64_t time, uint64_t after);

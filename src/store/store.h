@@ -210,6 +210,14 @@ MUST_USE enum err store_search(struct store_reader *reader, const struct plan *p
 MUST_USE enum err store_count(struct store_reader *reader, const struct plan *plan,
                               uint64_t *ret_count);
 
+/* Every value of a field with its documents, dead ones and those above the
+ * reader's time included; a value may come in several pieces, in no order to rely
+ * on. Stops at the first error. */
+typedef enum err store_value_visit(void *context, struct slice value, const uint64_t *docs,
+                                   size_t count);
+MUST_USE enum err store_scan(struct store_reader *reader, uint32_t field,
+                             store_value_visit *visit, void *context);
+
 /* ---- a compartment's documents by type ---- */
 
 /* One value that a field has under a prefix, with its live documents: how

@@ -402,3 +402,24 @@ function* compositeQueries(p, tuples, base) {
     }
   }
 }
+
+/* ---- _sort ---- */
+
+const low = (s) => (s !== undefined && s[0] < s[1] ? s[0] : undefined);
+const keysOf = {
+  token: (p, v) => tokens(v, p.expression).map((t) => t.code).filter((c) => c !== undefined),
+  string: (p, v) => strings(v).map(fold).filter(Boolean),
+  uri: (p, v) => [plain(v)].filter((u) => typeof u === 'string'),
+  date: (p, v) => [low(dateValue(v))].filter((d) => d !== undefined),
+  number: (p, v) => [measure(v)?.low].filter((n) => n !== undefined),
+  quantity: (p, v) => [measure(v)?.low].filter((n) => n !== undefined),
+};
+
+export const order = (a, b) => (typeof a === 'string' ? Buffer.compare(Buffer.from(a), Buffer.from(b)) : a < b ? -1 : a > b ? 1 : 0);
+
+/** What each resource is sorted by: its least value, descending its greatest. */
+export function sortKey(param, values, descending) {
+  const keys = values.flatMap((v) => keysOf[param.type](param, v)).sort(order);
+  return descending ? keys.at(-1) : keys[0];
+}
+export const isSorted = (param) => param.type in keysOf;

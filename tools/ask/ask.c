@@ -140,20 +140,24 @@ static size_t print_docs(struct asker *a, struct store_reader *reader, const uin
     return count;
 }
 
-static size_t search_store(struct asker *a, const struct plan *plan, struct buf *out)
+/* Sorted pages continue where the one before ended, too. */
+static size_t search_store(struct asker *a, struct search_query *q, struct buf *out)
 {
+    const struct plan *plan = q->plan;
+    struct issues issues;
+    issues_init(&issues, &a->arena);
     struct store_reader *reader;
-    uint64_t *docs, after = 0, counted;
+    uint64_t *docs, counted;
     size_t page = PAGE, total = 0;
     enum err err = store_read_begin(a->store, 0, &reader);
     if (!err)
         err = store_count(reader, plan, &counted);
     while (!err && page == PAGE) {
-        err = store_search(reader, plan, after, PAGE, &a->arena, &docs, &page);
+        err = search_run(q, reader, PAGE, &a->arena, &issues, &docs, &page);
         if (err || page == 0)
             break;
         total += print_docs(a, reader, docs, page, out);
-        after = docs[page - 1];
+        q->after = search_next_position(q, docs, page);
     }
     if (err)
         fail("search", err);
@@ -199,7 +203,7 @@ static void search(struct asker *a, struct slice text)
     }
     struct buf out;
     buf_init(&out, (size_t)1 << 28);
-    size_t total = a->folder ? search_store(a, query.plan, &out)
+    size_t total = a->folder ? search_store(a, &query, &out)
                              : search_memory(a, query.plan, &out);
     printf("%zu%.*s\n", total, SLICE_ARGS(buf_slice(&out)));
     buf_release(&out);

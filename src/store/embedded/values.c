@@ -122,3 +122,11 @@ enum err store_values(struct store_reader *reader, uint32_t field, struct slice 
     map_release(&v.by_value);
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
 }
+
+enum err store_scan(struct store_reader *reader, uint32_t field, store_value_visit *visit,
+                    void *context)
+{
+    struct plan plan = { .kind = PLAN_PREFIX, .field = field, .from = SLICE("") };
+    struct postings_reader postings = reader_postings(reader);
+    return postings_scan(&postings, &plan, visit, context);
+}

@@ -359,7 +359,7 @@ static void the_unknown_is_refused_with_the_nearest_known(void **state)
     assert_refused("Observation", "code-value-quantity=a", ERR_INVALID, "two parts");
     assert_refused("Observation", "code-value-quantity=a$5$6", ERR_INVALID, "two parts");
     assert_refused("Observation", "code-value-quantity=sys|$5", ERR_INVALID, "no code");
-    assert_refused("Patient", "_sort=name", ERR_UNSUPPORTED, "_sort");
+    assert_refused("Location", "_sort=near", ERR_UNSUPPORTED, "near");
     assert_refused("Patient", "_text=x", ERR_UNSUPPORTED, "_text");
     assert_refused("Patient", "gender=", ERR_INVALID, "'gender'");
     assert_refused("Patient", "gender=a,,b", ERR_INVALID, "empty");
