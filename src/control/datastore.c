@@ -5,10 +5,9 @@
 #include "control/shapes.h"
 
 static const char *const status_names[] = {
-    [DATASTORE_CREATING] = "CREATING",
-    [DATASTORE_ACTIVE] = "ACTIVE",
-    [DATASTORE_DELETING] = "DELETING",
-    [DATASTORE_DELETED] = "DELETED",
+    [DATASTORE_CREATING] = "CREATING",           [DATASTORE_ACTIVE] = "ACTIVE",
+    [DATASTORE_DELETING] = "DELETING",           [DATASTORE_DELETED] = "DELETED",
+    [DATASTORE_CREATE_FAILED] = "CREATE_FAILED",
 };
 
 static const size_t CONFIG_BYTES_MAX = (size_t)8 << 20;
@@ -21,7 +20,7 @@ const char *datastore_status_name(enum datastore_status status)
 
 enum datastore_status datastore_status_at(const struct datastore *d, int64_t now_us)
 {
-    bool is_due = d->status == DATASTORE_CREATING && now_us >= d->active_us;
+    bool is_due = d->status == DATASTORE_CREATING && now_us >= d->active_us && !d->needs_fill;
     return is_due ? DATASTORE_ACTIVE : d->status;
 }
 
@@ -55,6 +54,7 @@ void datastore_render(const struct datastore *d, struct buf *out)
                (unsigned long long)d->number, datastore_status_name(d->status));
     buf_printf(out, ",\"created\":%lld,\"active\":%lld,\"deleted\":%lld", (long long)d->created_us,
                (long long)d->active_us, (long long)d->deleted_us);
+    buf_printf(out, ",\"fill\":%s", d->needs_fill ? "true" : "false");
     buf_printf(out, ",\"token\":\"%s\",\"fingerprint\":\"%s\",\"config\":", d->token,
                d->fingerprint);
     buf_append(out, buf_slice(&d->config));
@@ -119,6 +119,7 @@ enum err datastore_parse(struct json value, struct arena *arena, struct datastor
     if (!is_whole)
         return ERR_CORRUPT;
     ret->number = (uint64_t)number;
+    ret->needs_fill = json_is(json_member(value, "fill"), JSON_TRUE);
     struct json config = json_member(value, "config");
     struct slice text;
     enum err err = json_exists(config) ? shape_check(&shape_create_datastore, config, arena, &text)

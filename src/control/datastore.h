@@ -2,7 +2,9 @@
  *
  *     CREATING --active_us is there--> ACTIVE --Delete--> DELETING --worker--> DELETED
  *
- * CREATING is left by the clock alone, so nothing needs to be written for it.
+ * CREATING is left by the clock alone, so nothing needs to be written for it; one that
+ * is to be filled first (PreloadDataConfig) stays until that is done, or becomes
+ * CREATE_FAILED.
  * A DELETED one is described for DATASTORE_KEPT_US more, then forgotten.
  */
 #ifndef CONTROL_DATASTORE_H
@@ -23,6 +25,7 @@ enum datastore_status {
     DATASTORE_ACTIVE,
     DATASTORE_DELETING,
     DATASTORE_DELETED,
+    DATASTORE_CREATE_FAILED,
 };
 
 enum datastore_host { HOST_CLOSED, HOST_OPENING, HOST_OPEN };
@@ -36,6 +39,7 @@ struct datastore {
     char token[TOKEN_BYTES]; /* Create's ClientToken; empty: none */
     char fingerprint[FINGERPRINT_BYTES]; /* of what Create said with it */
     bool is_default;
+    bool needs_fill; /* guarded by control.lock */
     /* guarded by control.lock */
     enum datastore_status status;
     enum datastore_host host;

@@ -74,6 +74,7 @@ static enum err create_add(struct call *call, struct datastore *d)
 {
     struct control *control = call->control;
     fill_id(d);
+    d->needs_fill = json_exists(shape_get(call->input, "PreloadDataConfig"));
     d->number = control->last_number + 1;
     d->created_us = call->now_us;
     d->active_us =
@@ -117,6 +118,9 @@ enum err create_datastore(struct call *call)
         return err;
     }
     view_summary(call, d);
+    mutex_lock(&call->control->lock);
+    cond_broadcast(&call->control->moved); /* one to be filled */
+    mutex_unlock(&call->control->lock);
     return buf_status(&call->out);
 }
 
@@ -269,7 +273,7 @@ enum err delete_datastore(struct call *call)
                          "The data store '%s' is the one this server was started with and cannot "
                          "be deleted while it runs. Remove its data folder instead.",
                          d->id);
-    if (!d->is_stuck)
+    if (!d->is_stuck && d->status != DATASTORE_CREATE_FAILED)
         TRY(refuse_unless_active(call, d));
     mutex_lock(&control->lock);
     enum datastore_status before = d->status;

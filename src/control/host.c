@@ -99,6 +99,21 @@ enum err control_use_begin(struct control *control, struct slice datastore_id, s
     return err;
 }
 
+enum err host_use(struct control *control, struct datastore *d, struct arena *arena,
+                  struct control_use **ret_use, struct slice *error)
+{
+    mutex_lock(&control->lock);
+    d->users++;
+    enum err err = open_locked(control, d, arena, error);
+    if (err)
+        d->users--;
+    else
+        *ret_use = (struct control_use *)d;
+    cond_broadcast(&control->moved);
+    mutex_unlock(&control->lock);
+    return err;
+}
+
 void control_use_end(struct control *control, struct control_use *use)
 {
     if (!use)

@@ -369,7 +369,7 @@ static struct job *take_submitted(struct control *control)
 static bool wait_submitted(struct control *control)
 {
     mutex_lock(&control->lock);
-    while (!control->stopping && !find_submitted(control))
+    while (!control->stopping && !find_submitted(control) && !preload_find(control))
         cond_wait(&control->moved, &control->lock);
     bool is_there = !control->stopping;
     mutex_unlock(&control->lock);
@@ -380,6 +380,11 @@ void *jobs_run(void *context)
 {
     struct control *control = context;
     while (wait_submitted(control)) {
+        mutex_lock(&control->lock);
+        struct datastore *empty = preload_find(control);
+        mutex_unlock(&control->lock);
+        if (empty)
+            preload(control, empty);
         struct job *job = take_submitted(control);
         if (job)
             job_run_whole(control, job);

@@ -82,6 +82,11 @@ MUST_USE enum err job_fail(struct job_run *run, enum err err, const char *format
  * server stops or the data store is being deleted. */
 MUST_USE enum err job_progress(struct job_run *run);
 
+/* Fill a data store with made-up records, as PreloadDataConfig asks (preload.c). */
+void preload(struct control *control, struct datastore *d);
+/* The next that is to be filled; NULL when there is none. Under `lock`. */
+struct datastore *preload_find(const struct control *control);
+
 /* ---- s3://bucket/key as a path (bucket.c) ---- */
 
 struct bucket {

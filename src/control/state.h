@@ -84,6 +84,9 @@ MUST_USE enum err call_config(struct call *call, const struct datastore *d, stru
 
 MUST_USE enum err host_open(struct control *control, struct datastore *d, struct arena *arena,
                             struct slice *error);
+/* Like control_use_begin(), for one that may still be CREATING. */
+MUST_USE enum err host_use(struct control *control, struct datastore *d, struct arena *arena,
+                           struct control_use **ret_use, struct slice *error);
 /* Close all that is open. */
 MUST_USE enum err host_close_all(struct control *control);
 void *worker_run(void *context); /* context: the control */

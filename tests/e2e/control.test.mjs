@@ -318,6 +318,15 @@ test('an import job stores lines by id, and an export job gives them back', asyn
   assert.equal(again.JobProgressReport.TotalNumberOfResourcesImported, 1201);
 });
 
+test('a data store may come with made-up records', async () => {
+  const id = await create({ PreloadDataConfig: { PreloadDataType: 'SYNTHEA' } });
+  await sdk.waitUntilFHIRDatastoreActive({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { DatastoreId: id });
+  assert.deepEqual((await describe(id)).PreloadDataConfig, { PreloadDataType: 'SYNTHEA' });
+  const patients = (await fhir(id, 'Patient')).json().entry;
+  assert.ok(patients.length >= 20);
+  assert.ok((await fhir(id, 'ExplanationOfBenefit')).json().entry.length > 20);
+});
+
 test('jobs that cannot be done end FAILED and say why', async () => {
   const id = await create();
   const rows = [['s3://nowhere/in', /nowhere does not exist/], ['s3://bucket/empty/', /no .ndjson file/],
