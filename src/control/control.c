@@ -22,8 +22,8 @@ struct operation {
     operation_run *run;
 };
 
-static const char ACTION_PREFIX[] = "healthlake:";
-static const char TARGET_PREFIX[] = "HealthLake.";
+#define ACTION_PREFIX "healthlake:"
+#define TARGET_PREFIX "HealthLake."
 
 static const struct operation operations[] = {
     { "healthlake:CreateFHIRDatastore", &shape_create_datastore, create_datastore },
@@ -46,7 +46,7 @@ static const struct operation *find_operation(const struct http_request *r)
 {
     const struct slice *target = http_header_find(r, "x-amz-target");
     if (!slice_is(r->method, "POST") || !target ||
-        !slice_starts_with(*target, slice_cstr(TARGET_PREFIX)))
+        !slice_starts_with(*target, SLICE(TARGET_PREFIX)))
         return NULL;
     struct slice name = slice_from(*target, sizeof TARGET_PREFIX - 1);
     for (size_t i = 0; i < ARRAY_COUNT(operations); i++) {
