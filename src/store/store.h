@@ -109,6 +109,41 @@ MUST_USE enum err store_apply(struct store *store, struct store_write *writes, s
                               struct store_result *results, uint64_t *ret_time,
                               size_t *ret_refused);
 
+/* ---- conditions ---- */
+
+/* A write that depends on a search: begin, search, store_apply_if(), end. What
+ * every match must have is watched: a commit of someone else that brings such a
+ * term between the search and the write makes the write fail, and the caller
+ * searches again. Values are watched up to and including their first NUL byte.
+ * A match that vanishes is the caller's: it expects the match's version.
+ *
+ * Those who watch the same value also take turns, so that a retry is rare: each
+ * takes all its locks at once, in one order. Lives in the caller's frame. */
+enum { STORE_CONDITION_LOCKS = 256 };
+struct store_condition {
+    struct store *store;
+    struct term *watches; /* borrowed; sorted and cut by store_condition_begin() */
+    size_t count;
+    struct store_condition *newer, *older; /* under the ordered section's lock, ... */
+    bool is_overtaken;                     /* ... as is this */
+    uint64_t locks[STORE_CONDITION_LOCKS / 64]; /* a bit for each that is held */
+};
+
+/* A reader begun after this returns sees every commit that the condition will
+ * not be told of. On failure nothing is held. At most one condition a thread. */
+MUST_USE enum err store_condition_begin(struct store *store, struct term *watches, size_t count,
+                                        struct store_condition *condition);
+/* Before searching again. */
+MUST_USE enum err store_condition_again(struct store_condition *condition);
+void store_condition_end(struct store_condition *condition);
+
+/* store_apply() while the condition holds; ERR_PRECONDITION, nothing written,
+ * when it was overtaken. `condition` may be NULL. */
+MUST_USE enum err store_apply_if(struct store *store, struct store_condition *condition,
+                                 struct store_write *writes, size_t count, bool all_or_nothing,
+                                 struct arena *arena, struct store_result *results,
+                                 uint64_t *ret_time, size_t *ret_refused);
+
 /* ---- reading ---- */
 
 /* Sees the commits visible now; `time` 0, or a time that store_apply() or

@@ -123,6 +123,8 @@ static enum err order_locked(struct commit *c)
         return ERR_READ_ONLY;
     if (has_conflict(c))
         return ERR_CONFLICT;
+    if (store->conditions)
+        TRY(commit_conditions(c));
     c->first = store->next_doc;
     TRY(order_reserve(c));
     int64_t now = os_now_us();
@@ -232,11 +234,22 @@ enum err store_apply(struct store *store, struct store_write *writes, size_t cou
                      bool all_or_nothing, struct arena *arena, struct store_result *results,
                      uint64_t *ret_time, size_t *ret_refused)
 {
+    return store_apply_if(store, NULL, writes, count, all_or_nothing, arena, results, ret_time,
+                          ret_refused);
+}
+
+enum err store_apply_if(struct store *store, struct store_condition *condition,
+                        struct store_write *writes, size_t count, bool all_or_nothing,
+                        struct arena *arena, struct store_result *results, uint64_t *ret_time,
+                        size_t *ret_refused)
+{
     if (atomic_load(&store->is_read_only))
         return ERR_READ_ONLY;
-    struct commit c = {
-        .store = store, .arena = arena, .count = count, .all_or_nothing = all_or_nothing
-    };
+    struct commit c = { .store = store,
+                        .arena = arena,
+                        .count = count,
+                        .all_or_nothing = all_or_nothing,
+                        .condition = condition };
     buf_init(&c.rows, INT32_MAX);
     buf_init(&c.scratch, INT32_MAX);
     c.refused = count;

@@ -51,6 +51,7 @@ struct commit {
     struct pending *pendings;
     size_t count;
     bool all_or_nothing;
+    struct store_condition *condition; /* NULL: none */
     size_t refused; /* all or nothing: the write that stops it; count: none */
     uint64_t rests_on; /* newest document an outcome rests on */
 
@@ -73,6 +74,10 @@ struct commit {
 MUST_USE enum err commit_gather(struct commit *c, struct store_write *writes);
 MUST_USE enum err commit_resolve(struct commit *c);
 void commit_release(struct commit *c);
+
+/* condition.c, under the lock: ERR_PRECONDITION when the commit's own condition
+ * was overtaken; else tell the others of the terms it brings. */
+MUST_USE enum err commit_conditions(struct commit *c);
 
 /* batch.c */
 MUST_USE enum err commit_render(struct commit *c);

@@ -1,6 +1,6 @@
 /* store/embedded/engine.h - the store's state, shared by its files.
  *
- * Lock order, outermost first: join_lock of postings, `ordered`, then any one
+ * Lock order, outermost first: condition_locks in order, join_lock of postings, `ordered`, then any one
  * of the small locks (postings.lock, recent.lock, sync.lock, births, types,
  * entities, deaths), which are never held together.
  *
@@ -75,6 +75,8 @@ struct store {
 
     pthread_mutex_t ordered; /* the ordered section */
     struct recent recent;    /* under ordered */
+    struct store_condition *conditions; /* the newest; under ordered */
+    pthread_mutex_t condition_locks[STORE_CONDITION_LOCKS]; /* before all others */
     uint64_t next_doc;       /* under ordered */
     int64_t last_instant;    /* under ordered */
 

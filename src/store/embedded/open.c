@@ -292,6 +292,8 @@ static enum err store_init(struct store *store, const struct store_settings *set
     store->extract_context = settings->extract_context;
     store->seed = os_random_u64();
     mutex_init(&store->ordered);
+    for (size_t i = 0; i < STORE_CONDITION_LOCKS; i++)
+        mutex_init(&store->condition_locks[i]);
     mutex_init(&store->meta_lock);
     mutex_init(&store->sync.lock);
     mutex_init(&store->entities.lock);
@@ -349,6 +351,8 @@ static void store_free(struct store *store)
     mutex_destroy(&store->sync.lock);
     mutex_destroy(&store->meta_lock);
     mutex_destroy(&store->ordered);
+    for (size_t i = 0; i < STORE_CONDITION_LOCKS; i++)
+        mutex_destroy(&store->condition_locks[i]);
     free(store);
 }
 
