@@ -132,7 +132,7 @@ static enum err round_apply(struct bundle *b, uint32_t number)
         TRY(round_try(b, number, &again));
     for (size_t i = 0; again && i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        if (e->patch && e->is_open && !e->err && e->round == number)
+        if (e->patch && e->is_open && !e->is_inner && !e->err && e->round == number)
             entry_fail(b, e, ERR_CONFLICT, "conflict",
                        "%.*s changed %d times while it was being patched; try again",
                        SLICE_ARGS(e->target), PATCH_TRIES);
@@ -144,6 +144,7 @@ static enum err bundle_apply(struct bundle *b)
 {
     for (uint32_t round = 0; round < b->round_count; round++)
         TRY(round_apply(b, round));
+    TRY(bundle_run_inner(b));
     return b->is_transaction ? bundle_failure(b) : ERR_NONE;
 }
 

@@ -30,6 +30,7 @@ struct entry {
     enum verb verb;
     bool is_head;            /* of VERB_GET: answered without the resource */
     bool is_open;            /* a write that no commit has decided */
+    bool is_inner;           /* a conditional write of a batch: a request of its own */
     enum patch_kind patch;   /* of PATCH */
     struct slice patch_text; /* its document, in the arena */
     enum err err;            /* why it failed; ERR_NONE so far */
@@ -37,12 +38,14 @@ struct entry {
     struct json resource;
     struct slice full_url;
     struct slice path, query; /* of request.url, relative to the base */
-    const struct slice *if_match, *if_none_match, *if_modified_since; /* in the arena */
+    /* in the arena */
+    const struct slice *if_match, *if_none_match, *if_modified_since, *if_none_exist;
     struct route route;
     struct slice target;   /* "Type/id" of a write; in the arena */
     struct issues *issues; /* NULL until one is found */
     struct store_write *write;
     struct store_result result;
+    struct slice inner_answer; /* of is_inner: its response entry, whole */
 };
 
 struct bundle {
@@ -70,6 +73,10 @@ MUST_USE enum err bundle_parse(struct bundle *b);
 MUST_USE enum err bundle_draft(struct bundle *b);
 /* The patches of a round, from what is there now. ERR_NO_MEMORY only. */
 MUST_USE enum err bundle_draft_patches(struct bundle *b, uint32_t round);
+/* The size of an entry's resource against its limit. */
+MUST_USE enum err bundle_resource_check(struct bundle *b, const struct entry *e);
+/* The conditional writes of a batch, each a commit of its own behind the others. */
+MUST_USE enum err bundle_run_inner(struct bundle *b);
 MUST_USE enum err bundle_answer(struct bundle *b);
 
 /* The error of a transaction's first failed entry, all findings gathered in the

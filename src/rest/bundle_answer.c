@@ -67,21 +67,32 @@ static bool header_add(struct http_request *http, const char *name, const struct
     return value != NULL;
 }
 
+enum { INNER_HEADERS = 5 }; /* one more for a write's Content-Type */
+
 /* The entry as a request of its own, at the bundle's reader time. */
 static enum err inner_make(struct bundle *b, struct entry *e, struct http_request *http,
                            struct request *r)
 {
-    *http = (struct http_request){ .method = e->is_head ? SLICE("HEAD") : SLICE("GET"),
+    static const char *const METHODS[] = {
+        [VERB_DELETE] = "DELETE",
+        [VERB_POST] = "POST",
+        [VERB_PUT] = "PUT",
+        [VERB_GET] = "GET",
+    };
+    const char *method = e->is_head ? "HEAD" : e->patch ? "PATCH" : METHODS[e->verb];
+    *http = (struct http_request){ .method = slice_cstr(method),
                                    .path = e->path,
                                    .query = e->query,
                                    .arena = b->r->arena,
                                    .content_length = -1 };
     memcpy(http->id, b->r->http->id, sizeof http->id);
-    http->headers = arena_array(b->r->arena, 2, sizeof *http->headers);
+    http->headers = arena_array(b->r->arena, INNER_HEADERS, sizeof *http->headers);
     if (!http->headers)
         return ERR_NO_MEMORY;
     header_add(http, "If-None-Match", e->if_none_match);
     header_add(http, "If-Modified-Since", e->if_modified_since);
+    header_add(http, "If-Match", e->if_match);
+    header_add(http, "If-None-Exist", e->if_none_exist);
     *r = (struct request){ .rest = b->r->rest,
                            .http = http,
                            .arena = b->r->arena,
@@ -95,7 +106,7 @@ static enum err inner_make(struct bundle *b, struct entry *e, struct http_reques
     return request_query(r, NULL);
 }
 
-static enum err inner_append(struct bundle *b, struct entry *e, const struct request *r,
+static enum err inner_append(struct bundle *b, const struct entry *e, const struct request *r,
                              struct http_response *response, struct buf *out)
 {
     bool has_body = !e->is_head && (response->body.length || response->produce);
@@ -110,7 +121,8 @@ static enum err inner_append(struct bundle *b, struct entry *e, const struct req
         out->length = before;
     buf_printf(out, "\"response\":{\"status\":\"%d\"", response->status);
     if (r->version)
-        version_append(b, &e->route, r->version, r->instant, false, out);
+        version_append(b, &r->route, r->version, r->instant, e->is_inner && e->verb != VERB_DELETE,
+                       out);
     buf_append_cstr(out, "}}");
     return buf_status(out);
 }
@@ -142,6 +154,58 @@ static enum err get_append(struct bundle *b, struct entry *e, struct buf *out)
     return err;
 }
 
+/* ---- conditional writes of a batch ---- */
+
+static enum err inner_write(struct bundle *b, struct entry *e, struct buf *out)
+{
+    static const struct slice MEDIA[] = {
+        [PATCH_NONE] = SLICE_INIT("application/fhir+json"),
+        [PATCH_JSON] = SLICE_INIT("application/json-patch+json"),
+        [PATCH_MERGE] = SLICE_INIT("application/merge-patch+json"),
+        [PATCH_FHIRPATH] = SLICE_INIT("application/fhir+json"),
+    };
+    struct http_request *http = arena_alloc(b->r->arena, sizeof *http);
+    struct request *r = arena_alloc(b->r->arena, sizeof *r);
+    struct http_response response = { 0 };
+    if (!http || !r)
+        return ERR_NO_MEMORY;
+    e->err = bundle_resource_check(b, e);
+    if (e->err)
+        return ERR_NONE;
+    e->err = inner_make(b, e, http, r);
+    r->response = &response;
+    r->prefer = b->r->prefer == PREFER_REPRESENTATION ? PREFER_REPRESENTATION : PREFER_MINIMAL;
+    http->body = e->patch ? e->patch_text : json_raw(e->resource);
+    if (!e->err)
+        header_add(http, "Content-Type", &MEDIA[e->patch]);
+    if (!e->err)
+        e->err = request_run(r);
+    e->issues = &r->issues;
+    return e->err ? ERR_NONE : inner_append(b, e, r, &response, out);
+}
+
+enum err bundle_run_inner(struct bundle *b)
+{
+    struct buf out;
+    buf_init(&out, b->r->rest->settings.behaviour.body_bytes);
+    enum err err = ERR_NONE;
+    for (int verb = VERB_DELETE; verb < VERB_GET; verb++) {
+        for (size_t i = 0; !err && i < b->count; i++) {
+            struct entry *e = &b->entries[i];
+            if (!e->is_inner || e->err || (int)e->verb != verb)
+                continue;
+            b->time = 0; /* GET entries see these writes too */
+            buf_clear(&out);
+            err = inner_write(b, e, &out);
+            char *copy = err ? NULL : arena_copy(b->r->arena, buf_slice(&out));
+            e->inner_answer = slice_of(copy, copy ? out.length : 0);
+            err = err || copy ? err : ERR_NO_MEMORY;
+        }
+    }
+    buf_release(&out);
+    return err;
+}
+
 /* ---- the answer ---- */
 
 /* GET entries of one bundle see one instant: the commit's, or now. */
@@ -160,6 +224,10 @@ static enum err entry_append(struct bundle *b, struct entry *e, struct buf *out)
 {
     if (e->err) {
         failure_append(e, out);
+        return buf_status(out);
+    }
+    if (e->is_inner) {
+        buf_append(out, e->inner_answer);
         return buf_status(out);
     }
     return e->verb == VERB_GET ? get_append(b, e, out) : write_append(b, e, out);

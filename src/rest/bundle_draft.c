@@ -79,9 +79,20 @@ static enum err entry_put(struct bundle *b, struct entry *e, struct json resourc
     return ERR_NONE;
 }
 
-static enum err entry_draft(struct bundle *b, struct entry *e, struct buf *work)
+enum err bundle_resource_check(struct bundle *b, const struct entry *e)
 {
     const struct rest_behaviour *behave = &b->r->rest->settings.behaviour;
+    size_t length = json_raw(e->resource).length;
+    if (!behave->resource_bytes || length <= behave->resource_bytes)
+        return ERR_NONE;
+    return issues_fail(e->issues, ERR_LIMIT, "too-long",
+                       "The resource has %zu bytes; the limit of one resource is %zu "
+                       "(settings: --max-body, --behave %s)",
+                       length, behave->resource_bytes, behave->name);
+}
+
+static enum err entry_draft(struct bundle *b, struct entry *e, struct buf *work)
+{
     struct store_write *write = e->write;
     if (e->verb == VERB_DELETE) {
         *write = (struct store_write){ .operation = STORE_DELETE,
@@ -89,12 +100,7 @@ static enum err entry_draft(struct bundle *b, struct entry *e, struct buf *work)
                                        .id = e->route.id };
         return draft_expect(e->issues, e->if_match, NULL, write);
     }
-    size_t length = json_raw(e->resource).length;
-    if (behave->resource_bytes && length > behave->resource_bytes)
-        return issues_fail(e->issues, ERR_LIMIT, "too-long",
-                           "The resource has %zu bytes; the limit of one resource is %zu "
-                           "(settings: --max-body, --behave %s)",
-                           length, behave->resource_bytes, behave->name);
+    TRY(bundle_resource_check(b, e));
     TRY(entry_put(b, e, e->resource, &b->scratch, work));
     if (e->verb == VERB_POST) {
         write->expect = STORE_NOT_THERE;
@@ -143,7 +149,7 @@ enum err bundle_draft(struct bundle *b)
     enum err err = ERR_NONE;
     for (size_t i = 0; !err && i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        if (!e->err && e->verb < VERB_GET && !e->patch)
+        if (!e->err && e->verb < VERB_GET && !e->patch && !e->is_inner)
             err = entry_make(b, e, NULL, &work);
     }
     buf_release(&work);
@@ -160,7 +166,7 @@ enum err bundle_draft_patches(struct bundle *b, uint32_t round)
     enum err err = ERR_NONE;
     for (size_t i = 0; !err && i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        if (e->err || !e->patch || e->round != round || (e->write && !e->is_open))
+        if (e->err || !e->patch || e->is_inner || e->round != round || (e->write && !e->is_open))
             continue;
         struct arena_mark mark = arena_mark(&scratch);
         err = entry_make(b, e, &scratch, &work);

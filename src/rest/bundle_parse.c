@@ -116,6 +116,7 @@ static bool entry_request_parse(struct bundle *b, struct entry *e, struct json r
     e->is_head = slice_is(method, "HEAD");
     e->if_match = member_keep(b, request, SLICE("ifMatch"));
     e->if_none_match = member_keep(b, request, SLICE("ifNoneMatch"));
+    e->if_none_exist = member_keep(b, request, SLICE("ifNoneExist"));
     e->if_modified_since = member_keep(b, request, SLICE("ifModifiedSince"));
     url_split(b, e, url);
     struct issues *issues = entry_issues(b, e);
@@ -157,6 +158,14 @@ static void entry_patch_parse(struct bundle *b, struct entry *e)
         e->err = ERR_NO_MEMORY;
 }
 
+/* By criteria: in the URL where an id would stand, or as ifNoneExist. */
+static bool is_conditional(const struct entry *e)
+{
+    if (e->route.interaction == INTERACTION_CREATE)
+        return e->if_none_exist != NULL;
+    return e->verb < VERB_GET && !e->route.id.length;
+}
+
 static void entry_parse(struct bundle *b, struct entry *e, struct json value)
 {
     struct json request = json_member(value, "request");
@@ -170,15 +179,21 @@ static void entry_parse(struct bundle *b, struct entry *e, struct json value)
     e->resource = json_member(value, "resource");
     if (!entry_request_parse(b, e, request))
         return;
+    e->is_inner = is_conditional(e);
     if (!is_carried(e))
         entry_fail(b, e, ERR_INVALID, "not-supported",
                    "This interaction cannot be an entry of a Bundle");
-    else if (json_exists(json_member(request, "ifNoneExist")))
+    else if (json_exists(json_member(request, "ifNoneExist")) &&
+             (!e->if_none_exist || e->verb != VERB_POST))
+        entry_fail(b, e, ERR_INVALID, "invalid",
+                   "request.ifNoneExist must be a string and belongs to POST");
+    else if (e->is_inner && b->is_transaction)
         entry_fail(b, e, ERR_NOT_IMPLEMENTED, "not-supported",
-                   "request.ifNoneExist is not supported yet (issue 5)");
-    else if (e->verb != VERB_GET && e->query.length)
-        entry_fail(b, e, ERR_NOT_IMPLEMENTED, "not-supported",
-                   "request.url with criteria is not supported yet for writes (issue 5)");
+                   "Conditional writes are not supported yet in transactions (issue 5); a batch "
+                   "takes them");
+    else if (e->verb != VERB_GET && e->query.length && !e->is_inner)
+        entry_fail(b, e, ERR_INVALID, "not-supported",
+                   "request.url of this write takes no parameters");
     else if ((e->verb == VERB_POST || e->verb == VERB_PUT) && !json_exists(e->resource))
         entry_fail(b, e, ERR_INVALID, "required", "resource is missing");
     else if (e->route.interaction == INTERACTION_PATCH)
@@ -251,7 +266,7 @@ static enum err targets_find(struct bundle *b)
     for (int verb = VERB_DELETE; verb < VERB_GET; verb++) {
         for (size_t i = 0; i < b->count; i++) {
             struct entry *e = &b->entries[i];
-            if ((int)e->verb != verb || e->err)
+            if ((int)e->verb != verb || e->err || e->is_inner)
                 continue;
             TRY(entry_name(b, e));
             TRY(target_add(b, e, i));

@@ -106,9 +106,9 @@ static void type_render(struct buf *out, const struct fhir_type *type)
     for (size_t i = 0; i < ARRAY_COUNT(INSTANCE_INTERACTIONS); i++)
         buf_printf(out, "%s{\"code\":\"%s\"}", i ? "," : "", INSTANCE_INTERACTIONS[i]);
     buf_append_cstr(out, "],\"versioning\":\"versioned-update\",\"readHistory\":true,"
-                         "\"updateCreate\":true,\"conditionalCreate\":false,"
-                         "\"conditionalRead\":\"full-support\",\"conditionalUpdate\":false,"
-                         "\"conditionalDelete\":\"not-supported\"");
+                         "\"updateCreate\":true,\"conditionalCreate\":true,"
+                         "\"conditionalRead\":\"full-support\",\"conditionalUpdate\":true,"
+                         "\"conditionalDelete\":\"single\"");
     includes_render(out, type);
     params_render(out, type);
     operations_render(out, type);

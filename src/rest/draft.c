@@ -24,7 +24,7 @@ static enum err type_check(const struct draft *d)
 
 static enum err id_check(const struct draft *d)
 {
-    if (d->is_create)
+    if (d->is_create || d->sets_id)
         return ERR_NONE;
     struct json id = json_member(d->resource, "id");
     if (!json_is(id, JSON_STRING))
@@ -43,7 +43,7 @@ static enum err id_check(const struct draft *d)
 static enum err body_make(const struct draft *d, struct store_write *w)
 {
     struct fhir_prepare options = {
-        .id = d->is_create ? d->id : SLICE_NONE,
+        .id = d->is_create || d->sets_id ? d->id : SLICE_NONE,
         .rewrite = d->rewrite,
         .context = d->rewrite_context,
         .full_url = d->full_url,
@@ -66,7 +66,7 @@ static enum err terms_make(const struct draft *d, struct store_write *w)
 {
     struct json_doc doc;
     struct json resource = d->resource;
-    if (d->is_create || (d->is_rewritten && *d->is_rewritten)) {
+    if (d->is_create || d->sets_id || (d->is_rewritten && *d->is_rewritten)) {
         struct json_error where;
         enum err err = json_parse(w->body, NULL, d->scratch, &doc, &where);
         if (err) /* it was parsed before: only memory can be short, or depth */

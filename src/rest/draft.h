@@ -20,6 +20,7 @@ struct draft {
     const struct fhir_type *type;
     struct slice id;
     bool is_create; /* POST: the body's own id is of no account */
+    bool sets_id;   /* a conditional update: `id` goes into a body without one */
     /* References of a bundle: NULL outside of one. `*is_rewritten` is set by the
      * rewriting when it changed anything. */
     fhir_rewrite *rewrite;

@@ -1,12 +1,10 @@
 /* create, update and delete of one resource. */
 #include "base/codec.h"
 #include "os/random.h"
-#include "rest/draft.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
-#include "rest/patch.h"
 #include "rest/reply.h"
-#include "rest/request.h"
+#include "rest/write.h"
 
 static const char *const NO_PARAMETERS[] = { NULL };
 
@@ -14,7 +12,7 @@ static const char *const NO_PARAMETERS[] = { NULL };
  * rather than passed over, since a client relies on them. */
 static enum err refuse_later_headers(struct request *r)
 {
-    static const char *const LATER[] = { "If-None-Exist", "x-amz-fhir-idempotency-key" };
+    static const char *const LATER[] = { "x-amz-fhir-idempotency-key" };
     for (size_t i = 0; i < ARRAY_COUNT(LATER); i++) {
         if (http_header_find(r->http, LATER[i]))
             return issues_fail(&r->issues, ERR_NOT_IMPLEMENTED, "not-supported",
@@ -23,8 +21,8 @@ static enum err refuse_later_headers(struct request *r)
     return ERR_NONE;
 }
 
-static enum err draft_body(struct request *r, struct json resource, bool is_create,
-                           struct arena *scratch, struct store_write *write)
+enum err write_draft(struct request *r, struct json resource, enum write_kind kind,
+                     struct arena *scratch, struct store_write *write)
 {
     struct buf work;
     buf_init(&work, json_raw(resource).length + 1024);
@@ -37,7 +35,8 @@ static enum err draft_body(struct request *r, struct json resource, bool is_crea
         .resource = resource,
         .type = r->route.type,
         .id = r->route.id,
-        .is_create = is_create,
+        .is_create = kind == WRITE_POST,
+        .sets_id = kind == WRITE_PUT_SETS_ID,
     };
     enum err err = draft_put(&d, write);
     buf_release(&work);
@@ -51,7 +50,7 @@ static enum err write_make(struct request *r, bool is_create, struct store_write
     struct json_doc doc;
     enum err err = request_parse(r, &scratch, &doc);
     if (!err)
-        err = draft_body(r, json_root(&doc), is_create, &scratch, write);
+        err = write_draft(r, json_root(&doc), is_create ? WRITE_POST : WRITE_PUT, &scratch, write);
     arena_release(&scratch);
     return err;
 }
@@ -101,8 +100,8 @@ static enum err reply_written_body(struct request *r, int status, const struct s
     return err;
 }
 
-static enum err reply_written(struct request *r, const struct store_write *w,
-                              const struct store_result *result)
+enum err write_reply(struct request *r, const struct store_write *w,
+                     const struct store_result *result)
 {
     bool is_created = result->outcome == STORE_CREATED;
     TRY(reply_version(r, result->version, result->instant));
@@ -117,11 +116,13 @@ static enum err reply_written(struct request *r, const struct store_write *w,
 
 /* ---- interactions ---- */
 
-enum err rest_create(struct request *r)
+size_t write_scratch_bytes(const struct request *r)
 {
-    TRY(request_only(r, NO_PARAMETERS));
-    TRY(media_body_is_json(r));
-    TRY(refuse_later_headers(r));
+    return 4 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20);
+}
+
+enum err write_id_new(struct request *r)
+{
     uint8_t random[16];
     char id[UUID_TEXT_BYTES];
     os_random(random, sizeof random);
@@ -130,19 +131,32 @@ enum err rest_create(struct request *r)
     if (!kept)
         return ERR_NO_MEMORY;
     r->route.id = slice_cstr(kept);
+    return ERR_NONE;
+}
 
+enum err rest_create(struct request *r)
+{
+    const struct slice *criteria = http_header_find(r->http, "If-None-Exist");
     struct store_write write;
     struct store_result result;
+    TRY(request_only(r, NO_PARAMETERS));
+    TRY(media_body_is_json(r));
+    TRY(refuse_later_headers(r));
+    if (criteria)
+        return conditional_create(r, *criteria);
+    TRY(write_id_new(r));
     TRY(write_make(r, true, &write));
     write.expect = STORE_NOT_THERE; /* the id is new: anything else is a broken generator */
     TRY(write_apply(r, &write, &result));
-    return reply_written(r, &write, &result);
+    return write_reply(r, &write, &result);
 }
 
 enum err rest_update(struct request *r)
 {
-    TRY(request_only(r, NO_PARAMETERS));
     TRY(media_body_is_json(r));
+    if (!r->route.id.length)
+        return conditional_update(r);
+    TRY(request_only(r, NO_PARAMETERS));
     struct store_write write;
     struct store_result result;
     TRY(write_make(r, false, &write));
@@ -150,10 +164,10 @@ enum err rest_update(struct request *r)
                      http_header_find(r->http, "If-None-Match"), &write));
     write.skip_if_equal = !r->rest->settings.behaviour.always_new_version;
     TRY(write_apply(r, &write, &result));
-    return reply_written(r, &write, &result);
+    return write_reply(r, &write, &result);
 }
 
-static enum err patch_kind_check(struct request *r, enum patch_kind *ret)
+enum err write_patch_kind(struct request *r, enum patch_kind *ret)
 {
     struct slice type = media_body_type(r);
     *ret = patch_kind_find(type);
@@ -173,10 +187,10 @@ static enum err patch_try(struct request *r, const struct patch *p, struct store
     struct json_doc doc;
     uint64_t version, time;
     size_t refused;
-    arena_init(&scratch, 4 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
+    arena_init(&scratch, write_scratch_bytes(r));
     enum err err = patch_apply(p, &scratch, &doc, &version);
     if (!err)
-        err = draft_body(r, json_root(&doc), false, &scratch, write);
+        err = write_draft(r, json_root(&doc), WRITE_PUT, &scratch, write);
     arena_release(&scratch);
     TRY(err);
     write->expect = STORE_VERSION;
@@ -195,14 +209,16 @@ enum err rest_patch(struct request *r)
                        .if_match = http_header_find(r->http, "If-Match") };
     struct store_write write;
     struct store_result result;
-    TRY(request_only(r, NO_PARAMETERS));
-    TRY(patch_kind_check(r, &p.kind));
     TRY(refuse_later_headers(r));
+    if (!r->route.id.length)
+        return conditional_patch(r);
+    TRY(request_only(r, NO_PARAMETERS));
+    TRY(write_patch_kind(r, &p.kind));
     for (int i = 0; i < PATCH_TRIES; i++) {
         struct arena_mark mark = arena_mark(r->arena);
         TRY(patch_try(r, &p, &write, &result));
         if (result.outcome != STORE_REFUSED)
-            return reply_written(r, &write, &result);
+            return write_reply(r, &write, &result);
         arena_rewind(r->arena, mark); /* the draft, of which nothing is left */
     }
     return patch_gave_up(&p);
@@ -210,6 +226,8 @@ enum err rest_patch(struct request *r)
 
 enum err rest_delete(struct request *r)
 {
+    if (!r->route.id.length)
+        return conditional_delete(r);
     TRY(request_only(r, NO_PARAMETERS));
     struct store_write write = { .operation = STORE_DELETE,
                                  .type = r->route.type->name,

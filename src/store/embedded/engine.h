@@ -1,7 +1,7 @@
 /* store/embedded/engine.h - the store's state, shared by its files.
  *
- * Lock order, outermost first: condition_locks in order, join_lock of postings, `ordered`, then any one
- * of the small locks (postings.lock, recent.lock, sync.lock, births, types,
+ * Lock order, outermost first: condition_locks in order, join_lock of postings,
+ * `ordered`, then any one of the small locks (postings.lock, recent.lock, sync.lock, births, types,
  * entities, deaths), which are never held together.
  *
  * Documents pass three marks, which only grow:

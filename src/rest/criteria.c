@@ -1,0 +1,101 @@
+#include "rest/criteria.h"
+
+#include "index/index.h"
+
+static enum err pairs_check(const struct criteria *c)
+{
+    static const char *const NOT_CRITERIA[] = { "_count",      "_sort",    "_include",
+                                                "_revinclude", "_summary", "_total",
+                                                "_elements",   "page",     "_contained" };
+    if (c->pair_count == 0)
+        return issues_fail(c->issues, ERR_INVALID, "required",
+                           "A conditional write of %.*s needs criteria, such as identifier=...",
+                           SLICE_ARGS(c->type->name));
+    for (size_t i = 0; i < c->pair_count; i++) {
+        struct slice rest = c->pairs[i].name;
+        struct slice name = slice_cut(&rest, ':');
+        for (size_t k = 0; k < ARRAY_COUNT(NOT_CRITERIA); k++) {
+            if (slice_is(name, NOT_CRITERIA[k]))
+                return issues_fail(c->issues, ERR_INVALID, "invalid",
+                                   "%.*s is no criterion of a conditional write", SLICE_ARGS(name));
+        }
+    }
+    return ERR_NONE;
+}
+
+/* A leaf by which all its matches have one value up to the first NUL byte. */
+static bool is_equality(const struct criteria *c, const struct plan *p)
+{
+    bool is_exact =
+        p->kind == PLAN_TERM || (p->kind == PLAN_PREFIX && slice_find_byte(p->from, '\0') >= 0);
+    return is_exact && p->field != index_field(c->type, INDEX_PARAM_TYPE) &&
+           p->field >> 16 == c->type->resource;
+}
+
+static bool is_identifier(const struct plan *p)
+{
+    return slice_is(fhir_param_at((uint16_t)(p->field & 0xffff))->code, "identifier");
+}
+
+static void watch_choose(struct criteria *c)
+{
+    const struct plan *best = is_equality(c, c->plan) ? c->plan : NULL;
+    for (size_t i = 0; c->plan->kind == PLAN_AND && i < c->plan->child_count; i++) {
+        const struct plan *p = c->plan->children[i];
+        if (is_equality(c, p) && (!best || is_identifier(p)))
+            best = p;
+    }
+    if (best)
+        c->watch = (struct term){ .field = best->field, .value = best->from };
+    else
+        c->watch =
+            (struct term){ .field = index_field(c->type, INDEX_PARAM_TYPE), .value = SLICE("") };
+}
+
+enum err criteria_parse(struct criteria *c, const struct search_pair *pairs, size_t count,
+                        struct arena *arena)
+{
+    struct search_settings settings = { .base_url = c->rest->index_base_url,
+                                        .default_count = 1,
+                                        .largest_count = 1 };
+    struct search_query query;
+    c->pairs = pairs;
+    c->pair_count = count;
+    TRY(pairs_check(c));
+    TRY(search_parse(&settings, c->type, pairs, count, arena, c->issues, &query));
+    c->plan = query.plan;
+    watch_choose(c);
+    return ERR_NONE;
+}
+
+static enum err search_at(struct criteria *c, struct store_reader *reader, struct arena *arena)
+{
+    uint64_t *docs;
+    TRY(store_search(reader, c->plan, 0, 2, arena, &docs, &c->count));
+    return c->count == 1 ? store_doc(reader, docs[0], arena, &c->match) : ERR_NONE;
+}
+
+enum err criteria_search(struct criteria *c, struct arena *arena)
+{
+    struct store_reader *reader;
+    TRY(store_read_begin(c->rest->settings.store, 0, &reader));
+    enum err err = search_at(c, reader, arena);
+    store_read_end(reader);
+    return err;
+}
+
+enum err criteria_many(const struct criteria *c)
+{
+    return issues_fail(c->issues, ERR_PRECONDITION, "multiple-matches",
+                       "Several resources of type %.*s match the criteria; nothing was written",
+                       SLICE_ARGS(c->type->name));
+}
+
+struct slice criteria_value(const struct criteria *c, const char *name)
+{
+    for (size_t i = 0; i < c->pair_count; i++) {
+        if (slice_is(c->pairs[i].name, name))
+            return c->pairs[i].value;
+    }
+    return SLICE_NONE;
+}

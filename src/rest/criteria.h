@@ -1,0 +1,38 @@
+/* rest/criteria.h - "the one resource that ...": the search of a conditional write.
+ *
+ * Parsed once, searched as often as it takes. `watch` is a term that every match
+ * must have, for the store to watch while the write is under way: an equality of
+ * the criteria where they have one (two wordings of one code give one watch),
+ * else the type itself. Result parameters (_count, _sort, ...) are no criteria.
+ */
+#ifndef REST_CRITERIA_H
+#define REST_CRITERIA_H
+
+#include "rest/request.h"
+
+enum { CRITERIA_TRIES = 5 }; /* searches of one conditional write, then 409 */
+
+struct criteria {
+    const struct rest *rest;
+    struct issues *issues;
+    const struct fhir_type *type;
+    const struct search_pair *pairs;
+    size_t pair_count;
+    struct plan *plan;
+    struct term watch;
+    /* of the last search: */
+    size_t count;               /* 0, 1, or 2 for more than one */
+    struct store_version match; /* when there is one, in the arena given */
+};
+
+/* The four first members are set. ERR_INVALID with its issue. */
+MUST_USE enum err criteria_parse(struct criteria *c, const struct search_pair *pairs, size_t count,
+                                 struct arena *arena);
+/* As of now. */
+MUST_USE enum err criteria_search(struct criteria *c, struct arena *arena);
+/* 412: several resources match. */
+MUST_USE enum err criteria_many(const struct criteria *c);
+/* The value of the only criterion of that name; empty when absent. */
+struct slice criteria_value(const struct criteria *c, const char *name);
+
+#endif

@@ -1,0 +1,32 @@
+/* rest/write.h - what plain and conditional writes of one resource share. */
+#ifndef REST_WRITE_H
+#define REST_WRITE_H
+
+#include "rest/draft.h"
+#include "rest/patch.h"
+
+/* A fresh id into r->route.id. */
+MUST_USE enum err write_id_new(struct request *r);
+/* The resource as a write of r->route.id; what it needs is cut from the request's
+ * arena. WRITE_PUT wants the body's id to be that one, the others set it. */
+enum write_kind { WRITE_POST, WRITE_PUT, WRITE_PUT_SETS_ID };
+MUST_USE enum err write_draft(struct request *r, struct json resource, enum write_kind kind,
+                              struct arena *scratch, struct store_write *write);
+/* 201 or 200 by the result, as Prefer says. Also the answer about a resource that
+ * was there already (outcome STORE_UNCHANGED). */
+MUST_USE enum err write_reply(struct request *r, const struct store_write *write,
+                              const struct store_result *result);
+/* The patch that the body's media type says, or 415. */
+MUST_USE enum err write_patch_kind(struct request *r, enum patch_kind *ret);
+/* The ceiling of an arena for one stored resource and its patching. */
+size_t write_scratch_bytes(const struct request *r);
+
+/* conditional.c: the same interactions by criteria instead of an id. */
+MUST_USE enum err conditional_create(struct request *r, struct slice criteria);
+MUST_USE enum err conditional_update(struct request *r);
+MUST_USE enum err conditional_delete(struct request *r);
+MUST_USE enum err conditional_patch(struct request *r);
+/* conditional_delete.c: DELETE with _count. */
+MUST_USE enum err conditional_delete_many(struct request *r);
+
+#endif
