@@ -81,7 +81,7 @@ static enum err push_member(struct children *c, const struct fhir_element *eleme
 static struct json sibling_of(struct json object, struct slice name)
 {
     char room[ELEMENT_NAME_MAX + 1];
-    if (name.length >= sizeof room)
+    if (name.length == 0 || name.length >= sizeof room)
         return JSON_ABSENT;
     room[0] = '_';
     memcpy(room + 1, name.bytes, name.length);
@@ -146,7 +146,7 @@ static enum err push_all(struct children *c, struct json object, const struct fh
         struct slice name = key_name(key, room);
         bool is_sibling = is_underscored(name);
         struct slice plain = slice_from(name, is_sibling);
-        if (is_sibling && json_exists(json_get(object, plain)))
+        if (plain.length == 0 || (is_sibling && json_exists(json_get(object, plain))))
             continue;
         if (slice_is(plain, "resourceType"))
             continue;

@@ -6,6 +6,7 @@
  * where() that look at the whole resource stay linear.
  */
 #include "base/regex.h"
+#include "base/utf8.h"
 #include "fhir/fhirpath.h"
 
 enum { NESTING_MAX = 64, TREE_DEPTH_MAX = 160 };
@@ -446,6 +447,11 @@ enum err fhirpath_compile(struct slice text, struct arena *arena, const struct f
     struct fp_node *root;
     if (text.length > FHIRPATH_LENGTH_MAX)
         return ERR_LIMIT;
+    if (!utf8_is_valid(text)) {
+        if (error)
+            *error = (struct fhirpath_error){ 0, SLICE("a text that is no UTF-8") };
+        return ERR_SYNTAX;
+    }
     struct fhirpath *path = arena_alloc(arena, sizeof *path);
     if (!path)
         return ERR_NO_MEMORY;

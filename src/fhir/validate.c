@@ -94,6 +94,8 @@ static void check_complex(struct check *c, struct object *o, const struct spot *
     }
     check_object(c, spot, value, type);
     check_coded(c, spot, element, value);
+    if (type->id == FHIR_TYPE_ATTACHMENT)
+        check_attachment(c, spot, value);
     if (type_derives(type->id, FHIR_TYPE_REFERENCE))
         check_reference(c, spot, element, value);
     check_item(

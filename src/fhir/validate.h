@@ -46,6 +46,9 @@ void check_coded(struct check *c, const struct spot *spot, const struct fhir_ele
 void check_reference(struct check *c, const struct spot *spot, const struct fhir_element *element,
                      struct json value);
 
+/* Attachment.size against its data. */
+void check_attachment(struct check *c, const struct spot *spot, struct json value);
+
 /* All invariants of the type and its bases, and of the element in its holder. */
 void check_invariants(struct check *c, const struct spot *spot, struct fhir_item item,
                       const struct fhir_type *holder);

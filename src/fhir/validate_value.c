@@ -351,3 +351,31 @@ void check_reference(struct check *c, const struct spot *spot, const struct fhir
                     SLICE_ARGS(slice_head(text, 100)));
     arena_rewind(c->scratch, mark);
 }
+
+/* ---- attachments ---- */
+
+/* The bytes that base64 stands for. */
+static int64_t decoded_bytes(struct slice s)
+{
+    int64_t letters = 0;
+    for (size_t i = 0; i < s.length; i++)
+        letters += s.bytes[i] != '=' && !is_blank(s.bytes[i]);
+    return letters * 3 / 4;
+}
+
+void check_attachment(struct check *c, const struct spot *spot, struct json value)
+{
+    struct json size = json_member(value, "size"), data = json_member(value, "data");
+    struct decimal number;
+    int64_t stated;
+    if (!json_is(size, JSON_NUMBER) || !json_is(data, JSON_STRING) ||
+        !decimal_parse(json_raw(size), &number) || !decimal_to_int64(number, &stated))
+        return;
+    struct arena_mark mark = arena_mark(c->scratch);
+    int64_t actual = decoded_bytes(json_string(data, c->scratch));
+    arena_rewind(c->scratch, mark);
+    if (stated != actual)
+        check_error(c, spot, size, "structure",
+                    "Stated Attachment Size %lld does not match actual attachment size %lld",
+                    (long long)stated, (long long)actual);
+}

@@ -124,6 +124,8 @@ static void an_error_says_where(void **state)
                      ERR_SYNTAX);
     assert_int_equal(error.offset, 10);
     assert_true(slice_is(error.text, "an unknown function"));
+    assert_int_equal(fhirpath_compile(SLICE("'\xb6\xb6'.upper()"), &world->arena, &path, &error),
+                     ERR_SYNTAX);
 }
 
 static void units_convert_exactly(void **state)
