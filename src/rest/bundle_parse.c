@@ -52,6 +52,20 @@ static const struct slice *member_keep(struct bundle *b, struct json object, str
     return kept;
 }
 
+/* A condition that is no string must not be passed over: the write would happen. */
+static bool conditions_are_text(struct bundle *b, struct entry *e, struct json request)
+{
+    static const char *const NAMES[] = { "ifMatch", "ifNoneMatch", "ifModifiedSince" };
+    for (size_t i = 0; i < ARRAY_COUNT(NAMES); i++) {
+        struct json value = json_get(request, slice_cstr(NAMES[i]));
+        if (!json_exists(value) || json_is(value, JSON_STRING))
+            continue;
+        entry_fail(b, e, ERR_INVALID, "structure", "request.%s must be a string", NAMES[i]);
+        return false;
+    }
+    return true;
+}
+
 static enum verb verb_find(struct slice method)
 {
     static const char *const NAMES[] = { "DELETE", "POST", "PUT", "GET", "HEAD", "PATCH" };
@@ -113,6 +127,8 @@ static bool entry_request_parse(struct bundle *b, struct entry *e, struct json r
         entry_fail(b, e, ERR_INVALID, "required", "request.url is missing");
         return false;
     }
+    if (!conditions_are_text(b, e, request))
+        return false;
     e->is_head = slice_is(method, "HEAD");
     e->if_match = member_keep(b, request, SLICE("ifMatch"));
     e->if_none_match = member_keep(b, request, SLICE("ifNoneMatch"));

@@ -145,6 +145,24 @@ static void a_stale_if_match_fails_the_whole_transaction_with_412(void **state)
     expect_status(get(w, "Patient/p2"), 404);
 }
 
+static void a_condition_that_is_no_string_fails_its_entry(void **state)
+{
+    struct world *w = *state;
+    static const char *const CONDITIONS[] = { "\"ifMatch\":1", "\"ifMatch\":null",
+                                              "\"ifNoneMatch\":[\"*\"]" };
+    for (size_t i = 0; i < ARRAY_COUNT(CONDITIONS); i++) {
+        struct slice body = arena_printf(
+            &w->arena,
+            "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"resource\":"
+            "{\"resourceType\":\"Patient\",\"id\":\"p1\"},\"request\":{\"method\":\"PUT\","
+            "\"url\":\"Patient/p1\",%s}}]}",
+            CONDITIONS[i]);
+        struct answer a = expect_status(post(w, "", body.bytes), 400);
+        assert_contains(text_at(w, &a, "issue.0.diagnostics"), "must be a string");
+    }
+    expect_status(get(w, "Patient/p1"), 404);
+}
+
 static void duplicate_targets_are_refused_in_a_transaction(void **state)
 {
     struct world *w = *state;
@@ -495,6 +513,7 @@ int main(void)
         WORLD_TEST(entries_run_in_fhirs_order_and_are_answered_in_the_requests),
         WORLD_TEST(a_failing_entry_fails_the_whole_transaction_and_is_named),
         WORLD_TEST(a_stale_if_match_fails_the_whole_transaction_with_412),
+        WORLD_TEST(a_condition_that_is_no_string_fails_its_entry),
         WORLD_TEST(duplicate_targets_are_refused_in_a_transaction),
         WORLD_TEST(urn_uuid_references_become_the_new_ids),
         WORLD_TEST(full_urls_of_updates_and_relative_ones_are_rewritten_too),
