@@ -115,7 +115,12 @@ enum err draft_expect(struct issues *issues, const struct slice *if_match,
         if (slice_is(slice_trim(*if_match), "*"))
             return ERR_NONE;
         write->expect = STORE_VERSION;
-        if (!etag_parse(*if_match, &write->expect_version))
+        bool is_version = etag_parse(*if_match, &write->expect_version);
+        if (!is_version && is_etag(*if_match))
+            return issues_fail(issues, ERR_PRECONDITION, "exception",
+                               "If-Match: %.*s is no version of anything here",
+                               SLICE_ARGS(slice_head(*if_match, 100)));
+        if (!is_version)
             return issues_fail(issues, ERR_INVALID, "value",
                                "If-Match must be one ETag of this server, such as W/\"3\", or *");
     }

@@ -24,14 +24,27 @@ struct slice reply_version_path(struct request *r, struct slice type, struct sli
                         (unsigned long long)version);
 }
 
-bool etag_parse(struct slice text, uint64_t *ret_version)
+/* What stands between an ETag's quotes; SLICE_NONE when it has not that form. */
+static struct slice etag_inside(struct slice text)
 {
     text = slice_trim(text);
     if (slice_starts_with(text, SLICE("W/")))
         text = slice_from(text, 2);
-    if (text.length < 3 || text.bytes[0] != '"' || text.bytes[text.length - 1] != '"')
-        return false;
-    return slice_parse_u64(slice_of(text.bytes + 1, text.length - 2), ret_version);
+    if (text.length < 2 || text.bytes[0] != '"' || text.bytes[text.length - 1] != '"')
+        return SLICE_NONE;
+    struct slice inside = slice_of(text.bytes + 1, text.length - 2);
+    return slice_find_byte(inside, '"') < 0 ? inside : SLICE_NONE;
+}
+
+bool is_etag(struct slice text)
+{
+    return etag_inside(text).bytes != NULL;
+}
+
+bool etag_parse(struct slice text, uint64_t *ret_version)
+{
+    struct slice inside = etag_inside(text);
+    return inside.length && slice_parse_u64(inside, ret_version);
 }
 
 enum err reply_header(struct request *r, const char *name, struct slice value)

@@ -15,6 +15,8 @@ struct slice reply_version_path(struct request *r, struct slice type, struct sli
 
 /* A version number out of W/"3" or "3"; false on anything else. */
 bool etag_parse(struct slice text, uint64_t *ret_version);
+/* Whether it has an ETag's form, whoever made it: W/"..." or "...". */
+bool is_etag(struct slice text);
 
 /* Status, Content-Type and body (which must live in the arena or longer). */
 MUST_USE enum err reply_body(struct request *r, int status, struct slice body);

@@ -180,6 +180,12 @@ static void a_stale_if_match_is_a_412_and_a_right_one_writes(void **state)
                       "{\"resourceType\":\"Patient\",\"id\":\"new\"}"),
                   412);
     expect_status(ask(w, "PUT", "Patient/p1", "If-Match: three", BEA), 400);
+    expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"1\", W/\"2\"", BEA), 400);
+    /* the ETag of another server matches nothing */
+    static const char *const FOREIGN[] = { "If-Match: W/\"three\"", "If-Match: \"\"",
+                                           "If-Match: W/\"99999999999999999999\"" };
+    for (size_t i = 0; i < ARRAY_COUNT(FOREIGN); i++)
+        expect_status(ask(w, "PUT", "Patient/p1", FOREIGN[i], BEA), 412);
 }
 
 static void if_none_match_star_creates_only_what_never_was(void **state)
