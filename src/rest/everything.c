@@ -12,7 +12,8 @@ enum { TYPES_MAX = 200, NAMES_MAX = 1000 * 1000 };
 static enum err date_parameter(struct request *r, const char *name, bool *ret_is_there,
                                struct date_range *ret)
 {
-    const struct slice *text = request_parameter(r, name);
+    const struct slice *text;
+    TRY(request_date_text(r, name, &text));
     if (!text)
         return ERR_NONE;
     *ret_is_there = true;

@@ -150,7 +150,8 @@ static void history_end(void *context)
 static enum err filter_parse(struct history *h, const char *name, struct date_range *ret)
 {
     struct request *r = h->r;
-    const struct slice *value = request_parameter(r, name);
+    const struct slice *value;
+    TRY(request_date_text(r, name, &value));
     if (!value)
         return ERR_NONE;
     if (!date_parse(*value, ret))

@@ -63,6 +63,23 @@ const struct slice *request_parameter(const struct request *r, const char *name)
     return NULL;
 }
 
+enum err request_date_text(struct request *r, const char *name, const struct slice **ret_text)
+{
+    const struct slice *text = request_parameter(r, name);
+    *ret_text = text;
+    ptrdiff_t at = text ? slice_find_byte(*text, ' ') : -1;
+    if (at <= 0)
+        return ERR_NONE;
+    char *copy = arena_copy(r->arena, *text);
+    struct slice *restored = copy ? arena_alloc(r->arena, sizeof *restored) : NULL;
+    if (!restored)
+        return ERR_NO_MEMORY;
+    copy[at] = '+';
+    *restored = slice_of(copy, text->length);
+    *ret_text = restored;
+    return ERR_NONE;
+}
+
 enum err request_reader(struct request *r, struct store_reader **ret_reader)
 {
     enum err err = store_read_begin(r->rest->settings.store, r->time, ret_reader);

@@ -75,6 +75,11 @@ MUST_USE enum err request_only(struct request *r, const char *const *known);
 /* The value of the only parameter of that name; NULL when absent. */
 const struct slice *request_parameter(const struct request *r, const char *name);
 
+/* The same of a date: a '+' that was not encoded arrives as a blank and is its
+ * zone's again. *ret_text is NULL when the parameter is absent. */
+MUST_USE enum err request_date_text(struct request *r, const char *name,
+                                    const struct slice **ret_text);
+
 /* A reader at r->time; ERR_GONE gets its issue. */
 MUST_USE enum err request_reader(struct request *r, struct store_reader **ret_reader);
 

@@ -167,6 +167,8 @@ static void since_keeps_what_was_stored_at_or_after_it(void **state)
     expect_names(w, arena_printf(&w->arena, "Patient/p1/$everything?since=%s", when).bytes,
                  "Observation/o2 Practitioner/doc");
     expect_names(w, "Patient/p1/$everything?_since=2999-01-01", "");
+    /* a '+' that was not encoded is the zone's, as in search */
+    expect_names(w, "Patient/p1/$everything?_since=2999-01-01T00:00:00+02:00", "");
 }
 
 static void pages_hold_the_same_record_and_total_while_writes_go_on(void **state)

@@ -126,6 +126,9 @@ static void since_keeps_what_is_at_or_after_the_instant(void **state)
     a = expect_status(get(w, "Patient/p1/_history?_since=2999-01-01"), 200);
     assert_int_equal(count_at(&a, "entry"), 0);
     expect_status(get(w, "Patient/p1/_history?_since=yesterday"), 400);
+    /* a '+' that was not encoded is the zone's, as in search; the link encodes it */
+    a = expect_status(get(w, "Patient/p1/_history?_since=2999-01-01T00:00:00+02:00"), 200);
+    assert_contains(text_at(w, &a, "link.0.url"), "00%2B02%3A00");
 }
 
 static void bad_parameters_are_refused_by_name(void **state)
