@@ -4,6 +4,8 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
+#include "auth/directory.h"
+#include "auth/permit.h"
 #include "base/codec.h"
 #include "os/clock.h"
 
@@ -15,13 +17,15 @@ struct auth {
     struct arena arena; /* holds the texts below */
     struct auth_settings settings;
     struct aws_key_cache *keys;
+    struct directory *directory;
 };
 
 /* Nobody is what a pass starts as and stays unless both steps accept it. */
-enum caller { CALLER_NOBODY, CALLER_ROOT, CALLER_LOCAL };
+enum caller { CALLER_NOBODY, CALLER_ROOT, CALLER_LOCAL, CALLER_USER };
 
 struct auth_pass {
     enum caller caller;      /* set by auth_finish() */
+    struct auth *auth;
     bool is_local;           /* no credentials asked for */
     struct aws_claim *claim; /* else */
     struct aws_request request;
@@ -36,7 +40,26 @@ static bool copy_text(struct arena *arena, struct slice *text)
     return copy != NULL;
 }
 
-enum err auth_open(const struct auth_settings *settings, struct auth **ret_auth)
+static enum err open_parts(struct auth *auth, const struct auth_settings *settings,
+                           struct arena *arena, struct slice *error)
+{
+    auth->settings = *settings;
+    struct auth_settings *s = &auth->settings;
+    if (!s->account_id.length)
+        s->account_id = SLICE("000000000000");
+    bool copied = copy_text(&auth->arena, &s->region) && copy_text(&auth->arena, &s->service) &&
+                  copy_text(&auth->arena, &s->account_id) &&
+                  copy_text(&auth->arena, &s->root.access_key_id) &&
+                  copy_text(&auth->arena, &s->root.secret_access_key);
+    if (!copied)
+        return ERR_NO_MEMORY;
+    TRY(directory_open(s->no_auth ? NULL : s->folder, s->report, s->report_context, arena,
+                       &auth->directory, error));
+    return aws_key_cache_open(&auth->keys);
+}
+
+enum err auth_open_with(const struct auth_settings *settings, struct arena *arena,
+                        struct auth **ret_auth, struct slice *error)
 {
     if (!settings->no_auth &&
         (!settings->root.access_key_id.length || !settings->root.secret_access_key.length))
@@ -46,12 +69,7 @@ enum err auth_open(const struct auth_settings *settings, struct auth **ret_auth)
     if (!auth)
         return ERR_NO_MEMORY;
     arena_init(&auth->arena, SETTINGS_BYTES_MAX);
-    auth->settings = *settings;
-    struct auth_settings *s = &auth->settings;
-    bool copied = copy_text(&auth->arena, &s->region) && copy_text(&auth->arena, &s->service) &&
-                  copy_text(&auth->arena, &s->root.access_key_id) &&
-                  copy_text(&auth->arena, &s->root.secret_access_key);
-    enum err err = copied ? aws_key_cache_open(&auth->keys) : ERR_NO_MEMORY;
+    enum err err = open_parts(auth, settings, arena, error);
     if (err) {
         auth_close(auth);
         return err;
@@ -60,10 +78,21 @@ enum err auth_open(const struct auth_settings *settings, struct auth **ret_auth)
     return ERR_NONE;
 }
 
+enum err auth_open(const struct auth_settings *settings, struct auth **ret_auth)
+{
+    struct arena arena;
+    struct slice ignored = SLICE_NONE;
+    arena_init(&arena, SETTINGS_BYTES_MAX);
+    enum err err = auth_open_with(settings, &arena, ret_auth, &ignored);
+    arena_release(&arena);
+    return err;
+}
+
 void auth_close(struct auth *auth)
 {
     if (!auth)
         return;
+    directory_close(auth->directory);
     aws_key_cache_close(auth->keys);
     arena_release(&auth->arena);
     free(auth);
@@ -148,25 +177,70 @@ static bool local_begin(struct http_request *r, struct http_response *response)
 
 /* ---- the two steps ---- */
 
-static bool find_secret(void *context, struct slice access_key_id, struct slice *ret_secret)
+/* What the verifier's questions need. */
+struct search {
+    struct auth *auth;
+    struct arena *arena; /* of the request: a secret outlives the snapshot that holds it */
+};
+
+static bool keep_secret(struct search *search, struct slice secret, struct slice *ret_secret)
 {
-    const struct auth *auth = context;
-    const struct aws_credentials *root = &auth->settings.root;
-    if (!slice_equal(access_key_id, root->access_key_id))
-        return false;
-    *ret_secret = root->secret_access_key;
-    return true;
+    char *copy = arena_copy(search->arena, secret);
+    *ret_secret = slice_of(copy, secret.length);
+    return copy != NULL;
 }
 
-static struct aws_verifier verifier_for(struct auth *auth, const struct http_request *r)
+static bool find_secret(void *context, struct slice access_key_id, struct slice *ret_secret)
 {
+    struct search *search = context;
+    const struct aws_credentials *root = &search->auth->settings.root;
+    if (slice_equal(access_key_id, root->access_key_id)) {
+        *ret_secret = root->secret_access_key;
+        return true;
+    }
+    struct iam_key *key = NULL;
+    struct snapshot *snapshot = directory_ref(search->auth->directory);
+    bool found = iam_key_find(snapshot_iam(snapshot), access_key_id, &key) &&
+                 keep_secret(search, key->secret, ret_secret);
+    directory_unref(search->auth->directory, snapshot);
+    return found;
+}
+
+static enum aws_refusal session_check(struct search *search, const struct iam_session *session,
+                                      struct slice token, struct slice *ret_secret)
+{
+    char hash[65];
+    aws_sha256_hex(token, hash);
+    if (!session || CRYPTO_memcmp(hash, session->token_sha256, sizeof hash - 1) != 0)
+        return AWS_UNRECOGNIZED_CLIENT;
+    if (session->expires_us <= os_now_us())
+        return AWS_EXPIRED_TOKEN;
+    return keep_secret(search, session->secret, ret_secret) ? AWS_ACCEPTED
+                                                            : AWS_UNRECOGNIZED_CLIENT;
+}
+
+static enum aws_refusal find_session(void *context, struct slice access_key_id,
+                                     struct slice token, struct slice *ret_secret)
+{
+    struct search *search = context;
+    struct snapshot *snapshot = directory_ref(search->auth->directory);
+    const struct iam_session *session = iam_session_find(snapshot_iam(snapshot), access_key_id);
+    enum aws_refusal refusal = session_check(search, session, token, ret_secret);
+    directory_unref(search->auth->directory, snapshot);
+    return refusal;
+}
+
+static struct aws_verifier verifier_for(struct search *search, const struct http_request *r)
+{
+    struct auth *auth = search->auth;
     return (struct aws_verifier){
         .region = auth->settings.region,
         .service = auth->settings.service,
         .skew_us = skew_us,
         .host_without_port = auth->settings.host_without_port || r->peer_is_loopback,
         .find_secret = find_secret,
-        .context = auth,
+        .find_session = find_session,
+        .context = search,
         .keys = auth->keys,
     };
 }
@@ -194,12 +268,14 @@ bool auth_begin(struct auth *auth, struct http_request *r, struct auth_pass **re
         auth_answer(r, 503, "ServiceUnavailableException", SLICE("out of memory"), response);
         return false;
     }
+    pass->auth = auth;
     *ret_pass = pass;
     if (auth->settings.no_auth) {
         pass->is_local = local_begin(r, response);
         return pass->is_local;
     }
-    struct aws_verifier verifier = verifier_for(auth, r);
+    struct search search = { auth, r->arena };
+    struct aws_verifier verifier = verifier_for(&search, r);
     struct slice text = SLICE_NONE;
     enum aws_refusal refusal = aws_verify_begin(r->arena, &verifier, &pass->request, os_now_us(),
                                                 &pass->claim, &text);
@@ -216,22 +292,49 @@ bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pa
     if (!pass || !pass->claim)
         return refuse(r, AWS_MISSING_TOKEN, SLICE("Missing Authentication Token"), response);
     hex_encode(r->body_sha256, sizeof r->body_sha256, pass->request.payload_sha256);
-    struct aws_verifier verifier = verifier_for(auth, r);
+    struct search search = { auth, r->arena };
+    struct aws_verifier verifier = verifier_for(&search, r);
     struct slice text = SLICE_NONE;
     enum aws_refusal refusal =
         aws_verify_finish(r->arena, &verifier, &pass->request, pass->claim, &text);
     if (refusal)
         return refuse(r, refusal, text, response);
-    pass->caller = CALLER_ROOT;
+    struct slice id = aws_claim_access_key(pass->claim);
+    bool is_root = slice_equal(id, auth->settings.root.access_key_id);
+    pass->caller = is_root ? CALLER_ROOT : CALLER_USER;
     return true;
 }
 
-bool auth_may(struct http_request *r, const struct auth_pass *pass, const char *action,
-              struct http_response *response)
+/* ---- permission ---- */
+
+bool auth_permits(struct http_request *r, const struct auth_pass *pass, const char *action,
+                  struct slice resource, struct slice *ret_text)
 {
     if (pass && (pass->caller == CALLER_ROOT || pass->caller == CALLER_LOCAL))
         return true;
     struct slice text =
         arena_printf(r->arena, "The caller is not authorized to perform: %s", action);
-    return deny(r, text.bytes ? text : SLICE("not authorized"), response);
+    *ret_text = text.bytes ? text : SLICE("not authorized");
+    if (!pass || pass->caller != CALLER_USER)
+        return false;
+    struct auth *auth = pass->auth;
+    struct permit_scope scope = { auth->settings.region, auth->settings.account_id };
+    struct snapshot *snapshot = directory_ref(auth->directory);
+    bool may = permit_ask(&scope, snapshot_iam(snapshot), r, aws_claim_access_key(pass->claim),
+                          slice_cstr(action), resource, ret_text);
+    directory_unref(auth->directory, snapshot);
+    return may;
+}
+
+bool auth_may_on(struct http_request *r, const struct auth_pass *pass, const char *action,
+                 struct slice resource, struct http_response *response)
+{
+    struct slice text;
+    return auth_permits(r, pass, action, resource, &text) || deny(r, text, response);
+}
+
+bool auth_may(struct http_request *r, const struct auth_pass *pass, const char *action,
+              struct http_response *response)
+{
+    return auth_may_on(r, pass, action, SLICE("*"), response);
 }

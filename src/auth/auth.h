@@ -13,19 +13,31 @@
 
 #include <stdbool.h>
 
+#include "auth/iam.h"
 #include "aws/aws.h"
 #include "http/http.h"
 
+/* What an edge should log: one sentence. */
+typedef void auth_report(void *context, struct slice text);
+
 struct auth_settings {
     struct slice region, service; /* what credential scopes must say */
-    struct aws_credentials root;  /* the one key there is; ignored with no_auth */
+    struct slice account_id;      /* of users' ARNs; empty: twelve zeros */
+    struct aws_credentials root;  /* may do everything; ignored with no_auth */
+    const char *folder;           /* of iam.json; NULL: there is only the root key */
+    auth_report *report;          /* told when a changed iam.json cannot be read; may be NULL */
+    void *report_context;
     bool no_auth;           /* accept requests without credentials, from loopback alone */
     bool host_without_port; /* accept it from everywhere; from loopback it always is */
 };
 
 struct auth;
 
-/* Copies the settings' texts. ERR_NO_MEMORY; ERR_INVALID without a root key. */
+/* Copies the settings' texts. ERR_NO_MEMORY; ERR_INVALID without a root key; errors
+ * of iam_load(), with *error in the arena. */
+MUST_USE enum err auth_open_with(const struct auth_settings *settings, struct arena *arena,
+                                 struct auth **ret_auth, struct slice *error);
+/* The same where nobody reads the error. */
 MUST_USE enum err auth_open(const struct auth_settings *settings, struct auth **ret_auth);
 void auth_close(struct auth *auth); /* NULL is harmless */
 
@@ -40,10 +52,17 @@ MUST_USE bool auth_begin(struct auth *auth, struct http_request *r, struct auth_
 MUST_USE bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pass,
                           struct http_response *response);
 
-/* May the caller do this, such as "healthlake:ReadResource"? False when *response
- * refuses. The root key may do everything, others nothing. */
+/* May the caller do this, such as "healthlake:ReadResource", on the resource (an
+ * ARN, or "*")? False when *response refuses. The root key may do everything,
+ * users what their policies allow, nobody nothing. */
+MUST_USE bool auth_may_on(struct http_request *r, const struct auth_pass *pass, const char *action,
+                          struct slice resource, struct http_response *response);
+/* On "*". */
 MUST_USE bool auth_may(struct http_request *r, const struct auth_pass *pass, const char *action,
                        struct http_response *response);
+/* The same question without an answer; *ret_text says why not, in r's arena. */
+MUST_USE bool auth_permits(struct http_request *r, const struct auth_pass *pass,
+                           const char *action, struct slice resource, struct slice *ret_text);
 
 /* An AWS-shaped error: `type` such as "UnknownOperationException". */
 void auth_answer(struct http_request *r, int status, const char *type, struct slice text,

@@ -95,6 +95,11 @@ enum aws_refusal {
 typedef bool aws_find_secret(void *context, struct slice access_key_id,
                              struct slice *ret_secret);
 
+/* The secret of a temporary key, if the token that came with it is its own: else
+ * AWS_UNRECOGNIZED_CLIENT or AWS_EXPIRED_TOKEN. Compares in constant time. */
+typedef enum aws_refusal aws_find_session(void *context, struct slice access_key_id,
+                                          struct slice session_token, struct slice *ret_secret);
+
 /* A day's signing keys, so that a request costs one HMAC instead of five. Looked
  * up by key id, secret, date, region and service. Thread-safe; holds secrets. */
 struct aws_key_cache;
@@ -105,7 +110,8 @@ struct aws_verifier {
     struct slice region, service;
     int64_t skew_us;            /* 5 minutes */
     bool host_without_port;     /* also accept a signature over the host without port */
-    aws_find_secret *find_secret;
+    aws_find_secret *find_secret;   /* of keys that come without a token */
+    aws_find_session *find_session; /* of those with one; NULL: every token is refused */
     void *context;
     struct aws_key_cache *keys; /* borrowed; may be NULL */
 };

@@ -295,7 +295,10 @@ static enum aws_refusal read_query_form(struct reading *g, const struct paramete
                                        p->counts[i] ? "repeats" : "lacks", parameter_names[i]));
     }
     g->claim->is_presigned = true;
-    g->claim->has_session_token = p->counts[P_TOKEN] > 0;
+    if (p->counts[P_TOKEN]) {
+        g->claim->has_session_token = true;
+        g->claim->session_token = values[P_TOKEN];
+    }
     if (!slice_equal(values[P_ALGORITHM], AWS_ALGORITHM))
         return incomplete(g, "X-Amz-Algorithm must be AWS4-HMAC-SHA256.");
     uint64_t life;
@@ -326,14 +329,13 @@ enum aws_refusal aws_claim_parse(struct arena *a, const struct aws_request *r,
         return refuse(&g, AWS_INCOMPLETE_SIGNATURE, SLICE_NONE);
     bool by_query = p.counts[P_ALGORITHM] || p.counts[P_CREDENTIAL] || p.counts[P_SIGNATURE];
     const struct slice *authorization = aws_header_find(r, SLICE("authorization"), 0);
-    c->has_session_token = aws_header_find(r, SLICE("x-amz-security-token"), 0) != NULL;
+    const struct slice *token = aws_header_find(r, SLICE("x-amz-security-token"), 0);
+    c->has_session_token = token != NULL;
+    c->session_token = token ? slice_trim(*token) : SLICE_NONE;
     if (by_query && authorization)
         return incomplete(&g, "Sign by the Authorization header or by the query, not by both.");
     if (by_query) {
-        bool header_token = c->has_session_token;
-        enum aws_refusal refusal = read_query_form(&g, &p);
-        c->has_session_token = c->has_session_token || header_token;
-        return refusal;
+        return read_query_form(&g, &p);
     }
     if (authorization)
         return read_header_form(&g, *authorization);

@@ -9,6 +9,7 @@ struct aws_claim {
     bool has_session_token;
     bool is_checked; /* the signature fits; only the body's hash is still open */
     struct slice access_key_id;
+    struct slice session_token; /* decoded */
     struct slice day, region, service; /* of the credential's scope */
     struct slice signed_headers;       /* as given; holds host, each name once */
     struct slice date;                 /* "20260102T030405Z" */

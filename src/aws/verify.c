@@ -134,9 +134,16 @@ static enum aws_refusal check_key(const struct aws_verifier *v, struct aws_claim
                                   struct slice *ret_text)
 {
     struct slice secret = SLICE_NONE;
-    /* Until there are session credentials, whoever brings a token brings a false one. */
-    if (c->has_session_token || !v->find_secret(v->context, c->access_key_id, &secret))
-        return refuse(ret_text, AWS_UNRECOGNIZED_CLIENT,
+    enum aws_refusal refusal = AWS_UNRECOGNIZED_CLIENT;
+    if (c->has_session_token && v->find_session)
+        refusal = v->find_session(v->context, c->access_key_id, c->session_token, &secret);
+    else if (!c->has_session_token && v->find_secret(v->context, c->access_key_id, &secret))
+        refusal = AWS_ACCEPTED;
+    if (refusal == AWS_EXPIRED_TOKEN)
+        return refuse(ret_text, refusal,
+                      SLICE("The security token included in the request is expired"));
+    if (refusal)
+        return refuse(ret_text, refusal,
                       SLICE("The security token included in the request is invalid."));
     struct aws_key_scope scope = { c->access_key_id, secret, c->day, c->region, c->service };
     if (!aws_signing_key(v->keys, &scope, c->key))

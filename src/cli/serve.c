@@ -14,7 +14,7 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
 /* As written on the command line. */
 struct serve_options {
     const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root;
-    bool no_auth, always_new_version, host_without_port;
+    bool no_auth, always_new_version, host_without_port, trust_bundles;
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
 };
 
@@ -63,6 +63,10 @@ static int parse(struct serve_options *o, int argc, char **argv)
         { "s3-root", OPTION_TEXT, "DIR", NULL,
           "import and export jobs find s3://bucket/key below it\n(default: no location is mapped)",
           &o->s3_root },
+        { "trust-bundles", OPTION_SWITCH, NULL, NULL,
+          "healthlake:ProcessBundle is enough for all entries of\na Bundle; else each takes its "
+          "own action too",
+          &o->trust_bundles },
         { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &o->cache },
         { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
         { 0 },
@@ -115,6 +119,7 @@ static int settings_make(const struct serve_options *o, struct arena *arena,
     s->data = o->data;
     s->no_auth = o->no_auth;
     s->host_without_port = o->host_without_port;
+    s->trusts_bundles = o->trust_bundles;
     s->datastore_id = slice_cstr(o->datastore_id);
     s->region = slice_cstr(o->region);
     s->account_id = slice_cstr(o->account_id);

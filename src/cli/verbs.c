@@ -10,5 +10,6 @@ const struct cli_verb cli_verbs[] = {
     { "sync", "bring records from Flexpa into a store", cli_sync },
     { "everything", "a user's whole record out of the store", cli_everything },
     { "validate", "check FHIR files against the definitions of R4", cli_validate },
+    { "iam", "users, keys, policies, and what they may do", cli_iam },
     { NULL, NULL, NULL },
 };

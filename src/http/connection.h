@@ -105,6 +105,7 @@ struct connection {
     bool is_peer_done;     /* sent FIN */
     bool is_over_limit;    /* one too many: its first request is refused */
     bool is_loopback;
+    char peer_address[48]; /* text; empty when the kernel names none */
     bool is_broken;        /* close without ceremony when the request is finished */
     bool is_silent_end;    /* the answer ends with the connection (HTTP/1.0 stream) */
     bool keeps_alive;      /* after this answer */

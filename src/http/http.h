@@ -47,6 +47,7 @@ struct http_request {
     int64_t content_length;                  /* -1: chunked or none stated */
     char id[HTTP_REQUEST_ID_BYTES];          /* UUID, also sent as x-amzn-RequestId */
     bool peer_is_loopback;
+    struct slice peer_address; /* "203.0.113.7"; lives as long as the connection */
     struct arena *arena; /* of this request; bounded by arena_bytes */
     void *user;          /* the handler's, from begin() to handle() */
     bool is_short; /* begin() may set it when handle() takes some ten microseconds and

@@ -189,6 +189,21 @@ static void pause_accepting(struct loop *loop, bool is_paused)
     loop->is_accept_paused = is_paused;
 }
 
+/* An IPv4 address that came in IPv6's clothes is told as itself. */
+static void name_peer(const struct sockaddr_storage *peer, char *out, socklen_t room)
+{
+    const void *address = &((const struct sockaddr_in *)peer)->sin_addr;
+    int family = peer->ss_family;
+    if (family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
+        bool is_mapped = IN6_IS_ADDR_V4MAPPED(v6);
+        family = is_mapped ? AF_INET : AF_INET6;
+        address = is_mapped ? (const void *)(v6->s6_addr + 12) : v6;
+    }
+    if (!inet_ntop(family, address, out, room))
+        out[0] = '\0';
+}
+
 /* Connections over the limit are taken in a small number all the same, so that
  * they are told why; beyond that they are closed at once. */
 static void adopt(struct loop *loop, int fd, const struct sockaddr_storage *peer)
@@ -203,6 +218,7 @@ static void adopt(struct loop *loop, int fd, const struct sockaddr_storage *peer
         close(fd);
         return;
     }
+    name_peer(peer, c->peer_address, sizeof c->peer_address);
     c->loop = &server->loops[loop->next_loop];
     loop->next_loop = (loop->next_loop + 1) % server->loop_count;
     loop_return(c);

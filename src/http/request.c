@@ -56,6 +56,7 @@ void request_identify(struct connection *c, struct worker *w, struct http_header
         .header_count = c->head.header_count,
         .content_length = c->head.content_length,
         .peer_is_loopback = c->is_loopback,
+        .peer_address = slice_cstr(c->peer_address),
         .arena = &c->arena,
     };
     uint64_t random[2] = { next_random(&w->id_state[0]), next_random(&w->id_state[1]) };

@@ -148,6 +148,19 @@ bool os_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+enum err os_file_stamp(const char *path, struct os_file_stamp *ret_stamp)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return err_of_errno();
+    *ret_stamp = (struct os_file_stamp){
+        .inode = (uint64_t)st.st_ino,
+        .size_bytes = (uint64_t)st.st_size,
+        .changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+    };
+    return ERR_NONE;
+}
+
 enum err os_file_mode(const char *path, unsigned *ret_mode)
 {
     struct stat info;

@@ -31,6 +31,13 @@ MUST_USE enum err os_folder_sync(const char *path);
 
 bool os_file_exists(const char *path);
 
+/* Tells one content of a file from another without reading it. */
+struct os_file_stamp {
+    uint64_t inode, size_bytes;
+    int64_t changed_ns;
+};
+MUST_USE enum err os_file_stamp(const char *path, struct os_file_stamp *ret_stamp);
+
 /* Permission bits, such as 0600. */
 MUST_USE enum err os_file_mode(const char *path, unsigned *ret_mode);
 

@@ -1,5 +1,6 @@
 #include "base/codec.h"
 #include "os/random.h"
+#include "rest/access.h"
 #include "rest/bundle.h"
 #include "rest/outcome.h"
 
@@ -216,6 +217,17 @@ static void entry_parse(struct bundle *b, struct entry *e, struct json value)
         entry_patch_parse(b, e);
 }
 
+/* What cannot be is told before what may not be. */
+static void entry_read(struct bundle *b, struct entry *e, struct json value)
+{
+    entry_parse(b, e, value);
+    struct json criteria = json_member(json_member(value, "request"), "ifNoneExist");
+    if (e->err)
+        return;
+    struct issues *issues = entry_issues(b, e);
+    e->err = issues ? access_entry(b->r, &e->route, json_exists(criteria), issues) : ERR_NO_MEMORY;
+}
+
 /* ---- targets ---- */
 
 static enum err entry_name(struct bundle *b, struct entry *e)
@@ -308,6 +320,6 @@ enum err bundle_parse(struct bundle *b)
         return ERR_NO_MEMORY;
     size_t i = 0;
     for (struct json v = json_first(list); json_exists(v); v = json_next(list, v))
-        entry_parse(b, &b->entries[i++], v);
+        entry_read(b, &b->entries[i++], v);
     return targets_find(b);
 }

@@ -23,6 +23,14 @@ struct rest {
 
 enum prefer_return { PREFER_DEFAULT, PREFER_MINIMAL, PREFER_REPRESENTATION, PREFER_OUTCOME };
 
+/* What the gate said of an action. */
+enum { ACCESS_MEMOS = 16 };
+struct access_memo {
+    const char *action;
+    bool is_allowed;
+    struct slice text;
+};
+
 struct request {
     struct rest *rest;
     struct http_request *http;
@@ -32,6 +40,8 @@ struct request {
     struct route route;
     struct slice base_url; /* "http://host/datastore/ID/r4", in the arena */
     struct slice path;     /* behind it, without slashes at its ends, still encoded */
+    const struct rest_gate *gate; /* of a bundle's entries; NULL: all may be */
+    struct access_memo memos[ACCESS_MEMOS];
     const char *media;     /* Content-Type of the answer */
     enum prefer_return prefer;
     struct search_pair *pairs; /* the query, without _format, _pretty and X-Amz-... */

@@ -210,12 +210,19 @@ static struct request *request_make(struct rest *rest, struct http_request *http
 void rest_handle(struct rest *rest, struct http_request *http, struct slice path,
                  struct http_response *response)
 {
+    rest_handle_gated(rest, http, path, NULL, response);
+}
+
+void rest_handle_gated(struct rest *rest, struct http_request *http, struct slice path,
+                       const struct rest_gate *gate, struct http_response *response)
+{
     *response = (struct http_response){ 0 };
     struct request *r = request_make(rest, http, path, response);
     if (!r) {
         outcome_reply(http, "application/fhir+json", ERR_NO_MEMORY, NULL, response);
         return;
     }
+    r->gate = gate;
     enum err err = request_serve(r);
     if (err)
         request_refuse(r, err);

@@ -46,6 +46,25 @@ void rest_close(struct rest *rest);
 void rest_handle(struct rest *rest, struct http_request *r, struct slice path,
                  struct http_response *response);
 
+/* Who asks each entry of a Bundle whether it may be: one of HealthLake's actions, a
+ * static text. False: *ret_text says why, for as long as the request. */
+struct rest_gate {
+    bool (*permits)(void *context, const char *action, struct slice *ret_text);
+    void *context;
+};
+
+/* rest_handle() with a gate, which may be NULL. The request's own actions were
+ * asked before. */
+void rest_handle_gated(struct rest *rest, struct http_request *r, struct slice path,
+                       const struct rest_gate *gate, struct http_response *response);
+
+/* What the request asks to do, from its head: "healthlake:CreateResource", static
+ * texts, all of which it takes. 0 when there is no such route: rest_handle()
+ * refuses it then. */
+enum { REST_ACTIONS_MAX = 2 };
+size_t rest_actions(struct rest *rest, struct http_request *r, struct slice path,
+                    const char *ret[REST_ACTIONS_MAX]);
+
 /* To be asked when the head of a request is there and its length is known: true
  * when *response refuses it already (no such route, body over its limit), so that
  * the body need not come. Does not block. */

@@ -145,9 +145,10 @@ static void stream_wrap(struct stream *stream, struct control_use *use,
     response->produce_state = stream;
 }
 
-static void handle_fhir(const struct handling *h, struct http_request *r, const struct place *place,
+static void handle_fhir(const struct handling *h, struct http_request *r, const struct visit *visit,
                         struct http_response *response)
 {
+    const struct place *place = &visit->place;
     struct control_store store;
     struct control_use *use;
     struct slice error = SLICE_NONE;
@@ -163,7 +164,10 @@ static void handle_fhir(const struct handling *h, struct http_request *r, const 
                     is_absent ? error : SLICE("the data store could not be opened"), response);
         return;
     }
-    rest_handle(store.rest, r, place->rest, response);
+    const struct rest_gate *gate;
+    if (access_fhir(&h->access, r, visit->pass, store.rest, place->datastore_id, place->rest, &gate,
+                    response))
+        rest_handle_gated(store.rest, r, place->rest, gate, response);
     stream->control = h->control;
     if (use && response->produce)
         stream_wrap(stream, use, response);
@@ -185,14 +189,10 @@ void handler_handle(void *context, struct http_request *r, struct http_response 
         return;
     if (!place_check(h, r, &visit->place, response))
         return;
-    /* Finer actions of the data plane come with policies. */
-    bool is_control = visit->place.kind == PLACE_CONTROL;
-    if (!auth_may(r, visit->pass, is_control ? control_action(r) : "healthlake:*", response))
-        return;
-    if (is_control)
+    if (visit->place.kind != PLACE_CONTROL)
+        handle_fhir(h, r, visit, response);
+    else if (access_control(&h->access, r, visit->pass, control_action(r), response))
         control_handle(h->control, r, response);
-    else
-        handle_fhir(h, r, &visit->place, response);
 }
 
 void handler_refuse(void *context, struct http_request *r, enum err err, struct slice text,

@@ -5,10 +5,12 @@
 #include "auth/auth.h"
 #include "control/control.h"
 #include "http/http.h"
+#include "server/access.h"
 
 /* What requests need; outlives them all. */
 struct handling {
     struct auth *auth;
+    struct access_settings access;
     struct control *control;
     size_t arena_bytes; /* ceiling of any request's arena */
 };

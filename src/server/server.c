@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "control/control.h"
 #include "http/http.h"
 #include "server/folder.h"
@@ -102,6 +103,17 @@ static enum err settings_copy(struct server *server, const struct server_setting
 
 /* ---- the parts, in the order in which they need each other ---- */
 
+static struct slice account_of(const struct server_settings *s)
+{
+    return s->account_id.length ? s->account_id : SLICE("000000000000");
+}
+
+static void report(void *context, struct slice text)
+{
+    (void)context;
+    log_line(LOG_ERROR, "auth", "%.*s; what was read before stays in force", SLICE_ARGS(text));
+}
+
 static enum err open_auth(struct server *server, struct slice *error)
 {
     const struct server_settings *s = &server->settings;
@@ -111,11 +123,17 @@ static enum err open_auth(struct server *server, struct slice *error)
     struct auth_settings settings = {
         .region = s->region,
         .service = SLICE("healthlake"),
+        .account_id = account_of(s),
         .root = server->root,
+        .folder = server->folder.path,
+        .report = report,
         .no_auth = s->no_auth,
         .host_without_port = s->host_without_port,
     };
-    return auth_open(&settings, &server->handling.auth);
+    server->handling.access = (struct access_settings){ .region = s->region,
+                                                        .account_id = account_of(s),
+                                                        .trusts_bundles = s->trusts_bundles };
+    return auth_open_with(&settings, &server->arena, &server->handling.auth, error);
 }
 
 static enum err open_control(struct server *server, struct arena *arena, struct slice *error)
@@ -124,7 +142,7 @@ static enum err open_control(struct server *server, struct arena *arena, struct 
     struct control_settings settings = {
         .folder = server->folder.path,
         .region = s->region,
-        .account_id = s->account_id.length ? s->account_id : SLICE("000000000000"),
+        .account_id = account_of(s),
         .public_url = s->public_url,
         .default_id = server->folder.datastore_id,
         .opener = { .context = &server->settings, .open = opener_open, .close = opener_close },

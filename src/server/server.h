@@ -5,6 +5,7 @@
  *     <data>/lock             locked while a server runs
  *     <data>/tarn.json        {"format":1,"defaultDatastore":"<id>"}
  *     <data>/root-key         the root key, unless the environment sets it
+ *     <data>/iam.json         users and policies, with iam-key (auth/iam.h)
  *     <data>/control.json     the list of data stores (src/control)
  *     <data>/datastores/<id>  a store each
  *
@@ -33,6 +34,7 @@ struct server_settings {
     uint16_t port;       /* 0: any free one */
     bool no_auth;        /* refused unless the address is loopback */
     bool host_without_port;
+    bool trusts_bundles; /* who may send a Bundle may do what its entries do */
     struct slice datastore_id; /* 32 letters or digits; empty: the folder's, else made */
     struct slice region;       /* what scopes and ARNs say */
     struct slice account_id;   /* 12 digits; what ARNs say */

@@ -125,7 +125,7 @@ static bool find_secret(void *context, struct slice id, struct slice *ret_secret
 static enum aws_refusal verify(struct testcase *t, struct aws_request *r, struct slice *text)
 {
     struct aws_verifier v = { t->scope.region, t->scope.service, 300000000, false,
-                              find_secret,     t,                NULL };
+                              find_secret,     NULL,             t, NULL };
     struct aws_claim *claim = NULL;
     enum aws_refusal refusal = aws_verify_begin(&t->arena, &v, r, t->scope.now_us, &claim, text);
     return refusal ? refusal : aws_verify_finish(&t->arena, &v, r, claim, text);
