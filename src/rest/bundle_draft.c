@@ -118,7 +118,8 @@ static enum err entry_patch(struct bundle *b, struct entry *e, struct arena *scr
                        .id = e->route.id,
                        .kind = e->patch,
                        .text = e->patch_text,
-                       .if_match = e->if_match };
+                       .if_match = e->if_match,
+                       .keep = b->r->arena };
     struct json_doc doc;
     uint64_t version;
     TRY(patch_apply(&p, scratch, &doc, &version));

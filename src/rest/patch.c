@@ -50,10 +50,11 @@ static enum err head_read(const struct patch *p, struct store_reader *reader, st
     return expectation_check(p, ret);
 }
 
-static enum err parse_own(struct buf *text, struct arena *arena, struct json_doc *ret_doc)
+static enum err parse_own(struct buf *text, struct arena *keep, struct arena *arena,
+                          struct json_doc *ret_doc)
 {
     TRY(buf_status(text));
-    char *copy = arena_copy(arena, buf_slice(text));
+    char *copy = arena_copy(keep, buf_slice(text));
     return copy ? json_parse(slice_of(copy, text->length), NULL, arena, ret_doc, NULL)
                 : ERR_NO_MEMORY;
 }
@@ -67,7 +68,7 @@ static enum err current_parse(const struct patch *p, const struct store_version 
     enum err err =
         reply_resource(p->rest, head->body, head->splice, head->version, head->instant, &text);
     if (!err)
-        err = parse_own(&text, arena, ret_doc);
+        err = parse_own(&text, arena, arena, ret_doc);
     buf_release(&text);
     return err;
 }
@@ -132,7 +133,7 @@ static enum err result_make(const struct patch *p, struct json current, struct j
     buf_init(&text, result_limit(p) + 1024);
     enum err err = change(p, current, patch, arena, &text);
     if (!err) {
-        err = parse_own(&text, arena, ret_doc);
+        err = parse_own(&text, p->keep, arena, ret_doc);
         if (err == ERR_LIMIT) /* what was parsed before can only be nested deeper */
             err = issues_fail(p->issues, ERR_UNPROCESSABLE, "processing",
                               "The patched resource is nested too deep or too long");

@@ -21,13 +21,14 @@ struct patch {
     enum patch_kind kind;
     struct slice text;            /* the patch document */
     const struct slice *if_match; /* may be NULL */
+    struct arena *keep;           /* the result's text is cut here: the write refers to it */
 };
 
 /* By media type, its parameters cut off; PATCH_NONE when it is no patch. */
 enum patch_kind patch_kind_find(struct slice media_type);
 
-/* The patched resource, parsed into `arena`, and the version it came from.
- * ERR_NOT_FOUND, ERR_GONE, ERR_PRECONDITION (If-Match), ERR_SYNTAX or ERR_INVALID
+/* The patched resource, parsed into `arena` (its text into p->keep), and the version
+ * it came from. ERR_NOT_FOUND, ERR_GONE, ERR_PRECONDITION (If-Match), ERR_SYNTAX or ERR_INVALID
  * (the patch), ERR_UNPROCESSABLE (what it says cannot be done), ERR_LIMIT, each
  * with its issue. */
 MUST_USE enum err patch_apply(const struct patch *p, struct arena *arena, struct json_doc *ret_doc,

@@ -206,7 +206,8 @@ enum err rest_patch(struct request *r)
                        .type = r->route.type,
                        .id = r->route.id,
                        .text = r->http->body,
-                       .if_match = http_header_find(r->http, "If-Match") };
+                       .if_match = http_header_find(r->http, "If-Match"),
+                       .keep = r->arena };
     struct store_write write;
     struct store_result result;
     TRY(refuse_later_headers(r));
