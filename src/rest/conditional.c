@@ -309,7 +309,8 @@ enum err conditional_patch(struct request *r)
                               .issues = &r->issues,
                               .type = r->route.type,
                               .text = r->http->body,
-                              .if_match = http_header_find(r->http, "If-Match") };
+                              .if_match = http_header_find(r->http, "If-Match"),
+                              .keep = &scratch }; /* ends behind the write */
     TRY(write_patch_kind(r, &c.patch.kind));
     arena_init(&scratch, write_scratch_bytes(r));
     enum err err = conditional_run(&c, r->pairs, r->pair_count, patch_attempt);

@@ -64,6 +64,22 @@ static void what_a_patch_says_is_found_at_once(void **state)
     assert_int_equal(count_at(&a, "entry"), 0);
 }
 
+static void a_patched_resource_stays_in_its_members_record(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    expect_status(put(w, "Observation/o1",
+                      "{\"resourceType\":\"Observation\",\"id\":\"o1\",\"subject\":"
+                      "{\"reference\":\"Patient/p1\"}}"),
+                  201);
+    expect_status(
+        patch(w, "Observation/o1", "[{\"op\":\"add\",\"path\":\"/status\",\"value\":\"final\"}]"),
+        200);
+    expect_status(patch(w, "Patient/p1", "[{\"op\":\"remove\",\"path\":\"/active\"}]"), 200);
+    struct answer a = expect_status(get(w, "Patient/p1/$everything"), 200);
+    assert_int_equal(count_at(&a, "entry"), 2);
+}
+
 static void a_patch_that_changes_nothing_makes_no_version(void **state)
 {
     struct world *w = *state;
@@ -274,6 +290,7 @@ int main(void)
         WORLD_TEST(untouched_members_stay_token_for_token),
         WORLD_TEST(a_merge_patch_changes_what_it_names),
         WORLD_TEST(what_a_patch_says_is_found_at_once),
+        WORLD_TEST(a_patched_resource_stays_in_its_members_record),
         WORLD_TEST(a_patch_that_changes_nothing_makes_no_version),
         WORLD_TEST(each_failure_has_its_status),
         WORLD_TEST(a_patch_in_a_transaction_may_refer_to_its_other_entries),
