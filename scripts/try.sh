@@ -5,11 +5,11 @@
 #   scripts/try.sh --stop     stop them and remove their data
 #   scripts/try.sh --once     the same run, stopped at the end (for checks)
 #
-# Everything it makes lies in build/try. Ports: TARN_PORT (8080), FLEXPA_PORT
-# (8081).
+# Everything it makes lies in build/try (TARN_TRY_DIR). Ports: TARN_PORT (8080),
+# FLEXPA_PORT (8081).
 set -eu
 cd "$(dirname "$0")/.."
-place=build/try
+place=${TARN_TRY_DIR:-build/try}
 port=${TARN_PORT:-8080}
 source_port=${FLEXPA_PORT:-8081}
 begun=$(date +%s)
@@ -19,10 +19,17 @@ die() { printf 'try: %s\n' "$*" >&2; exit 1; }
 
 stop() {
     for name in serve sandbox; do
-        if [ -f "$place/$name.pid" ]; then
-            kill "$(cat "$place/$name.pid")" 2>/dev/null || true
-            rm -f "$place/$name.pid"
-        fi
+        [ -f "$place/$name.pid" ] || continue
+        pid=$(cat "$place/$name.pid")
+        # The number may be another program's by now.
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != tarn ] || kill "$pid" 2>/dev/null || true
+        # It still holds its port and writes its files until it is gone.
+        waited=0
+        while [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = tarn ] && [ $waited -lt 100 ]; do
+            sleep 0.1
+            waited=$((waited + 1))
+        done
+        rm -f "$place/$name.pid"
     done
 }
 
@@ -33,6 +40,7 @@ ready() {
         tries=$((tries + 1))
         if [ $tries -gt 100 ] || ! kill -0 "$(cat "$place/$1.pid")" 2>/dev/null; then
             cat "$2" >&2
+            stop
             die "tarn $1 did not start. Is port $port or $source_port taken? Set TARN_PORT, FLEXPA_PORT"
         fi
         sleep 0.1
@@ -50,6 +58,11 @@ scripts/deps.sh build
 
 say "2/6 build build/tarn"
 make -s -j"$(nproc)" all || die "the build failed; the compiler's words are above"
+
+# What this shell has of AWS and Flexpa is for other stores than this one.
+unset AWS_SESSION_TOKEN AWS_PROFILE FLEXPA_ACCESS_TOKEN
+unset TARN_ROOT_ACCESS_KEY_ID TARN_ROOT_SECRET_ACCESS_KEY
+export AWS_REGION=us-east-1
 
 say "3/6 start the record store and a sandbox that plays Flexpa"
 stop
@@ -71,10 +84,9 @@ key_file=$(find "$place/data" -name 'root*' -type f | head -1)
 [ -f "$key_file" ] || die "no root key file below $place/data"
 HEALTHLAKE_ENDPOINT=$endpoint
 FLEXPA_API_BASE=http://127.0.0.1:$source_port
-AWS_REGION=us-east-1
 AWS_ACCESS_KEY_ID=$(sed -n 's/^aws_access_key_id *= *//p' "$key_file")
 AWS_SECRET_ACCESS_KEY=$(sed -n 's/^aws_secret_access_key *= *//p' "$key_file")
-export HEALTHLAKE_ENDPOINT FLEXPA_API_BASE AWS_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+export HEALTHLAKE_ENDPOINT FLEXPA_API_BASE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 
 say "4/6 sync every consent of the two members"
 build/tarn sync --consents "$place/consents" || die "the sync failed; its report is above"
