@@ -124,6 +124,10 @@ enum err rest_search(struct request *r)
     TRY(request_reader(r, &reader));
     entries_init(&s->entries, r, reader);
     enum err err = docs_find(s);
+    if (err == ERR_LIMIT && !r->issues.count)
+        err = issues_fail(&r->issues, err, "too-costly",
+                          "The search would take more memory or steps than one may: narrow its "
+                          "conditions, those of chains and _has first.");
     if (err) {
         search_end(s);
         return err;

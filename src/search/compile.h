@@ -67,6 +67,7 @@ struct compiler {
     enum modifier modifier;
     const struct fhir_type *target; /* of MODIFIER_TYPE */
     struct key key;
+    int depth; /* of chains */
 };
 
 typedef enum err compile_value(struct compiler *c, struct slice value, struct plan **ret_plan);
@@ -82,6 +83,21 @@ MUST_USE enum err compile_two_numbers(struct compiler *c, struct slice first,
 MUST_USE enum err quantity_parts(struct compiler *c, struct slice value,
                                  struct slice *ret_number);
 bool composite_is_supported(const struct fhir_param *param);
+
+/* May a reference parameter refer to the type? */
+bool reference_has_target(const struct fhir_param *param, const struct fhir_type *type);
+
+/* One condition on resources of the type, whose name may be a chain
+ * ("subject:Patient.name") or reverse chain ("_has:Observation:patient:code").
+ * c->type is as before on return. */
+MUST_USE enum err condition_compile(struct compiler *c, const struct fhir_type *type,
+                                    struct slice name, struct slice values,
+                                    struct plan **ret_plan);
+/* The same without chains; in parse.c. */
+MUST_USE enum err condition_plain(struct compiler *c, struct slice name, struct slice values,
+                                  struct plan **ret_plan);
+/* The plan, with the type's posting if it does not imply the type. */
+MUST_USE enum err plan_typed(struct compiler *c, struct plan *plan, struct plan **ret_plan);
 
 /* The value of _sort, of _include and _revinclude, into the query. */
 MUST_USE enum err sort_parse(struct compiler *c, struct slice value, struct search_query *q);

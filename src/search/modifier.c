@@ -21,7 +21,7 @@ static const struct slice later[] = {
     SLICE_INIT("below"), SLICE_INIT("of-type"), SLICE_INIT("iterate"),
 };
 
-static bool is_target(const struct fhir_param *param, const struct fhir_type *type)
+bool reference_has_target(const struct fhir_param *param, const struct fhir_type *type)
 {
     bool is_any = param->target_count == 0;
     for (size_t i = 0; i < param->target_count; i++)
@@ -32,7 +32,7 @@ static bool is_target(const struct fhir_param *param, const struct fhir_type *ty
 
 static enum err parse_target(struct compiler *c, const struct fhir_type *target)
 {
-    if (!is_target(c->param, target))
+    if (!reference_has_target(c->param, target))
         return issues_fail(c->issues, ERR_INVALID, "invalid",
                            "The parameter '%.*s' never refers to the type %.*s.",
                            SLICE_ARGS(c->param->code), SLICE_ARGS(target->name));

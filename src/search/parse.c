@@ -105,7 +105,6 @@ static const struct result_param result_params[] = {
     { SLICE_INIT("_elements"), NULL },
     { SLICE_INIT("_contained"), NULL },
     { SLICE_INIT("_containedType"), NULL },
-    { SLICE_INIT("_has"), NULL },
     { SLICE_INIT("_filter"), NULL },
     { SLICE_INIT("_list"), NULL },
     { SLICE_INIT("_type"), NULL },
@@ -197,9 +196,8 @@ static enum err compile_values(struct compiler *c, compile_value *compile, struc
     return c->modifier == MODIFIER_NOT ? plan_not(c, *ret_plan, ret_plan) : ERR_NONE;
 }
 
-static enum err refuse_unknown(struct parser *p, struct slice code)
+static enum err refuse_unknown(struct compiler *c, struct slice code)
 {
-    struct compiler *c = &p->compiler;
     struct slice results[ARRAY_COUNT(result_params)];
     for (size_t i = 0; i < ARRAY_COUNT(result_params); i++)
         results[i] = result_params[i].name;
@@ -211,17 +209,14 @@ static enum err refuse_unknown(struct parser *p, struct slice code)
                        SLICE_ARGS(near), near.length ? "'?" : "");
 }
 
-static enum err parse_search_param(struct parser *p, struct slice code, struct slice modifier,
-                                   struct slice values)
+enum err condition_plain(struct compiler *c, struct slice name, struct slice values,
+                         struct plan **ret_plan)
 {
-    struct compiler *c = &p->compiler;
-    if (slice_find_byte(c->name, '.') > 0)
-        return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
-                           "Chained search ('%.*s') is not supported.",
-                           SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)));
+    struct slice modifier = name;
+    struct slice code = slice_cut(&modifier, ':');
     c->param = fhir_param_find(c->type, code);
     if (!c->param)
-        return refuse_unknown(p, code);
+        return refuse_unknown(c, code);
     c->field = index_field(c->type, c->param->id);
     c->modifier = MODIFIER_NONE;
     if (!c->param->path)
@@ -231,9 +226,14 @@ static enum err parse_search_param(struct parser *p, struct slice code, struct s
     compile_value *compile = compiler_of(c);
     if (!compile)
         return refuse_unsupported(c);
+    return compile_values(c, compile, values, ret_plan);
+}
 
+static enum err parse_search_param(struct parser *p, const struct search_pair *pair)
+{
+    struct compiler *c = &p->compiler;
     struct plan *plan;
-    TRY(compile_values(c, compile, values, &plan));
+    TRY(condition_compile(c, c->type, pair->name, pair->value, &plan));
     return plan_list_add(c, &p->conditions, plan);
 }
 
@@ -249,9 +249,7 @@ static enum err parse_pair(struct parser *p, const struct search_pair *pair)
     struct slice code = slice_cut(&modifier, ':');
     if (slice_is(code, "_include") || slice_is(code, "_revinclude"))
         return include_parse(&p->compiler, modifier, pair->value, &p->query);
-    if (slice_is(code, "_has"))
-        return refuse_unsupported(&p->compiler);
-    return parse_search_param(p, code, modifier, pair->value);
+    return parse_search_param(p, pair);
 }
 
 /* What a presigned URL adds for the signature's sake asks for nothing. */

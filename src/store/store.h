@@ -220,6 +220,10 @@ enum plan_kind {
     PLAN_AND,
     PLAN_OR,
     PLAN_NOT,      /* of its one child, among all live documents */
+    /* Joins through values `from` id NUL type: */
+    PLAN_REFERS,   /* field has one that names a live document its one child matches */
+    PLAN_REFERRED, /* a live document of type `to` that one names, in the field of a live
+                    * document that its one child matches */
 };
 
 struct plan {
@@ -239,6 +243,8 @@ struct plan {
 /* Live documents that match, ascending by doc, those above `after` (0: from the
  * start), up to `limit`. Fewer than `limit` means the end. The list is cut from
  * the arena; ERR_LIMIT when it has no room. */
+/* A join follows at most STORE_JOIN_MAX documents or values, then ERR_LIMIT. */
+enum { STORE_JOIN_MAX = 1000000 };
 MUST_USE enum err store_search(struct store_reader *reader, const struct plan *plan,
                                uint64_t after, size_t limit, struct arena *arena,
                                uint64_t **ret_docs, size_t *ret_count);

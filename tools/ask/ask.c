@@ -172,7 +172,7 @@ static size_t search_memory(struct asker *a, const struct plan *plan, struct buf
     size_t total = 0;
     for (size_t i = 0; i < a->memory.count; i++) {
         const struct memory_doc *doc = &a->memory.docs[i];
-        if (!doc->is_live || !memory_matches(doc, plan))
+        if (!doc->is_live || !memory_matches(&a->memory, doc, plan))
             continue;
         buf_printf(out, " %.*s", SLICE_ARGS(doc->id));
         total++;

@@ -95,11 +95,45 @@ static bool leaf_holds(const struct plan *p, struct term term)
                                  : contains_holds(p, term.value);
 }
 
-bool memory_matches(const struct memory_doc *doc, const struct plan *plan)
+/* Does a document have, in the field, the name of the other? */
+static bool names(const struct memory_doc *doc, const struct plan *p,
+                  const struct memory_doc *other)
 {
+    for (size_t i = 0; i < doc->term_count; i++) {
+        struct slice type = doc->terms[i].value;
+        if (doc->terms[i].field != p->field || !slice_starts_with(type, p->from))
+            continue;
+        type = slice_from(type, p->from.length);
+        struct slice id = slice_cut(&type, '\0');
+        if (slice_equal(id, other->id) && slice_equal(type, other->type))
+            return true;
+    }
+    return false;
+}
+
+static bool join_holds(const struct memory *m, const struct memory_doc *doc,
+                       const struct plan *p)
+{
+    bool is_refers = p->kind == PLAN_REFERS;
+    if (!is_refers && !slice_equal(doc->type, p->to))
+        return false;
+    for (size_t i = 0; i < m->count; i++) {
+        const struct memory_doc *other = &m->docs[i];
+        if (other->is_live && (is_refers ? names(doc, p, other) : names(other, p, doc)) &&
+            memory_matches(m, other, p->children[0]))
+            return true;
+    }
+    return false;
+}
+
+bool memory_matches(const struct memory *m, const struct memory_doc *doc,
+                    const struct plan *plan)
+{
+    if (plan->kind == PLAN_REFERS || plan->kind == PLAN_REFERRED)
+        return join_holds(m, doc, plan);
     bool is_any = false, is_all = true;
     for (size_t i = 0; i < plan->child_count; i++) {
-        bool holds = memory_matches(doc, plan->children[i]);
+        bool holds = memory_matches(m, doc, plan->children[i]);
         is_any |= holds;
         is_all &= holds;
     }
@@ -117,6 +151,8 @@ bool memory_matches(const struct memory_doc *doc, const struct plan *plan)
         return !is_any;
     case PLAN_ID:
         return slice_equal(doc->type, plan->from) && slice_equal(doc->id, plan->to);
+    case PLAN_REFERS:
+    case PLAN_REFERRED:
     case PLAN_TERM:
     case PLAN_PREFIX:
     case PLAN_RANGE:

@@ -30,6 +30,7 @@ void memory_put(struct memory *m, struct slice type, struct slice id, const stru
                 size_t term_count);
 void memory_delete(struct memory *m, struct slice type, struct slice id);
 /* Instants are not kept: PLAN_INSTANT matches everything. */
-bool memory_matches(const struct memory_doc *doc, const struct plan *plan);
+bool memory_matches(const struct memory *m, const struct memory_doc *doc,
+                    const struct plan *plan);
 
 #endif

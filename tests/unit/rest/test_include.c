@@ -129,6 +129,27 @@ static void pages_come_in_the_order_asked_and_keep_it_under_writes(void **state)
     expect_status(get(w, "Observation?_sort="), 400);
 }
 
+static void chains_follow_what_is_live_now(void **state)
+{
+    struct world *w = *state;
+    put_records(w);
+    expect_entries(w, "Observation?subject:Patient.birthdate=1980", "o1 o2");
+    expect_entries(w, "Observation?patient.organization.partof:Organization._id=org2", "o1 o2");
+    expect_entries(w, "Patient?_has:Observation:patient:value-quantity=gt4", "p1");
+    expect_entries(w, "Organization?_has:Patient:organization:_has:Observation:patient:_id=o1",
+                   "org1");
+    struct answer a =
+        expect_status(get(w, "Observation?patient.birthdate=1980&_count=1&_total=accurate"), 200);
+    const char *next = link_of(w, &a, "next");
+    put_json(w, "Patient/p1", ",\"birthDate\":\"1990-01-01\"");
+    expect_entries(w, "Observation?patient.birthdate=1980", "");
+    expect_entries(w, next, "o2"); /* still of the first page's time */
+    expect_status(ask(w, "DELETE", "Observation/o1", NULL, NULL), 204);
+    expect_entries(w, "Patient?_has:Observation:patient:value-quantity=gt4", "");
+    expect_status(ask(w, "DELETE", "Patient/p2", NULL, NULL), 204);
+    expect_entries(w, "Observation?patient.birthdate=1970", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +157,7 @@ int main(void)
         WORLD_TEST(what_refers_to_a_match_is_included),
         WORLD_TEST(an_iterated_include_goes_on_and_a_cycle_ends),
         WORLD_TEST(bad_includes_are_refused_by_name),
+        WORLD_TEST(chains_follow_what_is_live_now),
         WORLD_TEST(pages_come_in_the_order_asked_and_keep_it_under_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

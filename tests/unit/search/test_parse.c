@@ -78,6 +78,7 @@ static void render(struct buf *out, const struct plan *p)
         [PLAN_PREFIX] = "prefix ", [PLAN_RANGE] = "range ",     [PLAN_CONTAINS] = "contains ",
         [PLAN_ID] = "id ",        [PLAN_INSTANT] = "instant ", [PLAN_AND] = "and",
         [PLAN_OR] = "or",         [PLAN_NOT] = "not",
+        [PLAN_REFERS] = "refers ", [PLAN_REFERRED] = "referred ",
     };
     buf_append_cstr(out, names[p->kind]);
     if (p->kind == PLAN_INSTANT) {
@@ -189,9 +190,6 @@ static void references_compile(void **state)
     assert_refused("Observation", "subject:Patient=Group/1", ERR_INVALID, "'Group/1'");
     assert_refused("Observation", "patient:Claim=1", ERR_INVALID, "Claim");
     assert_refused("Observation", "patient:Patent=1", ERR_INVALID, "Patent");
-    assert_refused("Observation", "patient.name=x", ERR_UNSUPPORTED, "patient.name");
-    assert_refused("Observation", "subject:Patient.name=x", ERR_UNSUPPORTED, "Patient.name");
-    assert_refused("Patient", "_has:Observation:patient:code=1", ERR_UNSUPPORTED, "_has");
 }
 
 static void uris_compile(void **state)
@@ -342,6 +340,34 @@ static void bad_dates_are_refused_by_name(void **state)
     assert_int_equal(parse("Observation", "date=2020-01-01T10:00"), ERR_NONE);
     assert_int_equal(parse("Observation", "date=2020-01-01T10:00:00.123456789123Z"), ERR_NONE);
     assert_int_equal(parse("Observation", "date=9999-12-31T23:59:60Z&date=eb0001"), ERR_NONE);
+}
+
+static void chains_are_joined_and_bad_ones_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "patient.name=x", "subject:Patient.name=x", "subject.identifier=x", "subject:Patient._id=x",
+        "patient.organization.partof.name=x", "patient.gender:not=male",
+        "subject:Patient._has:Encounter:patient:status=x",
+        "_has:DiagnosticReport:result:patient.name=x", "performer:Practitioner.name:exact=x",
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(good); i++)
+        if (parse("Observation", good[i]))
+            fail_msg("%s: %.*s", good[i], SLICE_ARGS(issues.first->text));
+    parse("Observation", "patient.name=x");
+    assert_int_equal(query.plan->kind, PLAN_REFERS);
+    assert_int_equal(query.plan->children[0]->kind, PLAN_PREFIX);
+    parse("Patient", "_has:Observation:patient:code=x");
+    assert_int_equal(query.plan->kind, PLAN_REFERRED);
+    assert_true(slice_is(query.plan->to, "Patient"));
+    assert_refused("Observation", "code.name=x", ERR_INVALID, "does not begin with a reference");
+    assert_refused("Observation", "patient.nothing=x", ERR_INVALID, "none of its targets");
+    assert_refused("Observation", "subject:Claim.use=x", ERR_INVALID, "never refers to");
+    assert_refused("Patient", "_has:Observation:code=x", ERR_INVALID, "_has:Type:reference");
+    assert_refused("Patient", "_has:Observation:encounter:code=x", ERR_INVALID, "never leads");
+    assert_refused("Organization",
+                   "partof.partof.partof.partof.partof.partof.partof.partof.name=x", ERR_INVALID,
+                   "deeper than 8");
 }
 
 static void the_unknown_is_refused_with_the_nearest_known(void **state)
@@ -498,6 +524,7 @@ int main(void)
         T(date_prefixes_mean_what_r4_says),
         T(a_search_for_what_is_new_passes_over_the_old),
         T(bad_dates_are_refused_by_name),
+        T(chains_are_joined_and_bad_ones_refused_by_name),
         T(the_unknown_is_refused_with_the_nearest_known),
         T(counts_are_lowered_or_refused),
         T(the_applied_query_asks_the_same_in_unreserved_characters),

@@ -1,0 +1,147 @@
+/* Chains and reverse chains: a condition on what a resource refers to, or on
+ * what refers to it. The inner condition is compiled for its own type and joined
+ * through the reference parameter; the store runs it first. */
+#include "search/compile.h"
+
+#include "index/index.h"
+
+enum { CHAIN_DEPTH_MAX = 8 };
+
+static const char reference_kind = TERM_REFERENCE;
+
+enum err plan_typed(struct compiler *c, struct plan *plan, struct plan **ret_plan)
+{
+    *ret_plan = plan;
+    if (plan_is_typed(plan))
+        return ERR_NONE;
+    struct plan *type;
+    struct plan_list both = { 0 };
+    c->field = index_field(c->type, INDEX_PARAM_TYPE);
+    TRY(plan_leaf(c, PLAN_TERM, SLICE(""), &type));
+    TRY(plan_list_add(c, &both, plan));
+    TRY(plan_list_add(c, &both, type));
+    return plan_join(c, PLAN_AND, &both, ret_plan);
+}
+
+static enum err refuse(struct compiler *c, enum err err, const char *why)
+{
+    return issues_fail(c->issues, err, err == ERR_UNSUPPORTED ? "not-supported" : "invalid",
+                       "The chain '%.*s' %s.",
+                       SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)), why);
+}
+
+static enum err join(struct compiler *c, enum plan_kind kind, uint32_t field, struct plan *inner,
+                     struct plan **ret_plan)
+{
+    struct plan_list one = { 0 };
+    TRY(plan_list_add(c, &one, inner));
+    c->field = field;
+    TRY(plan_leaf(c, kind, slice_of(&reference_kind, 1), ret_plan));
+    (*ret_plan)->children = one.items;
+    (*ret_plan)->child_count = 1;
+    return ERR_NONE;
+}
+
+/* The condition for one type that the reference may name. */
+static enum err inner_compile(struct compiler *c, const struct fhir_type *type,
+                              struct slice name, struct slice values, struct plan **ret_plan)
+{
+    const struct fhir_type *outer = c->type;
+    TRY(condition_compile(c, type, name, values, ret_plan));
+    c->type = type;
+    enum err err = plan_typed(c, *ret_plan, ret_plan);
+    c->type = outer;
+    return err;
+}
+
+/* Without a type: all targets that have the parameter. */
+static enum err any_target(struct compiler *c, const struct fhir_param *param, struct slice name,
+                           struct slice values, struct plan **ret_plan)
+{
+    struct plan_list any = { 0 };
+    struct slice code = slice_head(name, name.length);
+    for (size_t i = 0; i < code.length; i++)
+        if (code.bytes[i] == '.' || code.bytes[i] == ':')
+            code = slice_head(code, i);
+    bool is_reverse = slice_is(code, "_has");
+    for (size_t i = 0; i < param->target_count; i++) {
+        const struct fhir_type *target = fhir_type_at(param->targets[i]);
+        if (target->is_abstract)
+            return refuse(c, ERR_INVALID, "may refer to any type: name one, as in subject:Patient");
+        if (!is_reverse && !fhir_param_find(target, code))
+            continue;
+        struct plan *plan;
+        TRY(inner_compile(c, target, name, values, &plan));
+        TRY(plan_list_add(c, &any, plan));
+    }
+    if (!any.count)
+        return refuse(c, ERR_INVALID, param->target_count
+                                          ? "names a parameter that none of its targets has"
+                                          : "may refer to any type: name one");
+    return plan_join(c, PLAN_OR, &any, ret_plan);
+}
+
+/* "subject:Patient" . "name" */
+static enum err chain_compile(struct compiler *c, struct slice head, struct slice name,
+                              struct slice values, struct plan **ret_plan)
+{
+    struct slice type_name = head;
+    struct slice code = slice_cut(&type_name, ':');
+    const struct fhir_param *param = fhir_param_find(c->type, code);
+    if (!param || param->type != FHIR_PARAM_REFERENCE || !param->path)
+        return refuse(c, ERR_INVALID, "does not begin with a reference parameter of the type");
+    uint32_t field = index_field(c->type, param->id);
+    struct plan *inner;
+    if (type_name.bytes) {
+        const struct fhir_type *target = fhir_resource_find(type_name);
+        if (!target || !reference_has_target(param, target))
+            return refuse(c, ERR_INVALID, "names a type that its parameter never refers to");
+        TRY(inner_compile(c, target, name, values, &inner));
+    } else {
+        TRY(any_target(c, param, name, values, &inner));
+    }
+    return join(c, PLAN_REFERS, field, inner, ret_plan);
+}
+
+/* "Observation" : "patient" : "code" */
+static enum err has_compile(struct compiler *c, struct slice rest, struct slice values,
+                            struct plan **ret_plan)
+{
+    const struct fhir_type *source = fhir_resource_find(slice_cut(&rest, ':'));
+    struct slice code = slice_cut(&rest, ':');
+    const struct fhir_param *param = source ? fhir_param_find(source, code) : NULL;
+    if (!param || param->type != FHIR_PARAM_REFERENCE || !param->path || !rest.length)
+        return refuse(c, ERR_INVALID, "is not of the form _has:Type:reference:parameter");
+    if (!reference_has_target(param, c->type))
+        return refuse(c, ERR_INVALID, "names a reference that never leads to this type");
+    struct plan *inner;
+    TRY(inner_compile(c, source, rest, values, &inner));
+    TRY(join(c, PLAN_REFERRED, index_field(source, param->id), inner, ret_plan));
+    (*ret_plan)->to = c->type->name;
+    return ERR_NONE;
+}
+
+static enum err compile(struct compiler *c, struct slice name, struct slice values,
+                        struct plan **ret_plan)
+{
+    if (slice_starts_with(name, SLICE("_has:")))
+        return has_compile(c, slice_from(name, 5), values, ret_plan);
+    struct slice rest = name;
+    struct slice head = slice_cut(&rest, '.');
+    return rest.bytes ? chain_compile(c, head, rest, values, ret_plan)
+                      : condition_plain(c, name, values, ret_plan);
+}
+
+enum err condition_compile(struct compiler *c, const struct fhir_type *type, struct slice name,
+                           struct slice values, struct plan **ret_plan)
+{
+    if (c->depth >= CHAIN_DEPTH_MAX)
+        return refuse(c, ERR_INVALID, "is deeper than 8");
+    const struct fhir_type *outer = c->type;
+    c->type = type;
+    c->depth++;
+    enum err err = compile(c, name, values, ret_plan);
+    c->depth--;
+    c->type = outer;
+    return err;
+}
