@@ -13,7 +13,8 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
 
 /* As written on the command line. */
 struct serve_options {
-    const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root;
+    const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root,
+        *metrics_listen;
     bool no_auth, always_new_version, host_without_port, trust_bundles;
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
 };
@@ -67,6 +68,9 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "healthlake:ProcessBundle is enough for all entries of\na Bundle; else each takes its "
           "own action too",
           &o->trust_bundles },
+        { "metrics-listen", OPTION_TEXT, "ADDR:PORT", NULL,
+          "where GET /metrics is answered, without credentials\n(default: nowhere)",
+          &o->metrics_listen },
         { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &o->cache },
         { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
         { 0 },
@@ -89,6 +93,21 @@ static bool preset_find(const char *name, struct rest_behaviour *ret)
         }
     }
     return false;
+}
+
+static int metrics_make(const struct serve_options *o, struct arena *arena,
+                        struct server_settings *s)
+{
+    struct server_settings metrics = { .port = 0 };
+    if (!o->metrics_listen)
+        return -1;
+    if (!server_listen_parse(arena, slice_cstr(o->metrics_listen), &metrics) || !metrics.address)
+        return options_refuse("serve",
+                              "--metrics-listen: '%s' is not ADDRESS:PORT such as 127.0.0.1:9090",
+                              o->metrics_listen);
+    s->metrics_address = metrics.address;
+    s->metrics_port = metrics.port;
+    return -1;
 }
 
 /* -1, or the exit status of wrong use. */
@@ -140,6 +159,8 @@ static void announce(const struct server *server)
     if (path.length && server_root_origin(server) == AUTH_ROOT_MADE)
         printf("made a root key: %.*s\n", SLICE_ARGS(path));
     printf("listening on %.*s\n", SLICE_ARGS(url));
+    if (server_metrics_url(server).length)
+        printf("metrics on %.*s\n", SLICE_ARGS(server_metrics_url(server)));
     printf("data store %.*s %.*s/datastore/%.*s/r4/\n", SLICE_ARGS(id), SLICE_ARGS(url),
            SLICE_ARGS(id));
     fflush(stdout);
@@ -176,6 +197,8 @@ int cli_serve(int argc, char **argv)
     arena_init(&arena, TEXTS_BYTES);
     struct server_settings settings = { 0 };
     status = settings_make(&o, &arena, &settings);
+    if (status < 0)
+        status = metrics_make(&o, &arena, &settings);
     if (status < 0)
         status = serve(&settings, &arena);
     arena_release(&arena);

@@ -121,6 +121,7 @@ struct connection {
     struct http_header headers[CONNECTION_HEADERS];
     struct arena arena;
     int64_t started_us;    /* first byte of the head, then of the body */
+    int64_t asked_us;      /* when its head was whole */
     int64_t queued_us;     /* when it was given to the pool */
 
     struct buf body;

@@ -49,7 +49,8 @@ struct http_request {
     bool peer_is_loopback;
     struct slice peer_address; /* "203.0.113.7"; lives as long as the connection */
     struct arena *arena; /* of this request; bounded by arena_bytes */
-    void *user;          /* the handler's, from begin() to handle() */
+    void *user;          /* the handler's, from begin() to done() */
+    uint8_t kind;        /* the handler's too: what is asked, as a small number for done() */
     bool is_short; /* begin() may set it when handle() takes some ten microseconds and
                       seldom waits: it then runs on the loop thread, which saves waking
                       another. When one proves long, the next ones go to the pool. */
@@ -78,6 +79,14 @@ struct http_response {
 MUST_USE enum err http_response_header(struct http_request *r, struct http_response *w,
                                        const char *name, struct slice value);
 
+/* What a request came to. */
+struct http_traffic {
+    int status;          /* 0: cut before there was an answer */
+    bool is_whole;       /* the answer was sent to its end */
+    int64_t duration_us; /* from the last byte of its head to the last of the answer */
+    uint64_t bytes_in, bytes_out; /* heads included */
+};
+
 struct http_handler {
     void *context;
     /* The head is complete. Return false to go on and receive the body; true when
@@ -90,6 +99,10 @@ struct http_handler {
      * timeout, overload): `err` says which, `text` why and what to change. */
     void (*refuse)(void *context, struct http_request *r, enum err err, struct slice text,
                    struct http_response *response);
+    /* The answer is sent or cut and the request about to be forgotten; refused ones
+     * come too, perhaps without begin() having seen them. Any of our threads, must
+     * not block. May be NULL. */
+    void (*done)(void *context, const struct http_request *r, const struct http_traffic *traffic);
 };
 
 struct http_server_settings {
@@ -115,6 +128,14 @@ MUST_USE enum err http_server_start(const struct http_server_settings *settings,
                                     struct arena *arena, struct http_server **ret_server,
                                     struct slice *error);
 uint16_t http_server_port(const struct http_server *server);
+
+struct http_figures {
+    unsigned connections;  /* open now */
+    unsigned queue_length; /* connections that wait for a pool thread */
+    size_t body_bytes;     /* of bodies in flight, reserved */
+};
+void http_server_figures(struct http_server *server, struct http_figures *ret);
+
 /* Stop accepting, close idle connections, finish what is in flight; after
  * `grace_seconds` cut every connection. Waits for handlers that run even then,
  * since a thread cannot be taken away. Frees all. */

@@ -25,10 +25,19 @@ void pool_submit(struct pool *pool, struct connection *c)
     else
         pool->first = c;
     pool->last = c;
+    pool->queue_length++;
     bool wakes = may_wake(pool);
     mutex_unlock(&pool->mutex);
     if (wakes)
         cond_signal(&pool->work);
+}
+
+unsigned pool_queue_length(struct pool *pool)
+{
+    mutex_lock(&pool->mutex);
+    unsigned length = pool->queue_length;
+    mutex_unlock(&pool->mutex);
+    return length;
 }
 
 /* NULL when the pool stops and nothing is left. */
@@ -44,6 +53,7 @@ static struct connection *pool_take(struct pool *pool)
     struct connection *c = pool->first;
     if (c) {
         pool->first = c->next;
+        pool->queue_length--;
         if (!pool->first)
             pool->last = NULL;
     }

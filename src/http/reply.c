@@ -264,8 +264,27 @@ enum step reply_produce(struct connection *c, struct worker *w)
     return STEP_GO;
 }
 
+/* Tell the handler what became of it. */
+static void tell_done(const struct connection *c)
+{
+    const struct http_handler *handler = &c->server->settings.handler;
+    if (!handler->done || !c->request.arena)
+        return;
+    uint64_t head_bytes = c->scan.line - c->scan.start;
+    uint64_t body_bytes = MAX(c->received_bytes, (uint64_t)c->request.body.length);
+    const struct http_traffic traffic = {
+        .status = c->response.status,
+        .is_whole = !c->is_broken,
+        .duration_us = os_monotonic_us() - c->asked_us,
+        .bytes_in = head_bytes + body_bytes,
+        .bytes_out = c->sent_bytes,
+    };
+    handler->done(handler->context, &c->request, &traffic);
+}
+
 enum step reply_finish(struct connection *c, struct worker *w)
 {
+    tell_done(c);
     end_producer(c);
     bool is_upload_open = c->is_upload_open;
     uint64_t left = c->upload_left;

@@ -59,6 +59,7 @@ void request_identify(struct connection *c, struct worker *w, struct http_header
         .peer_address = slice_cstr(c->peer_address),
         .arena = &c->arena,
     };
+    c->asked_us = w->now_us;
     uint64_t random[2] = { next_random(&w->id_state[0]), next_random(&w->id_state[1]) };
     uint8_t bytes[16];
     memcpy(bytes, random, sizeof bytes);

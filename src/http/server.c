@@ -221,6 +221,15 @@ uint16_t http_server_port(const struct http_server *server)
     return server->port;
 }
 
+void http_server_figures(struct http_server *server, struct http_figures *ret)
+{
+    *ret = (struct http_figures){
+        .connections = atomic_load(&server->connection_count),
+        .queue_length = pool_queue_length(&server->pool),
+        .body_bytes = atomic_load(&server->bodies_bytes),
+    };
+}
+
 void http_server_stop(struct http_server *server, unsigned grace_seconds)
 {
     atomic_store(&server->cut_us, os_monotonic_us() + (int64_t)grace_seconds * 1000000);

@@ -14,6 +14,7 @@ struct pool {
     pthread_mutex_t mutex;
     pthread_cond_t work;
     struct connection *first, *last; /* by connection.next; under mutex */
+    unsigned queue_length;           /* under mutex */
     unsigned idle_count;             /* threads that wait; under mutex */
     bool is_waking;                  /* one was signalled and is not there yet; under mutex */
     bool is_stopping;                /* under mutex */
@@ -56,6 +57,7 @@ MUST_USE enum err pool_start(struct pool *pool, struct http_server *server, unsi
 void pool_stop(struct pool *pool); /* runs what is queued first */
 /* The caller owns c and has set EVENT_POOL. */
 void pool_submit(struct pool *pool, struct connection *c);
+unsigned pool_queue_length(struct pool *pool);
 
 /* ---- loop.c ---- */
 

@@ -126,6 +126,7 @@ static enum err request_serve(struct request *r)
     media_prefer(r);
     TRY(route_find(&r->rest->settings.behaviour, r->http->method, r->path, r->arena, &r->issues,
                    &r->route));
+    r->http->kind = (uint8_t)r->route.interaction;
     TRY(body_check(r, &r->issues, r->http->body.length));
     return request_run(r);
 }
@@ -238,6 +239,8 @@ bool rest_begin(struct rest *rest, struct http_request *http, struct slice path,
         return false; /* rest_handle() will say so */
     enum err err = route_find(&rest->settings.behaviour, http->method, r->path, r->arena,
                               &r->issues, &r->route);
+    if (!err)
+        http->kind = (uint8_t)r->route.interaction;
     if (!err)
         err = body_check(r, &r->issues, (size_t)http->content_length);
     if (!err)

@@ -71,6 +71,12 @@ size_t rest_actions(struct rest *rest, struct http_request *r, struct slice path
 bool rest_begin(struct rest *rest, struct http_request *r, struct slice path,
                 struct http_response *response);
 
+/* What http_request.kind says once rest_handle() or rest_begin() has seen the path:
+ * "read", "search", ...; 0 is "other". NULL from the last one on, which comes before
+ * REST_KINDS_MAX. Static. */
+enum { REST_KINDS_MAX = 24 };
+const char *rest_kind_name(unsigned kind);
+
 /* An OperationOutcome for an error made outside (HTTP layer, routing). */
 void rest_refuse(struct http_request *r, enum err err, const char *code, struct slice text,
                  struct http_response *response);

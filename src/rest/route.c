@@ -211,3 +211,25 @@ enum err route_find(const struct rest_behaviour *behaviour, struct slice method,
         return operation_find(slice_from(segments[count - 1], 1), issues, ret);
     return ERR_NONE;
 }
+
+const char *rest_kind_name(unsigned kind)
+{
+    static const char *const names[] = {
+        [INTERACTION_NONE] = "other",
+        [INTERACTION_CAPABILITIES] = "capabilities",
+        [INTERACTION_BUNDLE] = "bundle",
+        [INTERACTION_CREATE] = "create",
+        [INTERACTION_READ] = "read",
+        [INTERACTION_VREAD] = "vread",
+        [INTERACTION_UPDATE] = "update",
+        [INTERACTION_PATCH] = "patch",
+        [INTERACTION_DELETE] = "delete",
+        [INTERACTION_HISTORY] = "history",
+        [INTERACTION_SEARCH] = "search",
+        [INTERACTION_SEARCH_FORM] = "search-form",
+        [INTERACTION_OPERATION] = "operation",
+        [INTERACTION_LATER] = "later",
+    };
+    _Static_assert(ARRAY_COUNT(names) < REST_KINDS_MAX, "REST_KINDS_MAX is too small");
+    return kind < ARRAY_COUNT(names) ? names[kind] : NULL;
+}

@@ -19,14 +19,19 @@ static bool is_read(const struct http_request *r)
     return slice_is(r->method, "GET") || slice_is(r->method, "HEAD");
 }
 
-static void answer_health(const struct handling *h, struct http_request *r,
+/* /readyz, for a balancer, is as /healthz but tells no more than yes or no. */
+static void answer_health(const struct handling *h, struct http_request *r, enum place_kind kind,
                           struct http_response *response)
 {
     struct store_figures figures;
     store_figures(control_default(h->control)->store, &figures);
-    *response = (struct http_response){ .status = figures.is_read_only ? 503 : 200 };
-    response->body = figures.is_read_only ? SLICE("{\"status\":\"read-only\"}\n")
-                                          : SLICE("{\"status\":\"ok\"}\n");
+    bool is_fine = !figures.is_read_only && (kind == PLACE_HEALTH || figures.index_is_ready);
+    *response = (struct http_response){ .status = is_fine ? 200 : 503 };
+    if (kind == PLACE_READY)
+        response->body = is_fine ? SLICE("{\"ready\":true}\n") : SLICE("{\"ready\":false}\n");
+    else
+        response->body =
+            is_fine ? SLICE("{\"status\":\"ok\"}\n") : SLICE("{\"status\":\"read-only\"}\n");
     if (http_response_header(r, response, "Content-Type", SLICE("application/json")) ||
         http_response_header(r, response, "Cache-Control", SLICE("no-store")))
         response->status = 503;
@@ -54,6 +59,12 @@ static bool place_check(const struct handling *h, struct http_request *r, const 
         return true;
     rest_refuse(r, ERR_NOT_FOUND, "not-found", error, response);
     return false;
+}
+
+/* What strangers may ask. */
+static bool is_health(const struct http_request *r, const struct place *place)
+{
+    return is_read(r) && (place->kind == PLACE_HEALTH || place->kind == PLACE_READY);
 }
 
 /* A small request may not take a large request's memory. */
@@ -90,9 +101,13 @@ bool handler_begin(void *context, struct http_request *r, struct http_response *
         return true;
     }
     r->user = visit;
-    r->is_short = is_read(r) && (visit->place.kind == PLACE_HEALTH || is_read_by_id(&visit->place));
-    if (visit->place.kind == PLACE_HEALTH && is_read(r))
+    r->is_short = is_health(r, &visit->place) || (is_read(r) && is_read_by_id(&visit->place));
+    if (is_health(r, &visit->place)) {
+        r->kind = KIND_HEALTH;
         return false;
+    }
+    if (visit->place.kind == PLACE_CONTROL)
+        r->kind = KIND_CONTROL;
     /* Nothing below is told to strangers. */
     if (!auth_begin(h->auth, r, &visit->pass, response))
         return true;
@@ -181,8 +196,8 @@ void handler_handle(void *context, struct http_request *r, struct http_response 
     struct visit *visit = r->user;
     CHECK(visit);
     bound_memory(h, r, r->body.length);
-    if (visit->place.kind == PLACE_HEALTH && is_read(r)) {
-        answer_health(h, r, response);
+    if (is_health(r, &visit->place)) {
+        answer_health(h, r, visit->place.kind, response);
         return;
     }
     if (!auth_finish(h->auth, r, visit->pass, response))
@@ -219,4 +234,10 @@ void handler_refuse(void *context, struct http_request *r, enum err err, struct 
             code = codes[i].code;
     }
     rest_refuse(r, err, code, text, response);
+}
+
+void handler_done(void *context, const struct http_request *r, const struct http_traffic *traffic)
+{
+    const struct handling *h = context;
+    metrics_count(h->metrics, r, traffic);
 }

@@ -6,6 +6,7 @@
 #include "control/control.h"
 #include "http/http.h"
 #include "server/access.h"
+#include "server/metrics.h"
 
 /* What requests need; outlives them all. */
 struct handling {
@@ -13,12 +14,14 @@ struct handling {
     struct access_settings access;
     struct control *control;
     size_t arena_bytes; /* ceiling of any request's arena */
+    struct metrics *metrics;
 };
 
-/* The three calls of struct http_handler; context: a struct handling. */
+/* The four calls of struct http_handler; context: a struct handling. */
 bool handler_begin(void *context, struct http_request *r, struct http_response *response);
 void handler_handle(void *context, struct http_request *r, struct http_response *response);
 void handler_refuse(void *context, struct http_request *r, enum err err, struct slice text,
                     struct http_response *response);
+void handler_done(void *context, const struct http_request *r, const struct http_traffic *traffic);
 
 #endif

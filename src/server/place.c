@@ -86,6 +86,10 @@ enum err place_of_path(struct arena *arena, struct slice path, struct place *ret
         ret_place->kind = PLACE_HEALTH;
         return ERR_NONE;
     }
+    if (slice_is(rest, "readyz")) {
+        ret_place->kind = PLACE_READY;
+        return ERR_NONE;
+    }
     struct slice first = slice_cut(&rest, '/');
     struct slice id = slice_cut(&rest, '/');
     struct slice version = slice_cut(&rest, '/');

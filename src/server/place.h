@@ -16,6 +16,7 @@
 enum place_kind {
     PLACE_NOTHING, /* no such place */
     PLACE_HEALTH,  /* /healthz */
+    PLACE_READY,   /* /readyz */
     PLACE_CONTROL, /* / */
     PLACE_FHIR,    /* /datastore/{id}/r4/... */
 };

@@ -7,7 +7,9 @@
 #include "http/http.h"
 #include "server/folder.h"
 #include "server/handler.h"
+#include "server/metrics.h"
 #include "server/opener.h"
+#include "server/scrape.h"
 
 static const size_t MEGABYTE = (size_t)1 << 20;
 
@@ -26,8 +28,10 @@ struct server {
     enum auth_root_origin root_origin;
     struct slice root_path;
     struct handling handling;
-    struct http_server *http;
-    struct slice url;
+    struct metrics metrics;
+    struct scrape scrape;
+    struct http_server *http, *metrics_http;
+    struct slice url, metrics_url;
 };
 
 /* ---- settings ---- */
@@ -94,7 +98,10 @@ static enum err settings_copy(struct server *server, const struct server_setting
     s->data = arena_copy(a, slice_cstr(s->data));
     if (s->s3_root)
         s->s3_root = arena_copy(a, slice_cstr(s->s3_root));
-    bool copied = s->address && s->data && (s->s3_root || !settings->s3_root) &&
+    if (s->metrics_address)
+        s->metrics_address = arena_copy(a, slice_cstr(s->metrics_address));
+    bool copied = s->address && s->data && (s->metrics_address || !settings->metrics_address) &&
+                  (s->s3_root || !settings->s3_root) &&
                   copy_text(a, &s->datastore_id) && copy_text(a, &s->region) &&
                   copy_text(a, &s->account_id) && copy_text(a, &s->public_url) &&
                   copy_text(a, &s->software_version);
@@ -152,6 +159,23 @@ static enum err open_control(struct server *server, struct arena *arena, struct 
     return control_open(&settings, arena, &server->handling.control, error);
 }
 
+static enum err start_http(struct server *server, const struct http_server_settings *settings,
+                           struct arena *arena, struct http_server **ret_http,
+                           struct slice *ret_url, struct slice *error)
+{
+    enum err err = http_server_start(settings, arena, ret_http, error);
+    if (err) {
+        *error = arena_printf(arena, "cannot listen on %s port %u: %.*s", settings->address,
+                              settings->port,
+                              SLICE_ARGS(error->length ? *error : slice_cstr(err_text(err))));
+        return err;
+    }
+    bool is_six = slice_find_byte(slice_cstr(settings->address), ':') >= 0;
+    *ret_url = arena_printf(&server->arena, is_six ? "http://[%s]:%u" : "http://%s:%u",
+                            settings->address, http_server_port(*ret_http));
+    return ret_url->bytes ? ERR_NONE : ERR_NO_MEMORY;
+}
+
 static enum err open_http(struct server *server, struct arena *arena, struct slice *error)
 {
     const struct server_settings *s = &server->settings;
@@ -170,18 +194,38 @@ static enum err open_http(struct server *server, struct arena *arena, struct sli
         .handler = { .context = &server->handling,
                      .begin = handler_begin,
                      .handle = handler_handle,
-                     .refuse = handler_refuse },
+                     .refuse = handler_refuse,
+                     .done = handler_done },
     };
-    enum err err = http_server_start(&settings, arena, &server->http, error);
-    if (err) {
-        *error = arena_printf(arena, "cannot listen on %s port %u: %.*s", s->address, s->port,
-                              SLICE_ARGS(error->length ? *error : slice_cstr(err_text(err))));
-        return err;
-    }
-    bool is_six = slice_find_byte(slice_cstr(s->address), ':') >= 0;
-    server->url = arena_printf(&server->arena, is_six ? "http://[%s]:%u" : "http://%s:%u",
-                               s->address, http_server_port(server->http));
-    return server->url.bytes ? ERR_NONE : ERR_NO_MEMORY;
+    return start_http(server, &settings, arena, &server->http, &server->url, error);
+}
+
+/* Nobody gets at it over the data port, whatever their credentials. */
+static enum err open_metrics(struct server *server, struct arena *arena, struct slice *error)
+{
+    const struct server_settings *s = &server->settings;
+    if (!s->metrics_address)
+        return ERR_NONE;
+    server->scrape = (struct scrape){
+        .metrics = &server->metrics,
+        .store = control_default(server->handling.control)->store,
+        .http = server->http,
+    };
+    struct http_server_settings settings = {
+        .address = s->metrics_address,
+        .port = s->metrics_port,
+        .loop_threads = 1,
+        .pool_threads = 1,
+        .body_bytes = SCRAPE_BODY_BYTES,
+        .header_bytes = HEADER_BYTES,
+        .arena_bytes = MEGABYTE,
+        .connections = SCRAPE_CONNECTIONS,
+        .handler = { .context = &server->scrape, .handle = scrape_handle },
+    };
+    TRY(start_http(server, &settings, arena, &server->metrics_http, &server->metrics_url, error));
+    server->metrics_url =
+        arena_printf(&server->arena, "%.*s/metrics", SLICE_ARGS(server->metrics_url));
+    return server->metrics_url.bytes ? ERR_NONE : ERR_NO_MEMORY;
 }
 
 static enum err server_steps(struct server *server, struct arena *arena, struct slice *error)
@@ -190,7 +234,8 @@ static enum err server_steps(struct server *server, struct arena *arena, struct 
     TRY(folder_open(&server->folder, server->settings.data, wanted_id, &server->arena, error));
     TRY(open_auth(server, error));
     TRY(open_control(server, arena, error));
-    return open_http(server, arena, error);
+    TRY(open_http(server, arena, error));
+    return open_metrics(server, arena, error);
 }
 
 /* ---- birth and death ---- */
@@ -217,6 +262,8 @@ enum err server_start(const struct server_settings *settings, struct arena *aren
         return refuse(error, ERR_NO_MEMORY, "out of memory");
     server->folder.lock = -1;
     arena_init(&server->arena, TEXTS_BYTES);
+    metrics_init(&server->metrics);
+    server->handling.metrics = &server->metrics;
     enum err err = settings_copy(server, settings);
     if (!err)
         err = server_steps(server, arena, error);
@@ -227,6 +274,8 @@ enum err server_start(const struct server_settings *settings, struct arena *aren
     /* Texts of the steps may lie in the server's own arena. */
     *error =
         arena_printf(arena, "%.*s", SLICE_ARGS(error->length ? *error : slice_cstr(err_text(err))));
+    if (server->metrics_http)
+        http_server_stop(server->metrics_http, 0);
     if (server->http)
         http_server_stop(server->http, 0);
     enum err ignored = server_free(server);
@@ -236,6 +285,8 @@ enum err server_start(const struct server_settings *settings, struct arena *aren
 
 enum err server_stop(struct server *server, unsigned grace_seconds)
 {
+    if (server->metrics_http)
+        http_server_stop(server->metrics_http, 0);
     http_server_stop(server->http, grace_seconds);
     return server_free(server);
 }
@@ -243,6 +294,11 @@ enum err server_stop(struct server *server, unsigned grace_seconds)
 struct slice server_url(const struct server *server)
 {
     return server->url;
+}
+
+struct slice server_metrics_url(const struct server *server)
+{
+    return server->metrics_url;
 }
 
 struct slice server_datastore_id(const struct server *server)

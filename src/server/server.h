@@ -11,7 +11,7 @@
  *
  * A request: its place is found (place.h) and its credentials are read from the
  * head, before the body; with the body come the rest of the signature, then what
- * was asked. GET /healthz alone needs no credentials.
+ * was asked. GET /healthz and /readyz alone need no credentials.
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
@@ -46,6 +46,8 @@ struct server_settings {
     unsigned threads;              /* that answer requests; 0: default */
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */
     const char *s3_root;           /* what s3://bucket/key of jobs is below of; NULL: nothing */
+    const char *metrics_address; /* a listener of its own for /metrics; NULL: none */
+    uint16_t metrics_port;
     struct slice dictionary;       /* for compressing bodies; bytes NULL: the built-in
                                     * one; of length 0 with bytes: none */
 };
@@ -83,6 +85,7 @@ MUST_USE enum err server_check(const struct server_settings *settings, struct ar
 
 /* Texts live as long as the server. */
 struct slice server_url(const struct server *server);          /* "http://127.0.0.1:8080" */
+struct slice server_metrics_url(const struct server *server); /* empty: no such listener */
 struct slice server_datastore_id(const struct server *server); /* the default one */
 struct slice server_root_path(const struct server *server);    /* the root key's file */
 enum auth_root_origin server_root_origin(const struct server *server);

@@ -1,4 +1,4 @@
-// ops.test.mjs - what whoever runs a store needs: `tarn check`.
+// ops.test.mjs - what whoever runs a store needs: `tarn check`, /readyz, /metrics.
 import assert from 'node:assert/strict';
 import { closeSync, cpSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,12 +9,22 @@ const id = 'a'.repeat(32);
 let place;
 
 before(() => { place = scratch(); });
-after(() => place?.remove());
+after(async () => {
+  for (const store of running) await store.stop(); // those that a failed test left
+  place?.remove();
+});
+
+const running = [];
+async function started(...args) {
+  const store = await serve(...args);
+  running.push(store);
+  return store;
+}
 
 /** A stopped store with patients of that family name. */
 async function filled(name, family) {
   const data = join(place.folder, name);
-  const store = await serve(data, ['--no-auth', '--datastore-id', id]);
+  const store = await started(data, ['--no-auth', '--datastore-id', id]);
   const entry = Array.from({ length: 50 }, (_, i) => ({
     resource: { resourceType: 'Patient', id: `p${i}`, name: [{ family: `${family}${i}` }] },
     request: { method: 'PUT', url: `Patient/p${i}` },
@@ -102,4 +112,68 @@ test('check makes nothing and does not derive an index of other rules', async ()
   assert.match(other.stderr, /other rules/);
   assert.equal((await run(['check', '--data', data])).status, 0);
   assert.equal((await run(['check'])).status, 2);
+});
+
+/** The text of /metrics as a map from name and labels to the number. */
+async function scrape(url) {
+  const answer = await fetch(url);
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get('content-type'), /^text\/plain; version=0\.0\.4/);
+  const text = await answer.text(), figures = new Map();
+  for (const line of text.split('\n').filter((l) => l && !l.startsWith('#'))) {
+    const found = line.match(/^([a-z_]+(?:\{[a-z_]+="[^"]*"(?:,[a-z_]+="[^"]*")*\})?) (\d+(?:\.\d+)?)$/);
+    assert.ok(found, `not Prometheus text: ${line}`);
+    assert.ok(!figures.has(found[1]), `twice: ${line}`);
+    figures.set(found[1], Number(found[2]));
+  }
+  return { text, figures };
+}
+
+test('metrics count requests on a listener of their own and name nobody', async () => {
+  const store = await started(join(place.folder, 'metrics'), ['--metrics-listen', '127.0.0.1:0', '--no-auth']);
+  const url = store.lines.map((l) => l.match(/^metrics on (\S+)$/)).find(Boolean)[1];
+  const media = { 'content-type': 'application/fhir+json' };
+  const put = await fetch(`${store.endpoint}/Patient/secret-id`, { method: 'PUT', headers: media,
+    body: JSON.stringify({ resourceType: 'Patient', id: 'secret-id', name: [{ family: 'Secretname' }] }) });
+  assert.equal(put.status, 201);
+  await put.text();
+  for (let i = 0; i < 5; i++) await (await fetch(`${store.endpoint}/Patient/secret-id`)).text();
+  await (await fetch(`${store.endpoint}/Patient?family=Secretname`)).text();
+  await (await fetch(`${store.endpoint}/Patient/absent`)).text();
+  await (await fetch(`${store.origin}/nowhere`)).text();
+  assert.equal((await fetch(`${store.origin}/readyz`)).status, 200);
+  assert.equal((await fetch(`${store.origin}/metrics`)).status, 404); // not on the data port
+  const { text, figures } = await scrape(url);
+  const is = (name, n) => assert.equal(figures.get(name), n, `${name}\n${text}`);
+  is('tarn_requests_total{interaction="read",status="2xx"}', 5);
+  is('tarn_requests_total{interaction="read",status="4xx"}', 1);
+  is('tarn_requests_total{interaction="update",status="2xx"}', 1);
+  is('tarn_requests_total{interaction="search",status="2xx"}', 1);
+  is('tarn_requests_total{interaction="health",status="2xx"}', 1);
+  is('tarn_requests_total{interaction="other",status="4xx"}', 2);
+  is('tarn_request_duration_seconds_count{interaction="read"}', 6);
+  is('tarn_request_duration_seconds_bucket{interaction="read",le="+Inf"}', 6);
+  is('tarn_store_documents', 1);
+  is('tarn_store_writable', 1);
+  assert.ok(figures.get('tarn_store_syncs_total') >= 1);
+  assert.ok(figures.get('tarn_sent_bytes_total') > 1000);
+  assert.ok(figures.get('tarn_received_bytes_total') > 1000);
+  assert.ok(figures.get('tarn_connections') >= 1);
+  assert.ok(figures.get('process_resident_memory_bytes') > 1e6);
+  assert.ok(Math.abs(figures.get('process_start_time_seconds') - Date.now() / 1000) < 60);
+  assert.doesNotMatch(text, /[Ss]ecret|absent|nowhere/);
+  assert.equal((await fetch(url.replace('/metrics', '/'))).status, 404);
+  assert.equal((await store.stop()).status, 0);
+});
+
+test('metrics have no listener unless one is asked for, and readyz tells strangers nothing', async () => {
+  const store = await started(join(place.folder, 'plain'));
+  assert.ok(!store.lines.some((l) => l.startsWith('metrics')));
+  const ready = await fetch(`${store.origin}/readyz`);
+  assert.deepEqual([ready.status, await ready.text()], [200, '{"ready":true}\n']);
+  assert.equal((await fetch(`${store.origin}/metrics`)).status, 401);
+  assert.equal((await fetch(`${store.origin}/readyz`, { method: 'POST' })).status, 401);
+  await store.stop();
+  const wrong = await run(['serve', '--data', join(place.folder, 'x'), '--metrics-listen', 'no port']);
+  assert.equal(wrong.status, 2);
 });
