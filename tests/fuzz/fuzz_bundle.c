@@ -43,7 +43,8 @@ static void bundle_is_whole(struct request *r)
     if (!request_parse(r, &b.scratch, &b.doc) && !bundle_parse(&b) && !bundle_draft(&b)) {
         for (size_t i = 0; i < b.count; i++) {
             struct entry *e = &b.entries[i];
-            CHECK(e->err ? !e->write : e->write || e->verb == VERB_GET);
+            bool is_later = e->verb == VERB_GET || e->is_inner || e->patch; /* made after this */
+            CHECK(e->err ? !e->write : e->write || is_later);
             if (e->write && e->write->operation == STORE_PUT)
                 write_is_whole(e->write, r->arena);
         }
