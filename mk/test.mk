@@ -10,3 +10,11 @@ test-e2e: $(BUILD)/tarn tools
 
 test: test-programs
 	@scripts/run-tests.sh
+
+# The clients again, against a program with AddressSanitizer and UBSan.
+.PHONY: test-e2e-asan
+test-e2e-asan: tools
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined \
+	    $(BUILD)/asan/tarn
+	@TARN=$(abspath $(BUILD)/asan/tarn) TARN_SYNTHEA= scripts/run-e2e.sh serve.test.mjs \
+	    guide.test.mjs records.test.mjs iam.test.mjs control.test.mjs

@@ -4,7 +4,8 @@
 #   scripts/run-e2e.sh [TEST...]     default: tests/e2e/*.test.mjs
 set -u
 cd "$(dirname "$0")/../tests/e2e" || exit 1
-if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.installed ]; then
+if [ ! -x node_modules/.bin/node ] || [ ! -e node_modules/.installed ] ||
+    [ package-lock.json -nt node_modules/.installed ]; then
     command -v npm >/dev/null 2>&1 || { echo "e2e: npm is missing: run scripts/deps.sh test" >&2; exit 1; }
     echo "e2e: installing the clients (npm ci) ..." >&2
     npm ci --no-audit --no-fund --loglevel=error >/tmp/tarn-npm.$$ 2>&1 ||
