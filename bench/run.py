@@ -202,7 +202,7 @@ for clients in (1, 8, 64):
     rate, words = run(bench + "load", "put", str(store.port), str(clients), seconds, f"{BASE}/Basic", place + "/put.json")
     row(f"durable PUT, {clients} client{'s' * (clients > 1)}", rate, "writes/s", raw, "raw log, shared sync", 0.25)
     row("  the same", rate, "writes/s", own, "RocksDB's log, 5 rows", 0.60)
-    row("  p50, p99 of it", float(words[2]), "us p50")
+    row("  median of it", float(words[2]), "us")
 
 with open(place + "/member.json", "w") as out:
     out.write(one_member(1000))
