@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kill, fail and cut the power of the store's writer, then check every promise.
 
-usage: store_crash.py BUILD/crash [--rounds N] [--seed N] [--calls N]
+usage: store_crash.py BUILD/crash [--rounds N] [--seed N] [--calls N] [--each]
 
 Cases (each prints one line; the sum comes last):
   kill       kill -9 at a random instant, reopen, check
@@ -20,6 +20,7 @@ args.add_argument("crash")
 args.add_argument("--rounds", type=int, default=6)
 args.add_argument("--seed", type=int, default=1)
 args.add_argument("--calls", type=int, default=6)
+args.add_argument("--each", action="store_true", help="fail every call in turn, not a sample of --calls")
 args = args.parse_args()
 rng = random.Random(args.seed)
 writer = os.path.join(args.crash, "store_writer")
@@ -120,7 +121,7 @@ counts = dict(l.split() for l in open(place.top + "/counts"))
 judge("untouched", place, *place.verify())
 for call in ["write", "fsync", "fdatasync", "rename", "ftruncate"]:
     total = int(counts[call])
-    chosen = range(1, total + 1) if total <= args.calls else sorted(rng.sample(range(1, total + 1), args.calls))
+    chosen = range(1, total + 1) if args.each or total <= args.calls else sorted(rng.sample(range(1, total + 1), args.calls))
     for n in chosen:
         place = Place()
         place.write(commits=60, TARN_SHIM_FAIL=f"{call}:{n}:EIO")
