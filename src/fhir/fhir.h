@@ -334,6 +334,43 @@ struct fhir_finding {
     struct slice expression; /* "Patient.name[0].given[1]" */
     struct slice text;       /* as close to the official validator's as may be */
     struct json where;       /* the value, or what should have held it */
+    struct slice profile;    /* canonical|version that demands it; empty: base R4 */
+};
+
+/* Where a check is: frames on the callers' stacks, rendered only for a finding. */
+struct fhir_spot {
+    const struct fhir_spot *parent;
+    struct slice name;
+    const struct fhir_type *type; /* declared; a contained or bundled resource's is abstract */
+    uint32_t index;
+    bool has_index;
+};
+
+struct fhir_check; /* a validation that is running */
+
+/* Add a finding of one's own to it. `profile` and `finding->text` are copied or
+ * passed on, never kept; `finding->expression` is ignored: the spot gives it. */
+void fhir_check_report(struct fhir_check *check, const struct fhir_spot *spot,
+                       const struct fhir_finding *finding);
+
+/* What a hook is called for. */
+struct fhir_subject {
+    struct fhir_check *check;
+    const struct fhir_spot *spot;
+    struct fhir_item item;   /* .resource: the nearest resource that is not contained */
+    struct fhir_item holder; /* the object around it; absent for the walk's root */
+    struct json resource;    /* the nearest one, be it contained; of a resource: itself */
+    struct json outermost;   /* where the walk began: perhaps a Bundle */
+};
+
+/* What lies beyond the tables (src/profile). Each may be NULL; an error ends the
+ * validation. */
+struct fhir_validate_hooks {
+    void *context;
+    /* A resource, contained and bundled ones included, after its base checks. */
+    enum err (*resource)(void *context, const struct fhir_subject *subject);
+    /* An element of type Extension, after its base checks. */
+    enum err (*extension)(void *context, const struct fhir_subject *subject);
 };
 
 struct fhir_validate_options {
@@ -343,6 +380,7 @@ struct fhir_validate_options {
      * long as the call. */
     void (*found)(void *context, const struct fhir_finding *finding);
     void *context;
+    const struct fhir_validate_hooks *hooks; /* NULL: base R4 alone */
 };
 
 /* Check a resource against the definition of its type: members, cardinality,

@@ -18,7 +18,7 @@ enum {
 /* ---- findings ---- */
 
 /* Backwards into the room, as frames know only their parents. */
-static struct slice render_spot(const struct spot *spot, char *room, size_t room_bytes)
+static struct slice render_spot(const struct fhir_spot *spot, char *room, size_t room_bytes)
 {
     char part[160];
     size_t at = room_bytes;
@@ -36,23 +36,33 @@ static struct slice render_spot(const struct spot *spot, char *room, size_t room
     return slice_of(room + at, room_bytes - at);
 }
 
-void check_report(struct check *c, const struct spot *spot, struct json where,
+void fhir_check_report(struct fhir_check *c, const struct fhir_spot *spot,
+                       const struct fhir_finding *finding)
+{
+    char room[4096];
+    struct fhir_finding full = *finding;
+    full.expression = render_spot(spot, room, sizeof room);
+    issues_add(c->issues, full.severity, full.code, full.expression, "%.*s", SLICE_ARGS(full.text));
+    if (c->options->found)
+        c->options->found(c->options->context, &full);
+}
+
+void check_report(struct fhir_check *c, const struct fhir_spot *spot, struct json where,
                   enum issue_severity severity, const char *code, struct slice key,
                   const char *format, ...)
 {
-    char room[4096], text[1024];
-    struct slice expression = render_spot(spot, room, sizeof room);
+    char text[1024];
     va_list args;
     va_start(args, format);
     int length = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     length = MIN(MAX(length, 0), (int)sizeof text - 1);
-    issues_add(c->issues, severity, code, expression, "%.*s", length, text);
-    if (!c->options->found)
-        return;
-    struct fhir_finding finding = { severity, code, key, expression, slice_of(text, (size_t)length),
-                                    where };
-    c->options->found(c->options->context, &finding);
+    fhir_check_report(c, spot,
+                      &(struct fhir_finding){ .severity = severity,
+                                              .code = code,
+                                              .key = key,
+                                              .text = slice_of(text, (size_t)length),
+                                              .where = where });
 }
 
 /* ---- objects ---- */
@@ -61,23 +71,39 @@ void check_report(struct check *c, const struct spot *spot, struct json where,
 struct object {
     struct json value;
     const struct fhir_type *type;
-    const struct spot *spot;
+    const struct fhir_spot *spot;
     uint32_t counts[ROWS_MAX]; /* values met of each element */
 };
 
-static void check_object(struct check *c, const struct spot *spot, struct json value,
+static void check_object(struct fhir_check *c, const struct fhir_spot *spot, struct json value,
                          const struct fhir_type *type);
-static void check_resource(struct check *c, const struct spot *spot, struct json value,
+static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, struct json value,
                            const struct fhir_element *element);
 
-static void check_item(struct check *c, const struct spot *spot, struct fhir_item item,
+/* Tell a hook. */
+static void call_hook(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,
+                      struct fhir_item holder,
+                      enum err (*hook)(void *, const struct fhir_subject *))
+{
+    if (!hook || c->failure)
+        return;
+    const struct fhir_subject subject = { .check = c,
+                                          .spot = spot,
+                                          .item = item,
+                                          .holder = holder,
+                                          .resource = c->resource,
+                                          .outermost = c->outermost };
+    c->failure = hook(c->options->hooks->context, &subject);
+}
+
+static void check_item(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,
                        const struct fhir_type *holder)
 {
     if (!c->failure)
         check_invariants(c, spot, item, holder);
 }
 
-static void check_complex(struct check *c, struct object *o, const struct spot *spot,
+static void check_complex(struct fhir_check *c, struct object *o, const struct fhir_spot *spot,
                           const struct fhir_element *element, struct json value)
 {
     const struct fhir_type *type = &fhir_types[element->type];
@@ -98,13 +124,17 @@ static void check_complex(struct check *c, struct object *o, const struct spot *
         check_attachment(c, spot, value);
     if (type_derives(type->id, FHIR_TYPE_REFERENCE))
         check_reference(c, spot, element, value);
-    check_item(
-        c, spot,
-        (struct fhir_item){ .value = value, .type = type, .resource = c->root, .element = element },
-        o->type);
+    struct fhir_item item = {
+        .value = value, .type = type, .resource = c->root, .element = element
+    };
+    check_item(c, spot, item, o->type);
+    if (type->id == FHIR_TYPE_EXTENSION && c->options->hooks)
+        call_hook(c, spot, item,
+                  (struct fhir_item){ .value = o->value, .type = o->type, .resource = c->root },
+                  c->options->hooks->extension);
 }
 
-static void check_simple(struct check *c, struct object *o, const struct spot *spot,
+static void check_simple(struct fhir_check *c, struct object *o, const struct fhir_spot *spot,
                          const struct fhir_element *element, struct json value)
 {
     if (json_is(value, JSON_OBJECT) || json_is(value, JSON_ARRAY)) {
@@ -123,7 +153,7 @@ static void check_simple(struct check *c, struct object *o, const struct spot *s
 }
 
 /* A value or element of an array; `sibling` stands beside it, if it is primitive. */
-static void check_value(struct check *c, struct object *o, const struct spot *spot,
+static void check_value(struct fhir_check *c, struct object *o, const struct fhir_spot *spot,
                         const struct fhir_element *element, struct json value, struct json sibling)
 {
     bool is_primitive = fhir_types[element->type].kind == FHIR_PRIMITIVE;
@@ -139,7 +169,7 @@ static void check_value(struct check *c, struct object *o, const struct spot *sp
 }
 
 /* id and extensions of a primitive. */
-static void check_sibling(struct check *c, const struct spot *spot,
+static void check_sibling(struct fhir_check *c, const struct fhir_spot *spot,
                           const struct fhir_element *element, struct json sibling)
 {
     if (json_is(sibling, JSON_OBJECT))
@@ -149,7 +179,7 @@ static void check_sibling(struct check *c, const struct spot *spot,
                     "The id and extensions of a primitive must be an Object");
 }
 
-static uint32_t check_array(struct check *c, struct object *o, struct spot *spot,
+static uint32_t check_array(struct fhir_check *c, struct object *o, struct fhir_spot *spot,
                             const struct fhir_element *element, struct json array,
                             struct json siblings, bool is_sibling)
 {
@@ -172,10 +202,12 @@ static uint32_t check_array(struct check *c, struct object *o, struct spot *spot
     return spot->index;
 }
 
-static void check_member(struct check *c, struct object *o, const struct fhir_element *element,
+static void check_member(struct fhir_check *c, struct object *o, const struct fhir_element *element,
                          struct json value, bool is_sibling)
 {
-    struct spot spot = { .parent = o->spot, .name = element->name };
+    struct fhir_spot spot = { .parent = o->spot,
+                              .name = element->name,
+                              .type = &fhir_types[element->type] };
     if (element->choice.length > 0)
         spot.name = element->choice;
     char room[ELEMENT_NAME_MAX + 1] = { '_' };
@@ -202,7 +234,7 @@ static void check_member(struct check *c, struct object *o, const struct fhir_el
         o->counts[row] = MAX(o->counts[row], count);
 }
 
-static void check_key(struct check *c, struct object *o, struct json key)
+static void check_key(struct fhir_check *c, struct object *o, struct json key)
 {
     char room[ELEMENT_NAME_MAX];
     struct slice name = key_name(key, room);
@@ -223,7 +255,7 @@ static void check_key(struct check *c, struct object *o, struct json key)
 
 /* ---- cardinality ---- */
 
-static void report_count(struct check *c, struct object *o, const struct fhir_element *element,
+static void report_count(struct fhir_check *c, struct object *o, const struct fhir_element *element,
                          uint32_t count)
 {
     bool is_choice = element->choice.length > 0;
@@ -240,7 +272,7 @@ static void report_count(struct check *c, struct object *o, const struct fhir_el
 }
 
 /* The rows of a choice are neighbours: they count as one element. */
-static void check_counts(struct check *c, struct object *o)
+static void check_counts(struct fhir_check *c, struct object *o)
 {
     uint16_t total = MIN(o->type->element_count, (uint16_t)ROWS_MAX);
     for (uint16_t i = 0; i < total;) {
@@ -254,7 +286,7 @@ static void check_counts(struct check *c, struct object *o)
     }
 }
 
-static void check_object(struct check *c, const struct spot *spot, struct json value,
+static void check_object(struct fhir_check *c, const struct fhir_spot *spot, struct json value,
                          const struct fhir_type *type)
 {
     if (++c->depth > JSON_DEFAULT_DEPTH)
@@ -278,7 +310,7 @@ static void check_object(struct check *c, const struct spot *spot, struct json v
 
 /* ---- resources ---- */
 
-static void gather_contained(struct check *c, struct json resource)
+static void gather_contained(struct fhir_check *c, struct json resource)
 {
     struct json list = json_member(resource, "contained");
     for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
@@ -290,11 +322,11 @@ static void gather_contained(struct check *c, struct json resource)
 }
 
 /* A contained or bundled resource, or one in a parameter. */
-static void check_resource(struct check *c, const struct spot *spot, struct json value,
+static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, struct json value,
                            const struct fhir_element *element)
 {
     const struct fhir_type *type = resource_type_of(value), *outer_type = c->resource_type;
-    struct json outer = c->resource, root = c->root;
+    struct json outer = c->resource, root = c->root, holder = outer;
     struct map contained = c->contained;
     bool is_contained = element && slice_is(element->name, "contained");
     if (!type) {
@@ -316,8 +348,11 @@ static void check_resource(struct check *c, const struct spot *spot, struct json
         gather_contained(c, value);
     }
     check_object(c, spot, value, type);
-    check_item(c, spot, (struct fhir_item){ .value = value, .type = type, .resource = c->root },
-               NULL);
+    struct fhir_item item = { .value = value, .type = type, .resource = c->root };
+    check_item(c, spot, item, NULL);
+    if (c->options->hooks)
+        call_hook(c, spot, item, (struct fhir_item){ .value = holder },
+                  c->options->hooks->resource);
     if (!is_contained)
         map_release(&c->contained);
     c->contained = contained;
@@ -331,14 +366,15 @@ enum err fhir_validate(struct json resource, const struct fhir_type *type,
 {
     static const struct fhir_validate_options plain = { .rules = NULL };
     struct arena scratch;
-    struct check c = { .options = options ? options : &plain,
-                       .issues = issues,
-                       .scratch = &scratch,
-                       .resource_type = type };
+    struct fhir_check c = { .options = options ? options : &plain,
+                            .issues = issues,
+                            .scratch = &scratch,
+                            .resource_type = type,
+                            .outermost = resource };
     arena_init(&scratch, SCRATCH_BYTES);
     uint32_t nodes = json_exists(resource) ? json_node(resource)->next - resource.at : 0;
     c.steps_left = STEPS_BASE + (uint64_t)nodes * STEPS_PER_NODE;
-    struct spot spot = { .name = type ? type->name : SLICE("Resource") };
+    struct fhir_spot spot = { .name = type ? type->name : SLICE("Resource"), .type = type };
     if (json_is(resource, JSON_OBJECT))
         check_resource(&c, &spot, resource, NULL);
     else

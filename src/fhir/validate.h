@@ -9,20 +9,13 @@
 #include "base/map.h"
 #include "fhir/tables.h"
 
-/* Where the walk is: frames on the stack, rendered only for a finding. */
-struct spot {
-    const struct spot *parent;
-    struct slice name;
-    uint32_t index;
-    bool has_index;
-};
-
-struct check {
+struct fhir_check {
     const struct fhir_validate_options *options;
     struct issues *issues;
     struct arena *scratch; /* rewound after each invariant */
     struct json resource;  /* nearest resource */
     struct json root;      /* nearest one that is not contained */
+    struct json outermost; /* where the walk began */
     struct map contained;  /* ids of the root's contained resources */
     const struct fhir_type *resource_type;
     uint64_t steps_left; /* for invariants */
@@ -31,26 +24,26 @@ struct check {
     enum err failure; /* ERR_NO_MEMORY, ERR_LIMIT */
 };
 
-void check_report(struct check *c, const struct spot *spot, struct json where,
+void check_report(struct fhir_check *c, const struct fhir_spot *spot, struct json where,
                   enum issue_severity severity, const char *code, struct slice key,
                   const char *format, ...) PRINTF_LIKE(7, 8);
 #define check_error(c, spot, where, code, ...)                                                     \
     check_report((c), (spot), (where), ISSUE_ERROR, (code), SLICE_NONE, __VA_ARGS__)
 
 /* A primitive's value: JSON type, format, code. */
-void check_primitive(struct check *c, const struct spot *spot, const struct fhir_element *element,
-                     struct json value);
+void check_primitive(struct fhir_check *c, const struct fhir_spot *spot,
+                     const struct fhir_element *element, struct json value);
 /* Coding and CodeableConcept under a required binding; a Reference's text. */
-void check_coded(struct check *c, const struct spot *spot, const struct fhir_element *element,
-                 struct json value);
-void check_reference(struct check *c, const struct spot *spot, const struct fhir_element *element,
-                     struct json value);
+void check_coded(struct fhir_check *c, const struct fhir_spot *spot,
+                 const struct fhir_element *element, struct json value);
+void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
+                     const struct fhir_element *element, struct json value);
 
 /* Attachment.size against its data. */
-void check_attachment(struct check *c, const struct spot *spot, struct json value);
+void check_attachment(struct fhir_check *c, const struct fhir_spot *spot, struct json value);
 
 /* All invariants of the type and its bases, and of the element in its holder. */
-void check_invariants(struct check *c, const struct spot *spot, struct fhir_item item,
+void check_invariants(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,
                       const struct fhir_type *holder);
 
 #endif

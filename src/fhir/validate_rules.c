@@ -34,7 +34,8 @@ enum err fhir_rules_compile(struct arena *arena, const struct fhir_rules **ret_r
 
 enum { STEPS_EACH = 1000000 };
 
-static void run_rule(struct check *c, const struct spot *spot, struct fhir_item item, uint16_t at)
+static void run_rule(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,
+                     uint16_t at)
 {
     const struct invariant *rule = &fhir_invariants[at];
     const struct fhirpath *path = c->options->rules->paths[at];
@@ -80,7 +81,7 @@ static bool is_for(const struct invariant *rule, const struct fhir_element *elem
                                         slice_equal(rule->element, element->choice));
 }
 
-static void run_rules(struct check *c, const struct spot *spot, struct fhir_item item,
+static void run_rules(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,
                       const struct fhir_type *type, const struct fhir_element *element)
 {
     const struct invariant_list *list = &fhir_type_invariants[type->id];
@@ -89,7 +90,7 @@ static void run_rules(struct check *c, const struct spot *spot, struct fhir_item
             run_rule(c, spot, item, (uint16_t)(list->first + i));
 }
 
-void check_invariants(struct check *c, const struct spot *spot, struct fhir_item item,
+void check_invariants(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,
                       const struct fhir_type *holder)
 {
     if (!c->options->rules)

@@ -166,7 +166,7 @@ static bool is_integer_type(uint16_t id)
     return id == FHIR_TYPE_INTEGER || id == FHIR_TYPE_POSITIVE_INT || id == FHIR_TYPE_UNSIGNED_INT;
 }
 
-static void check_code_value(struct check *c, const struct spot *spot,
+static void check_code_value(struct fhir_check *c, const struct fhir_spot *spot,
                              const struct fhir_element *element, struct json where,
                              struct slice code)
 {
@@ -179,7 +179,7 @@ static void check_code_value(struct check *c, const struct spot *spot,
                 SLICE_ARGS(slice_head(code, 100)), SLICE_ARGS(set));
 }
 
-static void check_string(struct check *c, const struct spot *spot,
+static void check_string(struct fhir_check *c, const struct fhir_spot *spot,
                          const struct fhir_element *element, struct json value)
 {
     const struct fhir_type *type = &fhir_types[element->type];
@@ -204,8 +204,8 @@ static void check_string(struct check *c, const struct spot *spot,
     arena_rewind(c->scratch, mark);
 }
 
-void check_primitive(struct check *c, const struct spot *spot, const struct fhir_element *element,
-                     struct json value)
+void check_primitive(struct fhir_check *c, const struct fhir_spot *spot,
+                     const struct fhir_element *element, struct json value)
 {
     const struct fhir_type *type = &fhir_types[element->type];
     bool is_integer = is_integer_type(type->id);
@@ -237,7 +237,7 @@ void check_primitive(struct check *c, const struct spot *spot, const struct fhir
 /* ---- codings ---- */
 
 /* Does the coding name a code of the set, in the system that the set has it in? */
-static bool coding_is_allowed(struct check *c, const struct fhir_element *element,
+static bool coding_is_allowed(struct fhir_check *c, const struct fhir_element *element,
                               struct json coding)
 {
     struct slice code = json_string(json_member(coding, "code"), c->scratch);
@@ -248,8 +248,8 @@ static bool coding_is_allowed(struct check *c, const struct fhir_element *elemen
     return implied.length == 0 || json_string_is(system, implied);
 }
 
-void check_coded(struct check *c, const struct spot *spot, const struct fhir_element *element,
-                 struct json value)
+void check_coded(struct fhir_check *c, const struct fhir_spot *spot,
+                 const struct fhir_element *element, struct json value)
 {
     if (element->codes == FHIR_NO_TYPE)
         return;
@@ -291,7 +291,7 @@ static bool is_target(const struct fhir_element *element, const struct fhir_type
     return element->target_count == 0;
 }
 
-static void report_target(struct check *c, const struct spot *spot,
+static void report_target(struct fhir_check *c, const struct fhir_spot *spot,
                           const struct fhir_element *element, struct json value,
                           const struct fhir_type *type)
 {
@@ -321,7 +321,7 @@ static bool has_scheme(struct slice text)
     return i > 0 && i < text.length && text.bytes[i] == ':';
 }
 
-static void check_local(struct check *c, const struct spot *spot, struct json where,
+static void check_local(struct fhir_check *c, const struct fhir_spot *spot, struct json where,
                         struct slice id)
 {
     if (id.length > 0 && !map_find(&c->contained, id))
@@ -331,8 +331,8 @@ static void check_local(struct check *c, const struct spot *spot, struct json wh
             SLICE_ARGS(slice_head(id, 64)));
 }
 
-void check_reference(struct check *c, const struct spot *spot, const struct fhir_element *element,
-                     struct json value)
+void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
+                     const struct fhir_element *element, struct json value)
 {
     struct arena_mark mark = arena_mark(c->scratch);
     struct json literal = json_member(value, "reference");
@@ -363,7 +363,7 @@ static int64_t decoded_bytes(struct slice s)
     return letters * 3 / 4;
 }
 
-void check_attachment(struct check *c, const struct spot *spot, struct json value)
+void check_attachment(struct fhir_check *c, const struct fhir_spot *spot, struct json value)
 {
     struct json size = json_member(value, "size"), data = json_member(value, "data");
     struct decimal number;
