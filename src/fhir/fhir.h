@@ -393,6 +393,23 @@ MUST_USE enum err fhir_validate(struct json resource, const struct fhir_type *ty
                                 const struct fhir_validate_options *options,
                                 struct issues *issues);
 
+/* ---- FHIRPath Patch ---- */
+
+struct fhir_patch_error {
+    uint32_t operation; /* which one, from 0 */
+    struct slice text;  /* static or in the arena */
+};
+
+/* Append the resource as the operations of a Parameters resource change it: all of
+ * them, or nothing. What they do not touch keeps its bytes. ERR_INVALID: the
+ * Parameters are no patch, or a path no FHIRPath; ERR_UNPROCESSABLE: a path does not
+ * select one element (delete: at most one), or the value does not fit there;
+ * ERR_LIMIT: more work, or a longer text, than may be; ERR_NO_MEMORY. The result is
+ * not validated. `resource` and `parameters` may be of different tapes. */
+MUST_USE enum err fhir_patch(struct json resource, const struct fhir_type *type,
+                             struct json parameters, size_t bytes_max, struct arena *arena,
+                             struct buf *out, struct fhir_patch_error *error);
+
 /* ---- compartments ---- */
 
 enum fhir_compartment {

@@ -157,10 +157,11 @@ static void entry_patch_parse(struct bundle *b, struct entry *e)
     struct slice data = member_text(b, e->resource, SLICE("data"));
     e->patch = patch_kind_find(member_text(b, e->resource, SLICE("contentType")));
     if (!json_string_is(json_member(e->resource, "resourceType"), SLICE("Binary")) ||
-        e->patch == PATCH_NONE || e->patch == PATCH_FHIRPATH || !data.bytes) {
+        e->patch == PATCH_NONE || !data.bytes) {
         entry_fail(b, e, ERR_INVALID, "invalid",
-                   "The resource of a PATCH entry must be a Binary with data and a contentType "
-                   "of application/json-patch+json or application/merge-patch+json");
+                   "The resource of a PATCH entry must be Parameters (FHIRPath Patch), or a "
+                   "Binary with data and a contentType of application/json-patch+json, "
+                   "application/merge-patch+json or application/fhir+json");
         return;
     }
     struct buf text;

@@ -89,26 +89,88 @@ static size_t result_limit(const struct patch *p)
     return b->resource_bytes ? b->resource_bytes : b->body_bytes;
 }
 
+static enum err refused(const struct patch *p, enum err err, const char *what, uint32_t operation,
+                        struct slice text)
+{
+    if (err == ERR_NO_MEMORY)
+        return err;
+    const char *code = err == ERR_INVALID ? "invalid"
+                       : err == ERR_LIMIT ? "too-costly"
+                                          : "processing";
+    return issues_fail(p->issues, err, code, "%s operation %u: %.*s", what, (unsigned)operation,
+                       SLICE_ARGS(text));
+}
+
 static enum err change(const struct patch *p, struct json current, struct json patch,
                        struct arena *arena, struct buf *out)
 {
     struct json_patch_error error = { 0, "" };
+    struct fhir_patch_error path_error = { 0, SLICE_NONE };
     enum err err;
-    if (p->kind == PATCH_MERGE) {
+    switch (p->kind) {
+    case PATCH_MERGE:
         err = json_merge_patch(current, patch, arena, out);
         if (err == ERR_LIMIT)
             return issues_fail(p->issues, err, "too-costly",
                                "The merge patch or its result is too large (settings: --max-body)");
         return err;
+    case PATCH_FHIRPATH:
+        err = fhir_patch(current, p->type, patch, result_limit(p), arena, out, &path_error);
+        return err ? refused(p, err, "FHIRPath Patch", path_error.operation, path_error.text)
+                   : ERR_NONE;
+    case PATCH_JSON:
+    case PATCH_NONE:
+        break;
     }
     err = json_patch(current, patch, result_limit(p), arena, out, &error);
-    if (err == ERR_NONE || err == ERR_NO_MEMORY)
-        return err;
-    const char *code = err == ERR_INVALID ? "invalid"
-                       : err == ERR_LIMIT ? "too-costly"
-                                          : "processing";
-    return issues_fail(p->issues, err, code, "JSON Patch operation %u: %s",
-                       (unsigned)error.operation, error.text);
+    return err ? refused(p, err, "JSON Patch", error.operation, slice_cstr(error.text)) : ERR_NONE;
+}
+
+/* ---- the result ---- */
+
+/* Errors of the base definitions; the first few of them said to `issues`. */
+struct findings {
+    struct issues *issues; /* NULL: only counted */
+    size_t count;
+};
+
+enum { FINDINGS_SAID = 10 };
+
+static void finding_take(void *context, const struct fhir_finding *finding)
+{
+    struct findings *f = context;
+    if (finding->severity > ISSUE_ERROR)
+        return;
+    f->count++;
+    if (f->issues && f->count <= FINDINGS_SAID)
+        issues_add(f->issues, ISSUE_ERROR, finding->code, finding->expression,
+                   "The patch would leave an invalid resource: %.*s", SLICE_ARGS(finding->text));
+}
+
+static enum err findings_count(struct json resource, const struct fhir_type *type,
+                               struct arena *arena, struct findings *f)
+{
+    struct issues dropped;
+    struct fhir_validate_options options = { .found = finding_take, .context = f };
+    issues_init(&dropped, arena);
+    f->count = 0;
+    return fhir_validate(resource, type, &options, &dropped);
+}
+
+/* A patch may leave the faults that were there, and add none. */
+static enum err validity_check(const struct patch *p, struct json before, struct json after,
+                               struct arena *arena)
+{
+    struct findings old = { .issues = NULL }, new = { .issues = NULL };
+    TRY(findings_count(after, p->type, arena, &new));
+    if (!new.count)
+        return ERR_NONE;
+    TRY(findings_count(before, p->type, arena, &old));
+    if (new.count <= old.count)
+        return ERR_NONE;
+    new.issues = p->issues;
+    TRY(findings_count(after, p->type, arena, &new));
+    return ERR_UNPROCESSABLE;
 }
 
 /* It must still be the same resource. */
@@ -139,16 +201,14 @@ static enum err result_make(const struct patch *p, struct json current, struct j
                               "The patched resource is nested too deep or too long");
     }
     buf_release(&text);
-    return err ? err : result_check(p, json_root(ret_doc));
+    TRY(err);
+    TRY(result_check(p, json_root(ret_doc)));
+    return validity_check(p, current, json_root(ret_doc), arena);
 }
 
 enum err patch_apply(const struct patch *p, struct arena *arena, struct json_doc *ret_doc,
                      uint64_t *ret_version)
 {
-    if (p->kind == PATCH_FHIRPATH)
-        return issues_fail(p->issues, ERR_NOT_IMPLEMENTED, "not-supported",
-                           "FHIRPath Patch is not supported yet; send JSON Patch "
-                           "(application/json-patch+json) or a merge patch");
     struct json_doc current, patch;
     struct store_reader *reader;
     struct store_version head;

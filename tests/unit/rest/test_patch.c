@@ -220,10 +220,111 @@ static void an_entry_that_is_no_patch_is_named(void **state)
     struct answer a = expect_status(bundle(w, "batch", wrong, broken), 200);
     assert_at(w, &a, "entry.0.response.status", "400");
     assert_at(w, &a, "entry.1.response.status", "400");
-    struct slice parameters = SLICE("{\"resource\":{\"resourceType\":\"Parameters\"},\"request\":"
-                                    "{\"method\":\"PATCH\",\"url\":\"Patient/p1\"}}");
+    struct slice parameters =
+        SLICE("{\"resource\":{\"resourceType\":\"Parameters\",\"parameter\":[{}]},\"request\":"
+              "{\"method\":\"PATCH\",\"url\":\"Patient/p1\"}}");
     a = expect_status(bundle(w, "batch", parameters, CREATE), 200);
-    assert_true(strcmp(text_at(w, &a, "entry.0.response.status"), "200") > 0);
+    assert_at(w, &a, "entry.0.response.status", "400");
+}
+
+/* ---- FHIRPath Patch ---- */
+
+#define PARAMETERS(parts)                                                                          \
+    "{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"operation\",\"part\":[" parts     \
+    "]}]}"
+#define REPLACE(path, value)                                                                       \
+    PARAMETERS(                                                                                    \
+        "{\"name\":\"type\",\"valueCode\":\"replace\"},{\"name\":\"path\",\"valueString\":\"" path \
+        "\"},{\"name\":\"value\"," value "}")
+#define FHIR_PATCH "Content-Type: application/fhir+json"
+
+static void a_fhirpath_patch_answers_like_an_update(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    const char *body = REPLACE("Patient.active", "\"valueBoolean\":false");
+    struct answer a = expect_status(ask(w, "PATCH", "Patient/p1", FHIR_PATCH, body), 200);
+    assert_string_equal(header(w, &a, "ETag"), "W/\"2\"");
+    assert_at(w, &a, "active", "false");
+    assert_contains(arena_copy(&w->arena, a.body),
+                    ",\"name\":[{\"family\":\"Ann\\u00e9\"}],\"extension\":[{\"url\":\"u\","
+                    "\"valueDecimal\":1.50}],\"active\":false}");
+    a = expect_status(ask(w, "PATCH", "Patient?family=ann", FHIR_PATCH,
+                          REPLACE("Patient.name[0].family", "\"valueString\":\"Zoe\"")),
+                      200);
+    assert_at(w, &a, "name.0.family", "Zoe");
+    a = expect_status(get(w, "Patient?family=zoe"), 200);
+    assert_int_equal(count_at(&a, "entry"), 1);
+}
+
+static void each_failure_of_a_fhirpath_patch_has_its_status(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *body;
+        int status;
+    } CASES[] = {
+        { "{\"resourceType\":\"Parameters\"}", 200 },
+        { "{", 400 },
+        { "[]", 400 },
+        { "{\"resourceType\":\"Patient\"}", 400 },
+        { REPLACE("Patient.active[", "\"valueBoolean\":false"), 400 },
+        { REPLACE("Patient.active", "\"valueBoolean\":1,\"valueString\":1"), 400 },
+        { REPLACE("Patient.gender", "\"valueCode\":\"male\""), 422 },
+        { REPLACE("Patient.colour", "\"valueCode\":\"male\""), 422 },
+        { REPLACE("Patient.active", "\"valueCode\":\"male\""), 422 },
+        { REPLACE("Patient.active", "\"valueBoolean\":\"true\""), 422 }, /* invalid result */
+        { REPLACE("Patient.name[0].family", "\"valueString\":{\"a\":1}"), 422 },
+        { REPLACE("Patient.id", "\"valueId\":\"p2\""), 422 },
+    };
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    for (size_t i = 0; i < ARRAY_COUNT(CASES); i++) {
+        struct answer a = ask(w, "PATCH", "Patient/p1", FHIR_PATCH, CASES[i].body);
+        if (a.status != CASES[i].status)
+            fail_msg("case %zu: status %d, expected %d: %.*s", i, a.status, CASES[i].status,
+                     SLICE_ARGS(a.body));
+    }
+    struct answer a = expect_status(get(w, "Patient/p1"), 200);
+    assert_at(w, &a, "meta.versionId", "1");
+}
+
+static void a_bundle_takes_a_fhirpath_patch_as_parameters_and_as_a_binary(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    struct slice entry = SLICE("{\"resource\":" PARAMETERS(
+        "{\"name\":\"type\",\"valueCode\":\"add\"},{\"name\":\"path\","
+        "\"valueString\":\"Patient\"},{\"name\":\"name\","
+        "\"valueString\":\"managingOrganization\"},{\"name\":\"value\","
+        "\"valueReference\":{\"reference\":\"urn:uuid:1\"}}") ","
+                                                              "\"request\":{\"method\":\"PATCH\","
+                                                              "\"url\":\"Patient/p1\"}}");
+    struct answer a = expect_status(bundle(w, "transaction", entry, CREATE), 200);
+    assert_at(w, &a, "entry.0.response.status", "200");
+    a = expect_status(get(w, "Patient/p1"), 200);
+    assert_true(slice_starts_with(slice_cstr(text_at(w, &a, "managingOrganization.reference")),
+                                  SLICE("Organization/")));
+    struct slice binary = patch_entry(w, "Patient/p1", "application/fhir+json",
+                                      REPLACE("Patient.active", "\"valueBoolean\":false"), "");
+    a = expect_status(bundle(w, "batch", binary, CREATE), 200);
+    assert_at(w, &a, "entry.0.response.status", "200");
+    a = expect_status(get(w, "Patient/p1"), 200);
+    assert_at(w, &a, "active", "false");
+}
+
+static void a_patch_adds_no_fault_and_may_leave_those_that_were_there(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Observation/o1", "{\"resourceType\":\"Observation\",\"id\":\"o1\"}"),
+                  201);
+    expect_status(
+        patch(w, "Observation/o1", "[{\"op\":\"add\",\"path\":\"/status\",\"value\":\"final\"}]"),
+        200);
+    struct answer a = expect_status(
+        patch(w, "Observation/o1", "[{\"op\":\"add\",\"path\":\"/colour\",\"value\":\"red\"}]"),
+        422);
+    assert_contains(arena_copy(&w->arena, a.body), "colour");
+    expect_status(ask(w, "PATCH", "Observation/o1", MERGE_PATCH, "{\"status\":\"done\"}"), 422);
 }
 
 /* ---- races ---- */
@@ -297,6 +398,10 @@ int main(void)
         WORLD_TEST(a_patch_that_fails_leaves_a_transaction_unwritten),
         WORLD_TEST(a_patch_in_a_batch_sees_what_the_batch_wrote_before_it),
         WORLD_TEST(an_entry_that_is_no_patch_is_named),
+        WORLD_TEST(a_fhirpath_patch_answers_like_an_update),
+        WORLD_TEST(each_failure_of_a_fhirpath_patch_has_its_status),
+        WORLD_TEST(a_bundle_takes_a_fhirpath_patch_as_parameters_and_as_a_binary),
+        WORLD_TEST(a_patch_adds_no_fault_and_may_leave_those_that_were_there),
         WORLD_TEST(patches_at_once_lose_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
