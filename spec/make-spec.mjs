@@ -186,6 +186,50 @@ function makeValueSets(bundles, typeLines) {
   return lines;
 }
 
+// ---- terminology ----
+
+// Properties by which concepts are chosen; the others only describe.
+const PROPERTIES = [
+  "abstract", "acme-plasma", "canonical", "child", "class", "inactive", "notSelectable", "parent",
+  "status", "subsumedBy",
+];
+
+function pick(object, names) {
+  return Object.fromEntries(names.filter((n) => n in object).map((n) => [n, object[n]]));
+}
+
+function smallConcept(concept) {
+  const small = pick(concept, ["code", "display"]);
+  const property = (concept.property ?? []).filter((p) => PROPERTIES.includes(p.code));
+  if (property.length) small.property = property;
+  if (concept.concept) small.concept = concept.concept.map(smallConcept);
+  return small;
+}
+
+function smallClause(clause) {
+  const small = pick(clause, ["system", "version", "filter", "valueSet"]);
+  if (clause.concept) small.concept = clause.concept.map((c) => pick(c, ["code", "display"]));
+  return small;
+}
+
+// Every CodeSystem and ValueSet, a line of JSON each, without what only people read.
+function makeTerminology(bundles) {
+  const all = {};
+  for (const r of [...bundles["v2-valuesets"], ...bundles["v3-valuesets"], ...bundles.valuesets]) {
+    const small = pick(r, [
+      "resourceType", "url", "version", "name", "title", "status", "caseSensitive",
+      "hierarchyMeaning", "content",
+    ]);
+    if (r.concept) small.concept = r.concept.map(smallConcept);
+    if (r.compose) {
+      small.compose = { include: r.compose.include.map(smallClause) };
+      if (r.compose.exclude) small.compose.exclude = r.compose.exclude.map(smallClause);
+    }
+    all[`${r.url} ${r.resourceType}`] = JSON.stringify(small);
+  }
+  return Object.keys(all).sort(byName).map((key) => all[key]);
+}
+
 // ---- invariants ----
 
 // Each where it is defined: on a type, on an element with parts (a type of its
@@ -252,6 +296,7 @@ function main(out, given) {
     "params.txt": makeParams(bundles),
     "invariants.txt": makeInvariants(bundles),
     "compartments.txt": makeCompartments(fetched.folder),
+    "terminology.ndjson": makeTerminology(bundles),
   };
   for (const [name, lines] of Object.entries(files))
     writeFileSync(join(out, name), lines.join("\n") + "\n");

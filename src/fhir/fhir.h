@@ -410,6 +410,9 @@ MUST_USE enum err fhir_patch(struct json resource, const struct fhir_type *type,
                              struct json parameters, size_t bytes_max, struct arena *arena,
                              struct buf *out, struct fhir_patch_error *error);
 
+/* Is it a unit by UCUM's grammar and tables (case-sensitive codes)? */
+bool fhir_unit_is_valid(struct slice code);
+
 /* ---- compartments ---- */
 
 enum fhir_compartment {

@@ -1,6 +1,7 @@
 #include "fhir/ucum.h"
 
 #include "base/check.h"
+#include "fhir/fhir.h"
 
 enum { PARENS_MAX = 8, ATOM_DEPTH_MAX = 8, POWER_MAX = 60 };
 
@@ -295,6 +296,12 @@ bool ucum_parse(struct slice code, struct ucum *ret_unit)
 {
     enum { CODE_LENGTH_MAX = 200 };
     return code.length > 0 && code.length <= CODE_LENGTH_MAX && parse_term(code, 0, ret_unit);
+}
+
+bool fhir_unit_is_valid(struct slice code)
+{
+    struct ucum unit;
+    return ucum_parse(code, &unit);
 }
 
 /* ---- conversion ---- */
