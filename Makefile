@@ -16,7 +16,7 @@ OPTIMIZE ?= -O2 -g
 SANITIZE ?=
 DEFINES ?=
 
-PACKAGES := libcurl libcrypto libzstd libxxhash libutf8proc
+PACKAGES := libcurl libcrypto libzstd libxxhash libutf8proc zlib
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wswitch-enum -Werror
 CPPFLAGS := -Isrc -I$(BUILD)/gen -D_POSIX_C_SOURCE=200809L $(DEFINES)

@@ -24,7 +24,7 @@ want_command gcc gcc
 want_command make make
 want_command pkg-config pkg-config
 for package in libc6-dev librocksdb-dev libcurl4-openssl-dev libssl-dev \
-    libzstd-dev libxxhash-dev libutf8proc-dev; do
+    libzstd-dev libxxhash-dev libutf8proc-dev zlib1g-dev; do
     want_package "$package"
 done
 want_command curl curl

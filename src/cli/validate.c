@@ -6,6 +6,7 @@
 #include "fhir/fhir.h"
 #include "os/clock.h"
 #include "os/unpack.h"
+#include "profile/profile.h"
 
 enum {
     FILE_BYTES = 1 << 30,
@@ -22,7 +23,11 @@ static const char about[] =
 struct session {
     const struct fhir_rules *rules;
     bool as_json;
-    bool quiet; /* no warnings */
+    bool quiet;              /* no warnings */
+    bool is_strict;          /* an unknown profile is an error */
+    struct profile_set *set; /* packages */
+    struct slice profiles[OPTION_LIST_MAX];
+    size_t profile_count;
     /* of the file */
     const char *file;
     struct slice text;
@@ -119,13 +124,27 @@ static void check_text(struct session *s, struct arena *arena)
              slice_cstr(error.text ? error.text : err_text(err)));
         return;
     }
-    const struct fhir_validate_options options = {
-        .rules = s->rules, .now_us = os_now_us(), .found = found, .context = s
-    };
+    const struct profile_options asked = { .set = s->set,
+                                           .profiles = s->profiles,
+                                           .profile_count = s->profile_count,
+                                           .unknown_is_error = s->is_strict,
+                                           .now_us = os_now_us() };
+    struct profile_check *check;
+    err = profile_check_begin(&asked, arena, &check);
+    if (err) {
+        s->errors++;
+        return;
+    }
+    const struct fhir_validate_options options = { .rules = s->rules,
+                                                   .now_us = asked.now_us,
+                                                   .found = found,
+                                                   .context = s,
+                                                   .hooks = profile_check_hooks(check) };
     struct json root = json_root(&doc);
     struct slice name = json_string(json_member(root, "resourceType"), arena);
     issues_init(&issues, arena);
     err = fhir_validate(root, name.bytes ? fhir_resource_find(name) : NULL, &options, &issues);
+    profile_check_end(check);
     if (err) {
         s->errors++;
         show(s, "fatal", "exception", 0, SLICE_NONE, slice_cstr(err_text(err)));
@@ -164,10 +183,44 @@ static int check_file(struct session *s, const char *file)
     return s->errors > 0;
 }
 
+/* ---- packages ---- */
+
+/* Those of the data folder, and over them the ones named; false: said why not. */
+static bool open_packages(struct session *s, const char *data, const struct option_list *packages)
+{
+    struct arena arena;
+    struct issues issues;
+    struct profile_set *stored = NULL;
+    arena_init(&arena, ARENA_BYTES);
+    issues_init(&issues, &arena);
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%s/packages", data ? data : "");
+    enum err err = profile_set_open(data ? folder : NULL, &stored, NULL);
+    if (!err)
+        err = profile_set_load(stored, packages->items, packages->count, &issues, &s->set);
+    profile_set_unref(stored);
+    for (const struct issue *i = issues.first; i; i = i->next)
+        fprintf(stderr, "tarn validate: %.*s\n", SLICE_ARGS(i->text));
+    if (err)
+        fprintf(stderr, "tarn validate: the packages cannot be used: %s\n", err_text(err));
+    arena_release(&arena);
+    return err == ERR_NONE;
+}
+
 int cli_validate(int argc, char **argv)
 {
     struct session s = { .as_json = false };
+    const char *data = NULL;
+    struct option_list packages = { .count = 0 }, profiles = { .count = 0 };
     const struct option_row rows[] = {
+        { "package", OPTION_LIST, "FILE", NULL,
+          "a FHIR package (.tgz or folder), or a StructureDefinition; again for more", &packages },
+        { "profile", OPTION_LIST, "URL", NULL,
+          "a profile to check against, besides those of meta.profile; again for more", &profiles },
+        { "data", OPTION_TEXT, "DIR", NULL, "also the packages of this data folder",
+          &data },
+        { "strict", OPTION_SWITCH, NULL, NULL, "a meta.profile that is unknown is an error",
+          &s.is_strict },
         { "json", OPTION_SWITCH, NULL, NULL, "a JSON object for each file, its issues one a line",
           &s.as_json },
         { "quiet", OPTION_SWITCH, NULL, NULL, "errors only, no warnings", &s.quiet },
@@ -190,10 +243,17 @@ int cli_validate(int argc, char **argv)
         worst = 1;
         count = 0;
     }
+    for (size_t i = 0; i < profiles.count; i++)
+        s.profiles[s.profile_count++] = slice_cstr(profiles.items[i]);
+    if (count > 0 && !open_packages(&s, data, &packages)) {
+        worst = 2;
+        count = 0;
+    }
     for (size_t i = 1; i <= count; i++) {
         int status = check_file(&s, argv[i]);
         worst = MAX(worst, status);
     }
+    profile_set_unref(s.set);
     arena_release(&arena);
     return worst;
 }

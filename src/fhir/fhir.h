@@ -326,6 +326,9 @@ MUST_USE enum err fhirpath_holds(const struct fhirpath *path, struct fhir_item r
 struct fhir_rules;
 MUST_USE enum err fhir_rules_compile(struct arena *arena, const struct fhir_rules **ret_rules);
 
+/* Is it the key of a rule of base R4? */
+bool fhir_invariant_is_known(struct slice key);
+
 /* One thing that is wrong. */
 struct fhir_finding {
     enum issue_severity severity;

@@ -32,6 +32,14 @@ enum err fhir_rules_compile(struct arena *arena, const struct fhir_rules **ret_r
     return ERR_NONE;
 }
 
+bool fhir_invariant_is_known(struct slice key)
+{
+    for (uint16_t i = 0; i < fhir_invariant_total; i++)
+        if (slice_equal(fhir_invariants[i].key, key))
+            return true;
+    return false;
+}
+
 enum { STEPS_EACH = 1000000 };
 
 static void run_rule(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,

@@ -1,0 +1,3 @@
+#include "profile/core.h"
+const uint64_t profile_core[1] = { 0 };
+const size_t profile_core_bytes = 0;

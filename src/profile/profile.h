@@ -1,0 +1,90 @@
+/* profile/profile.h - profiles of FHIR packages: compiled, kept, checked against.
+ *
+ * A package (NAME, VERSION) becomes an image: a compact tree for each of its
+ * StructureDefinitions with what it adds to base R4 (README.md draws it). Images
+ * lie in a folder shared by all data stores and are mapped at start. A set is
+ * what is known together: the images of a folder, and perhaps, over them, the
+ * definitions of one store. Sets never change; whoever adds a package opens the
+ * set again. All functions may be called from any thread unless they say else.
+ */
+#ifndef PROFILE_PROFILE_H
+#define PROFILE_PROFILE_H
+
+#include "base/issues.h"
+#include "fhir/fhir.h"
+
+/* ---- sets ---- */
+
+struct profile_set; /* counted */
+
+/* What is built in (R4's own profiles and extensions), then every package of
+ * `folder`, which may be NULL or absent. A damaged image is left out and counted
+ * in *ret_damaged (may be NULL). */
+MUST_USE enum err profile_set_open(const char *folder, struct profile_set **ret_set,
+                                   uint32_t *ret_damaged);
+struct profile_set *profile_set_ref(struct profile_set *set);
+void profile_set_unref(struct profile_set *set);
+
+/* A set over another: `images` (as profile_compile() makes them, copied) come
+ * first. `below` is referenced. For packages named on a command line and for
+ * definitions that lie in a data store. */
+MUST_USE enum err profile_set_layer(struct profile_set *below, const struct slice *images,
+                                    size_t count, struct profile_set **ret_set);
+
+/* The same of packages as they lie on disk (.tgz, folders, or a single resource's
+ * JSON), compiled in memory. What is wrong with them goes into `issues`. */
+enum { PROFILE_LOAD_MAX = 64 };
+MUST_USE enum err profile_set_load(struct profile_set *below, const char *const *paths,
+                                   size_t count, struct issues *issues,
+                                   struct profile_set **ret_set);
+
+struct profile_info {
+    struct slice package, package_version; /* "hl7.fhir.us.core", "6.1.0" */
+    struct slice url, version, type;       /* of the definition */
+};
+/* Which definition the canonical (with or without |version) means. */
+bool profile_find(const struct profile_set *set, struct slice canonical,
+                  struct profile_info *ret_info);
+size_t profile_set_count(const struct profile_set *set); /* of definitions */
+
+/* ---- checking ---- */
+
+struct profile_options {
+    const struct profile_set *set;
+    const struct slice *profiles; /* canonicals for the outermost resource, besides ... */
+    size_t profile_count;
+    bool ignores_meta;     /* ... those of its meta.profile, unless this is set */
+    bool unknown_is_error; /* a meta.profile that no package has; else a warning */
+    int64_t now_us;
+    /* Does the code, Coding, CodeableConcept, Quantity or string belong to the value
+     * set? -1: unknown. NULL: nothing is known. */
+    int (*member_of)(void *context, struct fhir_item item, struct slice value_set);
+    void *context;
+};
+
+/* One validation's profiles: give its hooks to fhir_validate(), once. */
+struct profile_check;
+MUST_USE enum err profile_check_begin(const struct profile_options *options, struct arena *arena,
+                                      struct profile_check **ret_check);
+const struct fhir_validate_hooks *profile_check_hooks(struct profile_check *check);
+void profile_check_end(struct profile_check *check);
+
+/* ---- compiling ---- */
+
+/* StructureDefinitions and what else a package has (others are passed over). */
+struct profile_source {
+    struct slice name, version;    /* of the package */
+    const struct slice *resources; /* JSON texts */
+    size_t resource_count;
+    const struct slice *dependencies; /* "name@version" */
+    size_t dependency_count;
+};
+
+/* Append the source's image to `out`. Bases and profiles of types that are not in
+ * the source are sought in `set` (may be NULL). A definition that cannot be used
+ * is left out and reported in `issues`. */
+MUST_USE enum err profile_compile(const struct profile_source *source,
+                                  const struct profile_set *set, struct arena *arena,
+                                  struct issues *issues, struct buf *out);
+
+#endif

@@ -1,0 +1,436 @@
+/* profile/set.c - images, and which definition a canonical means.
+ *
+ * Of several versions of one definition the asking package's own comes first, then
+ * those of its dependencies, then the default version of the package, then the
+ * highest. Definitions of one url are chained in that last order.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/file.h"
+#include "os/mapping.h"
+#include "profile/core.h"
+#include "profile/set.h"
+
+enum { IMAGES_MAX = 1000, RULE_BYTES_MAX = 64 << 20 };
+
+struct link {
+    uint32_t image, definition;
+    uint32_t next; /* of the same url, + 1 */
+};
+
+struct owned {
+    struct os_mapping mapping; /* of a file; or ... */
+    char *bytes;               /* ... malloc'd; or neither: built in */
+};
+
+struct profile_set {
+    struct profile_set *below;
+    struct image *images;
+    struct owned *owned;
+    uint32_t image_count, image_room;
+    struct link *links;
+    uint32_t link_count;
+    struct map urls; /* to the first link + 1 */
+    struct default_list {
+        char *text; /* the file "defaults": "name version" lines */
+        size_t length;
+    } defaults;
+    int references;
+    pthread_mutex_t lock;  /* of ... */
+    struct arena compiled; /* ... compiled rules */
+};
+
+/* ---- which version ---- */
+
+/* The preset's default guides (HealthLake's), where a set says nothing else. */
+static const char preset_defaults[] = "hl7.fhir.us.core 3.1.1\n"
+                                      "hl7.fhir.us.carin-bb 1.1.0\n"
+                                      "hl7.fhir.us.davinci-pdex 1.0.0\n"
+                                      "hl7.fhir.us.davinci-hrex 0.2.0\n"
+                                      "hl7.fhir.us.davinci-pdex-plan-net 1.1.0\n"
+                                      "hl7.fhir.us.davinci-drug-formulary 1.1.0\n"
+                                      "hl7.fhir.us.davinci-cdex 2.1.0\n"
+                                      "hl7.fhir.us.davinci-pas 2.1.0\n";
+
+static bool list_has(struct slice list, struct slice name, struct slice version)
+{
+    while (list.bytes) {
+        struct slice line = slice_trim(slice_cut(&list, '\n')), own = slice_cut(&line, ' ');
+        if (slice_equal(own, name) && slice_equal(slice_trim(line), version))
+            return true;
+    }
+    return false;
+}
+
+static struct slice image_name(const struct image *im)
+{
+    return image_slice(im, im->header->name);
+}
+
+static bool is_default(const struct profile_set *set, const struct image *im)
+{
+    struct slice version = image_slice(im, im->header->version);
+    if (set->defaults.text)
+        return list_has(slice_of(set->defaults.text, set->defaults.length), image_name(im),
+                        version);
+    return list_has(slice_cstr(preset_defaults), image_name(im), version);
+}
+
+/* 4.0.1 < 4.0.10 < 5.0.0-ballot < 5.0.0 */
+static int compare_versions(struct slice a, struct slice b)
+{
+    while (a.bytes || b.bytes) {
+        struct slice x = slice_cut(&a, '.'), y = slice_cut(&b, '.');
+        struct slice x_rest = x, y_rest = y;
+        uint64_t left = 0, right = 0;
+        bool numbers = slice_parse_u64(slice_cut(&x_rest, '-'), &left) &&
+                       slice_parse_u64(slice_cut(&y_rest, '-'), &right);
+        if (numbers && left != right)
+            return left < right ? -1 : 1;
+        if (x_rest.length != y_rest.length && (x_rest.length == 0 || y_rest.length == 0))
+            return x_rest.length == 0 ? 1 : -1;
+        int order = slice_compare(numbers ? x_rest : x, numbers ? y_rest : y);
+        if (order != 0)
+            return order;
+    }
+    return 0;
+}
+
+static struct slice link_version(const struct profile_set *set, const struct link *l)
+{
+    const struct image *im = &set->images[l->image];
+    return image_slice(im, image_definition_at(im, l->definition)->version);
+}
+
+/* Does `a` come before `b` when nobody says which? */
+static bool is_preferred(const struct profile_set *set, const struct link *a, const struct link *b)
+{
+    bool a_default = is_default(set, &set->images[a->image]);
+    bool b_default = is_default(set, &set->images[b->image]);
+    if (a_default != b_default)
+        return a_default;
+    return compare_versions(link_version(set, a), link_version(set, b)) > 0;
+}
+
+/* ---- building ---- */
+
+static enum err add_link(struct profile_set *set, uint32_t image, uint32_t definition)
+{
+    const struct image *im = &set->images[image];
+    struct slice url = image_slice(im, image_definition_at(im, definition)->url);
+    uint64_t *first;
+    TRY(map_put(&set->urls, url, &first, NULL));
+    struct link *l = &set->links[set->link_count];
+    *l = (struct link){ .image = image, .definition = definition };
+    uint64_t head = *first;
+    uint32_t *at = NULL, next = (uint32_t)head;
+    while (next && !is_preferred(set, l, &set->links[next - 1])) {
+        at = &set->links[next - 1].next;
+        next = *at;
+    }
+    l->next = next;
+    if (at)
+        *at = set->link_count + 1;
+    else
+        *first = set->link_count + 1;
+    set->link_count++;
+    return ERR_NONE;
+}
+
+static enum err index_images(struct profile_set *set)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < set->image_count; i++)
+        total += image_count(&set->images[i], IMAGE_DEFINITIONS);
+    set->links = calloc(total + 1, sizeof *set->links);
+    if (!set->links)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < set->image_count; i++) {
+        struct image *im = &set->images[i];
+        im->paths = calloc((size_t)image_count(im, IMAGE_RULES) + 1, sizeof *im->paths);
+        if (!im->paths)
+            return ERR_NO_MEMORY;
+        for (uint32_t d = 0; d < image_count(im, IMAGE_DEFINITIONS); d++)
+            TRY(add_link(set, i, d));
+    }
+    return ERR_NONE;
+}
+
+static enum err make_room(struct profile_set *set)
+{
+    if (set->image_count < set->image_room)
+        return ERR_NONE;
+    uint32_t room = set->image_room ? 2 * set->image_room : 16;
+    if (room > IMAGES_MAX)
+        return ERR_LIMIT;
+    struct image *images = realloc(set->images, room * sizeof *images);
+    if (images)
+        set->images = images;
+    struct owned *owned = realloc(set->owned, room * sizeof *owned);
+    if (owned)
+        set->owned = owned;
+    if (!images || !owned)
+        return ERR_NO_MEMORY;
+    set->image_room = room;
+    return ERR_NONE;
+}
+
+/* Takes what is owned only when it is a whole image. */
+static enum err add_image(struct profile_set *set, struct slice bytes, struct owned owned)
+{
+    struct image image;
+    TRY(make_room(set));
+    TRY(image_open(bytes, &image));
+    set->images[set->image_count] = image;
+    set->owned[set->image_count++] = owned;
+    return ERR_NONE;
+}
+
+static enum err new_set(struct profile_set **ret)
+{
+    struct profile_set *set = calloc(1, sizeof *set);
+    if (!set)
+        return ERR_NO_MEMORY;
+    set->references = 1;
+    map_init(&set->urls, UINT32_MAX, (uint64_t)(uintptr_t)set);
+    arena_init(&set->compiled, RULE_BYTES_MAX);
+    pthread_mutex_init(&set->lock, NULL);
+    *ret = set;
+    return ERR_NONE;
+}
+
+struct folder_reading {
+    struct profile_set *set;
+    const char *folder;
+    uint32_t damaged;
+};
+
+static enum err add_package(void *context, const char *name)
+{
+    struct folder_reading *r = context;
+    char path[1024];
+    struct os_mapping mapping;
+    if (name[0] == '.' || !strchr(name, '@'))
+        return ERR_NONE;
+    int n = snprintf(path, sizeof path, "%s/%s/profiles", r->folder, name);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return ERR_NONE;
+    enum err err = os_file_map(path, IMAGE_BYTES_MAX, &mapping);
+    if (err == ERR_NONE) {
+        err = add_image(r->set, mapping.bytes, (struct owned){ .mapping = mapping });
+        if (err)
+            os_file_unmap(&mapping);
+    }
+    if (err == ERR_NO_MEMORY)
+        return err;
+    r->damaged += err != ERR_NONE && err != ERR_NOT_FOUND;
+    return ERR_NONE;
+}
+
+static enum err read_defaults(struct profile_set *set, const char *folder)
+{
+    struct buf text;
+    char path[1024];
+    int n = snprintf(path, sizeof path, "%s/defaults", folder);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return ERR_NONE;
+    buf_init(&text, 1 << 20);
+    enum err err = os_file_read(path, &text);
+    if (err == ERR_NONE && text.length > 0)
+        set->defaults.text = buf_take(&text, &set->defaults.length);
+    buf_release(&text);
+    return err == ERR_NO_MEMORY ? err : ERR_NONE;
+}
+
+enum err profile_set_open(const char *folder, struct profile_set **ret_set, uint32_t *ret_damaged)
+{
+    struct profile_set *set;
+    TRY(new_set(&set));
+    struct folder_reading reading = { .set = set, .folder = folder };
+    enum err err = ERR_NONE;
+    if (profile_core_bytes > 0)
+        err = add_image(set, slice_of((const char *)profile_core, profile_core_bytes),
+                        (struct owned){ .bytes = NULL });
+    if (!err && folder) {
+        err = read_defaults(set, folder);
+        if (!err)
+            err = os_folder_each(folder, add_package, &reading);
+        err = err == ERR_NOT_FOUND ? ERR_NONE : err;
+    }
+    if (!err)
+        err = index_images(set);
+    if (err) {
+        profile_set_unref(set);
+        return err;
+    }
+    if (ret_damaged)
+        *ret_damaged = reading.damaged;
+    *ret_set = set;
+    return ERR_NONE;
+}
+
+enum err profile_set_layer(struct profile_set *below, const struct slice *images, size_t count,
+                           struct profile_set **ret_set)
+{
+    struct profile_set *set;
+    TRY(new_set(&set));
+    enum err err = ERR_NONE;
+    for (size_t i = 0; i < count && !err; i++) {
+        char *copy = malloc(MAX(images[i].length, (size_t)1));
+        if (!copy) {
+            err = ERR_NO_MEMORY;
+            break;
+        }
+        memcpy(copy, images[i].bytes, images[i].length);
+        err = add_image(set, slice_of(copy, images[i].length), (struct owned){ .bytes = copy });
+        if (err)
+            free(copy);
+    }
+    if (!err)
+        err = index_images(set);
+    if (err) {
+        profile_set_unref(set);
+        return err;
+    }
+    set->below = below ? profile_set_ref(below) : NULL;
+    *ret_set = set;
+    return ERR_NONE;
+}
+
+struct profile_set *profile_set_ref(struct profile_set *set)
+{
+    __atomic_add_fetch(&set->references, 1, __ATOMIC_RELAXED);
+    return set;
+}
+
+void profile_set_unref(struct profile_set *set)
+{
+    if (!set || __atomic_sub_fetch(&set->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    profile_set_unref(set->below);
+    for (uint32_t i = 0; i < set->image_count; i++) {
+        free(set->images[i].paths);
+        free(set->owned[i].bytes);
+        os_file_unmap(&set->owned[i].mapping);
+    }
+    free(set->images);
+    free(set->owned);
+    free(set->links);
+    free(set->defaults.text);
+    map_release(&set->urls);
+    arena_release(&set->compiled);
+    pthread_mutex_destroy(&set->lock);
+    free(set);
+}
+
+/* ---- finding ---- */
+
+static bool is_dependency(const struct image *from, const struct image *im)
+{
+    for (uint32_t i = 0; from && i < image_count(from, IMAGE_DEPENDENCIES); i++) {
+        const struct image_dependency *d = image_dependency_at(from, i);
+        if (slice_equal(image_slice(from, d->name), image_name(im)) &&
+            slice_equal(image_slice(from, d->version), image_slice(im, im->header->version)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_same_package(const struct image *a, const struct image *b)
+{
+    return a == b ||
+           (a && slice_equal(image_name(a), image_name(b)) &&
+            slice_equal(image_slice(a, a->header->version), image_slice(b, b->header->version)));
+}
+
+/* 2: its own, 1: of a dependency, 0: another's. */
+static int nearness(const struct image *from, const struct image *im)
+{
+    return is_same_package(from, im) ? 2 : is_dependency(from, im) ? 1 : 0;
+}
+
+static const struct link *choose(const struct profile_set *set, uint32_t first,
+                                 struct slice version, const struct image *from)
+{
+    const struct link *best = NULL;
+    int best_near = -1;
+    for (uint32_t at = first; at; at = set->links[at - 1].next) {
+        const struct link *l = &set->links[at - 1];
+        if (version.length > 0 && !slice_equal(version, link_version(set, l)))
+            continue;
+        int near = from ? nearness(from, &set->images[l->image]) : 0;
+        if (near > best_near) {
+            best = l;
+            best_near = near;
+        }
+    }
+    return best;
+}
+
+struct place set_find(const struct profile_set *set, struct slice canonical,
+                      const struct image *from)
+{
+    struct slice version = canonical, url = slice_cut(&version, '|');
+    for (; set; set = set->below) {
+        const uint64_t *first = map_find(&set->urls, url);
+        const struct link *l = first ? choose(set, (uint32_t)*first, version, from) : NULL;
+        if (!l)
+            continue;
+        const struct image *im = &set->images[l->image];
+        const struct image_definition *d = image_definition_at(im, l->definition);
+        return (struct place){ im, image_node_at(im, d->root), d };
+    }
+    return (struct place){ NULL, NULL, NULL };
+}
+
+bool profile_find(const struct profile_set *set, struct slice canonical,
+                  struct profile_info *ret_info)
+{
+    struct place p = set_find(set, canonical, NULL);
+    if (!p.node)
+        return false;
+    *ret_info = (struct profile_info){
+        .package = image_name(p.image),
+        .package_version = image_slice(p.image, p.image->header->version),
+        .url = image_slice(p.image, p.definition->url),
+        .version = image_slice(p.image, p.definition->version),
+        .type = image_slice(p.image, p.definition->type),
+    };
+    return true;
+}
+
+size_t profile_set_count(const struct profile_set *set)
+{
+    return set->link_count + (set->below ? profile_set_count(set->below) : 0);
+}
+
+/* ---- rules ---- */
+
+static const struct profile_set *owner_of(const struct profile_set *set, const struct image *image)
+{
+    while (set && (image < set->images || image >= set->images + set->image_count))
+        set = set->below;
+    return set;
+}
+
+const struct fhirpath *set_rule(const struct profile_set *set, const struct image *image,
+                                uint32_t rule)
+{
+    /* The set is const to all but this cache, which its lock guards. */
+    struct profile_set *owner = (struct profile_set *)(uintptr_t)owner_of(set, image);
+    const struct fhirpath *path = __atomic_load_n(&image->paths[rule], __ATOMIC_ACQUIRE);
+    if (path || !owner)
+        return path;
+    pthread_mutex_lock(&owner->lock);
+    path = image->paths[rule];
+    if (!path) {
+        struct slice text = image_slice(image, image_rule_at(image, rule)->expression);
+        if (fhirpath_compile(text, &owner->compiled, &path, NULL) != ERR_NONE &&
+            fhirpath_compile(SLICE("true"), &owner->compiled, &path, NULL) != ERR_NONE)
+            path = NULL;
+        __atomic_store_n(&image->paths[rule], path, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&owner->lock);
+    return path;
+}

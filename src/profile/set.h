@@ -1,0 +1,28 @@
+/* profile/set.h - what is known together, and which definition is meant; private. */
+#ifndef PROFILE_SET_H
+#define PROFILE_SET_H
+
+#include <pthread.h>
+
+#include "base/map.h"
+#include "profile/image.h"
+#include "profile/profile.h"
+
+/* A place in a definition's tree. node NULL: nowhere. */
+struct place {
+    const struct image *image;
+    const struct image_node *node;
+    const struct image_definition *definition;
+};
+
+/* The definition's root. `from`: the image whose word it is, whose own definitions
+ * and dependencies come first; NULL: the defaults. */
+struct place set_find(const struct profile_set *set, struct slice canonical,
+                      const struct image *from);
+
+/* The rule's expression, compiled when first asked for; NULL: it does not compile
+ * or memory is short. */
+const struct fhirpath *set_rule(const struct profile_set *set, const struct image *image,
+                                uint32_t rule);
+
+#endif

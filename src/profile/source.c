@@ -1,0 +1,106 @@
+/* profile/source.c - StructureDefinitions of a package to its image. */
+#include "profile/compile.h"
+#include "profile/set.h"
+
+/* While a package is compiled: its definitions by url. */
+struct compiling {
+    struct definitions world;
+    struct map urls; /* to place in `docs` + 1 */
+    struct json *roots;
+    const struct profile_set *set;
+    struct issues *issues;
+};
+
+static struct json find_definition(void *context, struct slice canonical)
+{
+    struct compiling *k = context;
+    struct slice rest = canonical, url = slice_cut(&rest, '|');
+    const uint64_t *at = map_find(&k->urls, url);
+    return at ? k->roots[*at - 1] : JSON_ABSENT;
+}
+
+static bool is_definition(struct json root)
+{
+    return json_string_is(json_member(root, "resourceType"), SLICE("StructureDefinition"));
+}
+
+static enum err read_resource(struct compiling *k, struct slice text, size_t at)
+{
+    struct json_doc *doc = arena_alloc(k->world.arena, sizeof *doc);
+    if (!doc)
+        return ERR_NO_MEMORY;
+    enum err err = json_parse(text, NULL, k->world.arena, doc, NULL);
+    if (err)
+        return err == ERR_NO_MEMORY ? err : ERR_NONE; /* no JSON: nothing of ours */
+    struct json root = json_root(doc);
+    struct slice url = json_string(json_member(root, "url"), k->world.arena);
+    uint64_t *place;
+    bool is_new;
+    if (!is_definition(root) || url.length == 0)
+        return ERR_NONE;
+    TRY(map_put(&k->urls, url, &place, &is_new));
+    if (is_new) {
+        *place = at + 1;
+        k->roots[at] = root;
+    }
+    return ERR_NONE;
+}
+
+static enum err compile_one(struct compiling *k, struct image_builder *b, struct json root)
+{
+    struct definition d = { .depth = 0 };
+    const char *reason = "";
+    k->world.element_count = 0;
+    enum err err = definition_read(&k->world, root, false, &d, &reason);
+    if (!err) {
+        err = image_add_definition(b, &d);
+        reason = "it constrains no type of R4";
+    }
+    if (err == ERR_NO_MEMORY)
+        return err;
+    if (err)
+        issues_add(k->issues, ISSUE_WARNING, "not-supported", SLICE_NONE,
+                   "The StructureDefinition %.*s cannot be used: %s",
+                   SLICE_ARGS(json_string_raw(json_member(root, "url"))), reason);
+    return ERR_NONE;
+}
+
+static enum err add_dependencies(struct image_builder *b, const struct profile_source *source)
+{
+    for (size_t i = 0; i < source->dependency_count; i++) {
+        struct slice version = source->dependencies[i], name = slice_cut(&version, '@');
+        TRY(image_add_dependency(b, name, version));
+    }
+    return ERR_NONE;
+}
+
+static enum err compile_all(struct compiling *k, const struct profile_source *source,
+                            struct image_builder *b)
+{
+    TRY(add_dependencies(b, source));
+    for (size_t i = 0; i < source->resource_count; i++)
+        TRY(read_resource(k, source->resources[i], i));
+    for (size_t i = 0; i < source->resource_count; i++)
+        if (json_exists(k->roots[i]))
+            TRY(compile_one(k, b, k->roots[i]));
+    return ERR_NONE;
+}
+
+enum err profile_compile(const struct profile_source *source, const struct profile_set *set,
+                         struct arena *arena, struct issues *issues, struct buf *out)
+{
+    struct compiling k = { .set = set, .issues = issues };
+    struct image_builder *b;
+    k.world = (struct definitions){ .arena = arena, .context = &k, .find = find_definition };
+    k.roots = arena_array(arena, source->resource_count, sizeof *k.roots);
+    if (!k.roots)
+        return ERR_NO_MEMORY;
+    TRY(image_builder_new(arena, source->name, source->version, &b));
+    map_init(&k.urls, UINT32_MAX, (uint64_t)(uintptr_t)b);
+    enum err err = compile_all(&k, source, b);
+    if (!err)
+        err = image_render(b, out);
+    map_release(&k.urls);
+    image_builder_release(b);
+    return err;
+}
