@@ -3,7 +3,7 @@
 
 BENCH := $(BUILD)/bench
 BENCH_SECONDS ?= 4
-BENCH_PROGRAMS := ceiling_ingest ceiling_log ceiling_http load store_ingest
+BENCH_PROGRAMS := ceiling_ingest ceiling_log ceiling_http load store_ingest index_ingest
 
 $(BENCH)/%: bench/%.c bench/clock.h $(BUILD)/libtarn.a
 	@mkdir -p $(@D)
@@ -14,3 +14,9 @@ $(BENCH)/%: bench/%.c bench/clock.h $(BUILD)/libtarn.a
 bench-programs: $(BENCH_PROGRAMS:%=$(BENCH)/%)
 bench: $(BUILD)/tarn bench-programs
 	@python3 bench/run.py $(BUILD) --seconds $(BENCH_SECONDS)
+
+# What the index costs a write, beside three others: docs/bench.md.
+BENCH_RESOURCES ?= 100000
+.PHONY: bench-index
+bench-index: $(BENCH)/index_ingest
+	@place=$$(mktemp -d) && $(BENCH)/index_ingest $$place $(BENCH_RESOURCES) 2; rm -rf $$place
