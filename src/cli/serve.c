@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/url.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "os/signal.h"
@@ -14,7 +15,7 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
 /* As written on the command line. */
 struct serve_options {
     const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root,
-        *metrics_listen;
+        *s3_endpoint, *s3_region, *metrics_listen;
     bool no_auth, always_new_version, host_without_port, trust_bundles;
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
 };
@@ -64,6 +65,12 @@ static int parse(struct serve_options *o, int argc, char **argv)
         { "s3-root", OPTION_TEXT, "DIR", NULL,
           "import and export jobs find s3://bucket/key below it\n(default: no location is mapped)",
           &o->s3_root },
+        { "s3-endpoint", OPTION_TEXT, "URL", NULL,
+          "where other buckets of jobs are: an S3 endpoint, asked\nwith the credentials of the "
+          "usual AWS variables or\nprofile",
+          &o->s3_endpoint },
+        { "s3-region", OPTION_TEXT, "NAME", NULL, "the endpoint's region (default: --region)",
+          &o->s3_region },
         { "trust-bundles", OPTION_SWITCH, NULL, NULL,
           "healthlake:ProcessBundle is enough for all entries of\na Bundle; else each takes its "
           "own action too",
@@ -75,9 +82,9 @@ static int parse(struct serve_options *o, int argc, char **argv)
         { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
         { 0 },
     };
-    const struct option_usage usage = {
-        .line = "tarn serve --data DIR [options]", .about = about, .rows = rows
-    };
+    const struct option_usage usage = { .line = "tarn serve --data DIR [options]",
+                                        .about = about,
+                                        .rows = rows };
     size_t argument_count;
     return options_parse(&usage, argc, argv, &argument_count);
 }
@@ -152,6 +159,23 @@ static int settings_make(const struct serve_options *o, struct arena *arena,
     return -1;
 }
 
+/* -1, or the exit status: what the S3 endpoint is and who asks there. */
+static int s3_make(const struct serve_options *o, struct arena *arena, struct server_settings *s)
+{
+    struct url url;
+    struct slice region, why = SLICE_NONE;
+    if (!o->s3_endpoint)
+        return o->s3_region ? options_refuse("serve", "--s3-region needs --s3-endpoint") : -1;
+    s->s3.endpoint = slice_cstr(o->s3_endpoint);
+    s->s3.region = slice_cstr(o->s3_region);
+    if (!url_parse(s->s3.endpoint, &url) || url.query.bytes)
+        return options_refuse("serve", "--s3-endpoint: '%s' is no http or https URL",
+                              o->s3_endpoint);
+    if (aws_credentials_find(arena, NULL, &s->s3.credentials, &region, &why) == ERR_NONE)
+        return -1;
+    return options_refuse("serve", "--s3-endpoint: %.*s", SLICE_ARGS(why));
+}
+
 static void announce(const struct server *server)
 {
     struct slice url = server_url(server), id = server_datastore_id(server);
@@ -199,6 +223,8 @@ int cli_serve(int argc, char **argv)
     status = settings_make(&o, &arena, &settings);
     if (status < 0)
         status = metrics_make(&o, &arena, &settings);
+    if (status < 0)
+        status = s3_make(&o, &arena, &settings);
     if (status < 0)
         status = serve(&settings, &arena);
     arena_release(&arena);

@@ -215,13 +215,14 @@ static enum err open_steps(struct control *control, struct arena *arena, struct 
     struct arena_mark mark = arena_mark(arena);
     TRY(registry_load(control, arena, error));
     TRY(jobs_load(control, arena, error));
+    TRY(jobs_sweep(control, arena));
     arena_rewind(arena, mark); /* of the lists' files, which are text */
     TRY(host_open(control, control->by_default, arena, error));
     control->by_default->host = HOST_OPEN;
     TRY(thread_start(&control->worker, worker_run, control));
     control->is_running = true;
-    TRY(thread_start(&control->job_worker, jobs_run, control));
-    control->runs_jobs = true;
+    for (; control->job_worker_count < JOB_THREADS; control->job_worker_count++)
+        TRY(thread_start(&control->job_workers[control->job_worker_count], jobs_run, control));
     return ERR_NONE;
 }
 
@@ -256,8 +257,8 @@ enum err control_close(struct control *control)
     mutex_unlock(&control->lock);
     if (control->is_running)
         thread_join(control->worker);
-    if (control->runs_jobs)
-        thread_join(control->job_worker);
+    for (unsigned i = 0; i < control->job_worker_count; i++)
+        thread_join(control->job_workers[i]);
     enum err err = host_close_all(control);
     registry_free(control);
     jobs_free(control);

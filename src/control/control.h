@@ -13,9 +13,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aws/aws.h"
 #include "http/http.h"
 #include "rest/rest.h"
 #include "store/store.h"
+
+/* Where s3://bucket/key is when it is no folder. Without a key id requests are not
+ * signed. */
+struct s3_settings {
+    struct slice endpoint; /* "https://s3.eu-west-1.amazonaws.com"; empty: none */
+    struct slice region;
+    struct aws_credentials credentials;
+};
 
 /* A data store that is open. */
 struct control_store {
@@ -44,6 +53,7 @@ struct control_settings {
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */
     uint32_t datastores_max;       /* 0: 1,000 */
     const char *s3_root; /* folder that s3://bucket/key is below of; NULL: none is mapped */
+    struct s3_settings s3;
 };
 
 struct control;

@@ -39,7 +39,8 @@ struct datastore {
     char token[TOKEN_BYTES]; /* Create's ClientToken; empty: none */
     char fingerprint[FINGERPRINT_BYTES]; /* of what Create said with it */
     bool is_default;
-    bool needs_fill; /* guarded by control.lock */
+    bool needs_fill;           /* guarded by control.lock; and these: */
+    bool is_filling, runs_job; /* a thread is at it */
     /* guarded by control.lock */
     enum datastore_status status;
     enum datastore_host host;

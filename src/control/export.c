@@ -17,7 +17,7 @@ struct export_file {
 struct export
 {
     struct job_run *run;
-    const char *folder;
+    struct output output;
     struct export_file files[TYPES_MAX]; /* of the types met so far */
     size_t count;
 };
@@ -33,8 +33,8 @@ static enum err open_type(struct export *x, struct slice type, FILE **ret)
     }
     if (x->count == TYPES_MAX)
         return ERR_LIMIT;
-    struct slice folder = arena_printf(arena, "%s/%.*s", x->folder, SLICE_ARGS(type));
-    struct slice path = arena_printf(arena, "%s/%.*s/%.*s-1-0-0.ndjson", x->folder,
+    struct slice folder = arena_printf(arena, "%s/%.*s", x->output.folder, SLICE_ARGS(type));
+    struct slice path = arena_printf(arena, "%s/%.*s/%.*s-1-0-0.ndjson", x->output.folder,
                                      SLICE_ARGS(type), SLICE_ARGS(type));
     const char *copy = arena_copy(arena, type);
     if (!folder.bytes || !path.bytes || !copy)
@@ -60,33 +60,29 @@ static enum err export_resource(void *context, struct slice type, struct slice r
     return x->run->report.resources % PROGRESS_EVERY ? ERR_NONE : job_progress(x->run);
 }
 
+static enum err write_files(struct export *x)
+{
+    enum err err = rest_export(x->run->store.rest, export_resource, x);
+    for (size_t i = 0; i < x->count; i++) {
+        if (fclose(x->files[i].file) != 0 && !err)
+            err = ERR_IO;
+    }
+    return err ? err : output_finish(x->run, &x->output);
+}
+
 enum err export_run(struct job_run *run)
 {
     struct json config =
         json_member(json_member(run->request, "OutputDataConfig"), "S3Configuration");
     struct slice uri = json_string(json_member(config, "S3Uri"), &run->arena);
-    struct bucket bucket;
-    if (!uri.bytes)
-        return ERR_NO_MEMORY;
-    TRY(bucket_find(run, uri, &bucket));
-    struct slice name = job_folder_name(run);
-    struct slice folder = arena_printf(&run->arena, "%s/%.*s/%.*s", bucket.root,
-                                       SLICE_ARGS(bucket.key), SLICE_ARGS(name));
     struct export *x = arena_alloc(&run->arena, sizeof *x);
-    if (!name.bytes || !folder.bytes || !x)
+    if (!uri.bytes || !x)
         return ERR_NO_MEMORY;
-    *x = (struct export){ .run = run, .folder = folder.bytes };
-    /* What a run cut off left behind is not part of this one. */
-    enum err err = os_folder_remove(folder.bytes);
+    x->run = run;
+    enum err err = output_open(run, uri, false, &x->output);
     if (!err)
-        err = os_folder_make(folder.bytes, 0700);
-    if (!err)
-        err = rest_export(run->store.rest, export_resource, x);
-    for (size_t i = 0; i < x->count; i++) {
-        if (fclose(x->files[i].file) != 0 && !err)
-            err = ERR_IO;
-    }
-    if (err == ERR_IO)
+        err = write_files(x);
+    if (err == ERR_IO && !run->has_message)
         return job_fail(run, err, "The output location cannot be written: %.*s",
                         SLICE_ARGS(slice_head(uri, 300)));
     return err;

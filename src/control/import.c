@@ -12,8 +12,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "control/jobs.h"
+#include "control/progress.h"
 #include "os/file.h"
 
 enum {
@@ -28,14 +29,17 @@ static const size_t BATCH_ARENA_BYTES = (size_t)1 << 30;
 struct import {
     struct job_run *run;
     struct bucket input;
+    struct output output;
     struct slice input_uri, output_uri, key_id;
-    const char *folder; /* of this job's output */
+    uint64_t again; /* so many lines more may have been stored by a run cut off */
     /* the file being read */
     FILE *file, *success, *failure;
     const char *name; /* of its output files */
-    uint64_t line;
-    bool is_skipping; /* inside of a line that is too long */
-    struct buf bytes; /* read, not yet split */
+    struct progress progress;
+    uint64_t line, read_bytes;
+    uint64_t line_end; /* offset behind the last line taken */
+    bool is_skipping;  /* inside of a line that is too long */
+    struct buf bytes;  /* read, not yet split */
     struct rest_line lines[BATCH_LINES];
     uint64_t line_ids[BATCH_LINES];
     size_t count;
@@ -43,17 +47,18 @@ struct import {
 
 /* ---- what became of each line ---- */
 
+/* The folder was emptied when the job began: what is there is this job's. */
 static enum err open_output(struct import *m, const char *kind, FILE **file)
 {
     if (*file)
         return ERR_NONE;
     struct arena *arena = &m->run->arena;
-    struct slice folder = arena_printf(arena, "%s/%s", m->folder, kind);
-    struct slice path = arena_printf(arena, "%s/%s/%s", m->folder, kind, m->name);
+    struct slice folder = arena_printf(arena, "%s/%s", m->output.folder, kind);
+    struct slice path = arena_printf(arena, "%s/%s/%s", m->output.folder, kind, m->name);
     if (!folder.bytes || !path.bytes)
         return ERR_NO_MEMORY;
     TRY(os_folder_make(folder.bytes, 0700));
-    *file = fopen(path.bytes, "w");
+    *file = fopen(path.bytes, "a");
     return *file ? ERR_NONE : ERR_IO;
 }
 
@@ -75,6 +80,28 @@ static enum err tell_line(struct import *m, uint64_t id, int status, struct slic
     return done < 0 ? ERR_IO : ERR_NONE;
 }
 
+/* Where an output file ends, what was written being in the system's hands. */
+static enum err output_end(FILE *file, uint64_t before, uint64_t *ret)
+{
+    *ret = before;
+    if (!file)
+        return ERR_NONE;
+    off_t at = fflush(file) == 0 ? ftello(file) : -1;
+    *ret = (uint64_t)at;
+    return at < 0 ? ERR_IO : ERR_NONE;
+}
+
+static enum err progress_note(struct import *m, bool is_done)
+{
+    struct progress *p = &m->progress;
+    p->is_done = is_done;
+    p->offset = m->line_end;
+    p->line = m->line;
+    TRY(output_end(m->success, p->success, &p->success));
+    TRY(output_end(m->failure, p->failure, &p->failure));
+    return progress_save(m->run, p);
+}
+
 static enum err apply_batch(struct import *m)
 {
     if (m->count == 0)
@@ -89,19 +116,23 @@ static enum err apply_batch(struct import *m)
     }
     arena_release(&arena);
     m->count = 0;
+    if (!err)
+        err = progress_note(m, false);
     return err ? err : job_progress(m->run);
 }
 
 /* ---- reading ---- */
 
-static enum err take_line(struct import *m, struct slice text)
+static enum err take_line(struct import *m, struct slice text, uint64_t end)
 {
     m->line++;
+    m->line_end = end;
     text = slice_trim(text);
     if (text.length == 0)
         return ERR_NONE;
     m->run->report.resources++;
-    m->lines[m->count] = (struct rest_line){ .text = text };
+    m->lines[m->count] = (struct rest_line){ .text = text, .is_again = m->again > 0 };
+    m->again -= m->again > 0;
     m->line_ids[m->count++] = m->line;
     return m->count == BATCH_LINES ? apply_batch(m) : ERR_NONE;
 }
@@ -114,12 +145,13 @@ static enum err split_lines(struct import *m, bool is_end)
     ptrdiff_t at;
     while ((at = slice_find_byte(rest, '\n')) >= 0) {
         if (!m->is_skipping)
-            TRY(take_line(m, slice_head(rest, (size_t)at)));
+            TRY(take_line(m, slice_head(rest, (size_t)at),
+                          m->read_bytes - rest.length + (uint64_t)at + 1));
         m->is_skipping = false;
         rest = slice_from(rest, (size_t)at + 1);
     }
     if (is_end && rest.length && !m->is_skipping)
-        TRY(take_line(m, rest));
+        TRY(take_line(m, rest, m->read_bytes));
     TRY(apply_batch(m));
     memmove(m->bytes.bytes, rest.bytes, rest.length);
     m->bytes.length = is_end || m->is_skipping ? 0 : rest.length;
@@ -142,6 +174,7 @@ static enum err read_file(struct import *m)
             return ERR_NO_MEMORY;
         size_t length = fread(at, 1, READ_BYTES, m->file);
         m->bytes.length += length;
+        m->read_bytes += length;
         m->run->report.bytes += length;
         if (ferror(m->file))
             return ERR_IO;
@@ -158,32 +191,59 @@ static bool close_file(FILE **file)
     return closed;
 }
 
-static enum err import_file(struct import *m, const char *key)
+/* '/' becomes '_'. */
+static enum err name_outputs(struct import *m, const char *key)
 {
-    struct arena *arena = &m->run->arena;
-    struct slice path = arena_printf(arena, "%s/%s", m->input.root, key);
-    char *name = arena_copy(arena, slice_cstr(key));
-    if (!path.bytes || !name)
+    char *name = arena_copy(&m->run->arena, slice_cstr(key));
+    if (!name)
         return ERR_NO_MEMORY;
     for (char *c = name; *c; c++)
         *c = *c == '/' ? '_' : *c;
     m->name = name;
-    m->line = 0;
+    return ERR_NONE;
+}
+
+/* Go on behind the last line that was noted. */
+static enum err file_resume(struct import *m)
+{
+    const struct progress *p = &m->progress;
+    m->line = p->line;
+    m->line_end = m->read_bytes = p->offset;
+    m->run->report.bytes = p->bytes_before + p->offset;
+    return fseeko(m->file, (off_t)p->offset, SEEK_SET) == 0 ? ERR_NONE : ERR_IO;
+}
+
+static enum err file_begin(struct import *m, const char *key)
+{
+    struct job_report *r = &m->run->report;
+    m->progress = (struct progress){ .key = slice_cstr(key),
+                                     .errors_before = r->with_errors,
+                                     .bytes_before = r->bytes };
+    m->line = m->line_end = m->read_bytes = 0;
+    r->files++;
+    return ERR_NONE;
+}
+
+static enum err import_file(struct import *m, const char *key, bool is_again)
+{
+    struct job_report *r = &m->run->report;
     m->bytes.length = 0;
     m->is_skipping = false;
-    uint64_t errors_before = m->run->report.with_errors;
-    m->run->report.files++;
-    m->file = fopen(path.bytes, "r");
-    enum err err = m->file ? read_file(m) : ERR_IO;
+    TRY(name_outputs(m, key));
+    TRY(bucket_open(m->run, &m->input, key, &m->file));
+    enum err err = is_again ? file_resume(m) : file_begin(m, key);
+    if (!err)
+        err = read_file(m);
     close_file(&m->file);
+    if (!err) {
+        bool is_clean = r->with_errors == m->progress.errors_before;
+        r->files_imported += is_clean;
+        r->files_with_errors += !is_clean;
+        err = progress_note(m, true);
+    }
     bool is_written = close_file(&m->success);
     is_written = close_file(&m->failure) && is_written;
-    if (!err && !is_written)
-        err = ERR_IO;
-    bool is_clean = m->run->report.with_errors == errors_before;
-    m->run->report.files_imported += is_clean;
-    m->run->report.files_with_errors += !is_clean;
-    return err;
+    return !err && !is_written ? ERR_IO : err;
 }
 
 /* ---- the manifest ---- */
@@ -224,7 +284,7 @@ static enum err write_manifest(struct import *m)
                (double)r->bytes / 1e6, (double)r->bytes_imported / 1e6,
                (unsigned long long)r->resources, (unsigned long long)r->imported,
                (unsigned long long)r->with_errors);
-    struct slice path = arena_printf(&m->run->arena, "%s/Manifest.json", m->folder);
+    struct slice path = arena_printf(&m->run->arena, "%s/Manifest.json", m->output.folder);
     enum err err = path.bytes ? buf_status(&out) : ERR_NO_MEMORY;
     if (!err)
         err = os_file_replace(path.bytes, buf_slice(&out), 0600);
@@ -232,48 +292,79 @@ static enum err write_manifest(struct import *m)
     return err;
 }
 
+/* ---- going on after a run cut off ---- */
+
+/* An output file as it was when the progress was noted. */
+static bool cut_back(struct import *m, const char *kind, uint64_t length)
+{
+    struct stat stat_of;
+    struct slice path = arena_printf(&m->run->arena, "%s/%s/%s", m->output.folder, kind, m->name);
+    if (!path.bytes)
+        return false;
+    if (stat(path.bytes, &stat_of) != 0)
+        return length == 0;
+    return (uint64_t)stat_of.st_size >= length && truncate(path.bytes, (off_t)length) == 0;
+}
+
+/* Whether the output is there as it was noted; if not, all begins anew, and what is
+ * in the store already makes no versions. */
+static enum err resume(struct import *m, bool *ret_goes_on)
+{
+    bool is_again;
+    TRY(progress_load(m->run, &m->progress, &is_again));
+    *ret_goes_on = false;
+    if (!is_again)
+        return progress_save(m->run, &m->progress);
+    m->again = UINT64_MAX;
+    if (!m->progress.key.length)
+        return ERR_NONE;
+    TRY(output_open(m->run, m->output_uri, true, &m->output));
+    TRY(name_outputs(m, m->progress.key.bytes));
+    *ret_goes_on =
+        cut_back(m, "SUCCESS", m->progress.success) && cut_back(m, "FAILURE", m->progress.failure);
+    if (*ret_goes_on)
+        m->again = BATCH_LINES;
+    else
+        m->run->report = (struct job_report){ 0 };
+    return ERR_NONE;
+}
+
 /* ---- the whole ---- */
 
 static enum err make_output(struct import *m)
 {
-    struct job_run *run = m->run;
-    struct bucket output;
-    TRY(bucket_find(run, m->output_uri, &output));
-    struct slice name = job_folder_name(run);
-    struct slice parent = arena_printf(&run->arena, "%s/%.*s", output.root, SLICE_ARGS(output.key));
-    struct slice probe = arena_printf(&run->arena, "%s/.healthlake_write_access_check_file.temp",
-                                      parent.bytes ? parent.bytes : "");
-    struct slice folder =
-        arena_printf(&run->arena, "%s/%.*s", parent.bytes ? parent.bytes : "", SLICE_ARGS(name));
-    if (!name.bytes || !parent.bytes || !probe.bytes || !folder.bytes)
-        return ERR_NO_MEMORY;
-    m->folder = folder.bytes;
-    enum err err = os_folder_make(parent.bytes, 0700);
+    TRY(bucket_find(m->run, m->output_uri, &m->output.bucket)); /* its own message */
+    enum err err = output_open(m->run, m->output_uri, false, &m->output);
     if (!err)
-        err = os_file_replace(probe.bytes, SLICE(""), 0600);
-    if (!err)
-        err = os_folder_remove(folder.bytes); /* of a run cut off */
-    if (!err)
-        err = os_folder_make(folder.bytes, 0700);
-    if (err)
-        return job_fail(run, err, "The output location cannot be written: %.*s",
+        err = output_probe(m->run, &m->output, ".healthlake_write_access_check_file.temp");
+    if (err && !m->run->has_message)
+        return job_fail(m->run, err, "The output location cannot be written: %.*s",
                         SLICE_ARGS(slice_head(m->output_uri, 300)));
-    return ERR_NONE;
+    return err;
 }
 
 static enum err import_files(struct import *m)
 {
     const char **keys;
     size_t count;
+    bool goes_on;
     TRY(bucket_find(m->run, m->input_uri, &m->input));
     TRY(bucket_list(m->run, &m->input, &keys, &count));
     if (count == 0)
         return job_fail(m->run, ERR_NOT_FOUND, "There is no .ndjson file at %.*s",
                         SLICE_ARGS(slice_head(m->input_uri, 300)));
-    TRY(make_output(m));
-    for (size_t i = 0; i < count; i++)
-        TRY(import_file(m, keys[i]));
-    return write_manifest(m);
+    TRY(resume(m, &goes_on));
+    if (!goes_on)
+        TRY(make_output(m));
+    struct slice last = goes_on ? m->progress.key : SLICE_NONE;
+    bool is_done = m->progress.is_done;
+    for (size_t i = 0; i < count; i++) {
+        int order = goes_on ? slice_compare(slice_cstr(keys[i]), last) : 1;
+        if (order > 0 || (order == 0 && !is_done))
+            TRY(import_file(m, keys[i], order == 0));
+    }
+    TRY(write_manifest(m));
+    return output_finish(m->run, &m->output);
 }
 
 enum err import_run(struct job_run *run)
@@ -292,6 +383,9 @@ enum err import_run(struct job_run *run)
         return ERR_NO_MEMORY;
     buf_init(&m->bytes, LINE_BYTES_MAX + 4 * READ_BYTES);
     enum err err = import_files(m);
+    close_file(&m->file);
+    close_file(&m->success);
+    close_file(&m->failure);
     buf_release(&m->bytes);
     if (err == ERR_IO && !run->has_message)
         return job_fail(run, err, "A file cannot be read or written: %s", strerror(errno));

@@ -68,22 +68,29 @@ struct datastore *preload_find(const struct control *control)
 {
     for (size_t i = 0; i < control->count; i++) {
         struct datastore *d = control->datastores[i];
-        if (d->status == DATASTORE_CREATING && d->needs_fill)
+        if (d->status == DATASTORE_CREATING && d->needs_fill && !d->is_filling)
             return d;
     }
     return NULL;
 }
 
-void preload(struct control *control, struct datastore *d)
+/* Whoever makes one has it in control.json first, or takes it back: under `changes`. */
+static struct datastore *preload_take(struct control *control)
 {
-    struct fill f = { .control = control, .d = d };
-    /* Whoever made it has it in control.json first, or takes it back: wait. */
     mutex_lock(&control->changes);
     mutex_lock(&control->lock);
-    bool is_there = preload_find(control) == d;
-    d = is_there ? d : NULL;
+    struct datastore *d = preload_find(control);
+    if (d)
+        d->is_filling = true;
     mutex_unlock(&control->lock);
     mutex_unlock(&control->changes);
+    return d;
+}
+
+void preload(struct control *control)
+{
+    struct datastore *d = preload_take(control);
+    struct fill f = { .control = control, .d = d };
     if (!d)
         return;
     arena_init(&f.arena, FILL_ARENA_BYTES);
@@ -96,6 +103,7 @@ void preload(struct control *control, struct datastore *d)
         d->needs_fill = false;
     if (err && !is_cut)
         d->status = DATASTORE_CREATE_FAILED;
+    d->is_filling = is_cut;
     mutex_unlock(&control->lock);
     if (registry_save(control, os_now_us()))
         log_line(LOG_ERROR, "control", "control.json cannot be written");

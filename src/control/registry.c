@@ -12,13 +12,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/codec.h"
 #include "control/state.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/random.h"
 
-enum { FORMAT = 1, PATH_BYTES = 4096, GROWTH = 16 };
+enum { FORMAT = 1, PATH_BYTES = 4096 };
 
 static const size_t FILE_BYTES_MAX = (size_t)1 << 30;
 
@@ -48,23 +49,14 @@ struct datastore *registry_find(const struct control *control, struct slice id, 
 enum err registry_add(struct control *control, struct datastore *d)
 {
     mutex_lock(&control->lock);
-    enum err err = ERR_NONE;
-    if (control->count == control->room) {
-        /* Lives as long as the server: no arena to put it in. */
-        size_t room = control->room + GROWTH;
-        struct datastore **larger =
-            realloc(control->datastores, room * sizeof *control->datastores);
-        if (larger) {
-            control->datastores = larger;
-            control->room = room;
-        } else {
-            err = ERR_NO_MEMORY;
-        }
+    struct datastore **larger = array_room(control->datastores, control->count, &control->room,
+                                           sizeof *control->datastores);
+    if (larger) {
+        control->datastores = larger;
+        larger[control->count++] = d;
     }
-    if (!err)
-        control->datastores[control->count++] = d;
     mutex_unlock(&control->lock);
-    return err;
+    return larger ? ERR_NONE : ERR_NO_MEMORY;
 }
 
 void registry_remove(struct control *control, struct datastore *d)
@@ -73,9 +65,7 @@ void registry_remove(struct control *control, struct datastore *d)
     for (size_t i = 0; i < control->count; i++) {
         if (control->datastores[i] != d)
             continue;
-        control->count--;
-        memmove(control->datastores + i, control->datastores + i + 1,
-                (control->count - i) * sizeof *control->datastores);
+        array_remove(control->datastores, &control->count, i, sizeof *control->datastores);
         break;
     }
     mutex_unlock(&control->lock);

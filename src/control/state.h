@@ -12,7 +12,7 @@
 #include "control/datastore.h"
 #include "os/thread.h"
 
-enum { SECRET_BYTES = 65 };
+enum { SECRET_BYTES = 65, JOB_THREADS = 8 };
 
 struct control {
     struct control_settings settings;
@@ -22,8 +22,8 @@ struct control {
     bool stopping;        /* guarded by lock */
     bool is_running;      /* the workers were started */
     pthread_t worker;     /* removes data stores */
-    pthread_t job_worker;
-    bool runs_jobs;
+    pthread_t job_workers[JOB_THREADS];
+    unsigned job_worker_count;     /* of them were started */
     struct datastore **datastores; /* by number; owned */
     size_t count, room;
     uint64_t last_number;

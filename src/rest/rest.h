@@ -93,6 +93,7 @@ enum err rest_extract(void *context, struct slice type, struct slice id, struct 
 /* A line of NDJSON on its way into the store. */
 struct rest_line {
     struct slice text;    /* one resource with its id */
+    bool is_again;        /* a run cut off may have stored it: equal, it makes no version */
     int status;           /* result: 200, 201 or an error's */
     struct slice outcome; /* an error's OperationOutcome, in the arena */
 };

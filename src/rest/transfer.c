@@ -78,7 +78,7 @@ static enum err line_draft(struct import *m, const struct rest_line *line, struc
         .id = id,
     };
     TRY(draft_put(&d, ret));
-    ret->skip_if_equal = !m->rest->settings.behaviour.always_new_version;
+    ret->skip_if_equal = line->is_again || !m->rest->settings.behaviour.always_new_version;
     return ERR_NONE;
 }
 

@@ -101,10 +101,13 @@ static enum err settings_copy(struct server *server, const struct server_setting
     if (s->metrics_address)
         s->metrics_address = arena_copy(a, slice_cstr(s->metrics_address));
     bool copied = s->address && s->data && (s->metrics_address || !settings->metrics_address) &&
-                  (s->s3_root || !settings->s3_root) &&
-                  copy_text(a, &s->datastore_id) && copy_text(a, &s->region) &&
-                  copy_text(a, &s->account_id) && copy_text(a, &s->public_url) &&
-                  copy_text(a, &s->software_version);
+                  (s->s3_root || !settings->s3_root) && copy_text(a, &s->datastore_id) &&
+                  copy_text(a, &s->region) && copy_text(a, &s->account_id) &&
+                  copy_text(a, &s->public_url) && copy_text(a, &s->software_version) &&
+                  copy_text(a, &s->s3.endpoint) && copy_text(a, &s->s3.region) &&
+                  copy_text(a, &s->s3.credentials.access_key_id) &&
+                  copy_text(a, &s->s3.credentials.secret_access_key) &&
+                  copy_text(a, &s->s3.credentials.session_token);
     return copied ? ERR_NONE : ERR_NO_MEMORY;
 }
 
@@ -155,7 +158,10 @@ static enum err open_control(struct server *server, struct arena *arena, struct 
         .opener = { .context = &server->settings, .open = opener_open, .close = opener_close },
         .create_delay_seconds = s->create_delay_seconds,
         .s3_root = s->s3_root,
+        .s3 = s->s3,
     };
+    if (!settings.s3.region.length)
+        settings.s3.region = s->region;
     return control_open(&settings, arena, &server->handling.control, error);
 }
 

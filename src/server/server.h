@@ -23,6 +23,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "control/control.h"
 #include "rest/rest.h"
 #include "store/store.h"
 
@@ -34,7 +35,7 @@ struct server_settings {
     uint16_t port;       /* 0: any free one */
     bool no_auth;        /* refused unless the address is loopback */
     bool host_without_port;
-    bool trusts_bundles; /* who may send a Bundle may do what its entries do */
+    bool trusts_bundles;       /* who may send a Bundle may do what its entries do */
     struct slice datastore_id; /* 32 letters or digits; empty: the folder's, else made */
     struct slice region;       /* what scopes and ARNs say */
     struct slice account_id;   /* 12 digits; what ARNs say */
@@ -46,10 +47,11 @@ struct server_settings {
     unsigned threads;              /* that answer requests; 0: default */
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */
     const char *s3_root;           /* what s3://bucket/key of jobs is below of; NULL: nothing */
-    const char *metrics_address; /* a listener of its own for /metrics; NULL: none */
+    struct s3_settings s3;         /* where other buckets are; without a region: `region` */
+    const char *metrics_address;   /* a listener of its own for /metrics; NULL: none */
     uint16_t metrics_port;
-    struct slice dictionary;       /* for compressing bodies; bytes NULL: the built-in
-                                    * one; of length 0 with bytes: none */
+    struct slice dictionary; /* for compressing bodies; bytes NULL: the built-in
+                              * one; of length 0 with bytes: none */
 };
 
 struct server;
@@ -85,7 +87,7 @@ MUST_USE enum err server_check(const struct server_settings *settings, struct ar
 
 /* Texts live as long as the server. */
 struct slice server_url(const struct server *server);          /* "http://127.0.0.1:8080" */
-struct slice server_metrics_url(const struct server *server); /* empty: no such listener */
+struct slice server_metrics_url(const struct server *server);  /* empty: no such listener */
 struct slice server_datastore_id(const struct server *server); /* the default one */
 struct slice server_root_path(const struct server *server);    /* the root key's file */
 enum auth_root_origin server_root_origin(const struct server *server);

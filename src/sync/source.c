@@ -3,7 +3,7 @@
 #include "os/clock.h"
 #include "sync/scan.h"
 #include "sync/transform.h"
-#include "sync/url.h"
+#include "base/url.h"
 
 enum { PAGES_MAX = 100 * 1000, THROTTLED_TRIES = 3, URL_BYTES = 64 * 1024 };
 #define PAGE_ARENA_BYTES ((size_t)4 * 1024 * 1024)

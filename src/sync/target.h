@@ -10,7 +10,7 @@
 #include "sync/bundle.h"
 #include "sync/session.h"
 #include "sync/split.h"
-#include "sync/url.h"
+#include "base/url.h"
 
 struct target {
     struct session *session;

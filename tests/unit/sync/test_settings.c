@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "sync/sync.h"
-#include "sync/url.h"
+#include "base/url.h"
 #include "sync/wait.h"
 #include "support.h"
 

@@ -1,4 +1,4 @@
-#include "sync/url.h"
+#include "base/url.h"
 
 static bool is_printable(struct slice text)
 {

@@ -1,10 +1,10 @@
-/* sync/url.h - http and https URLs, as far as a client needs them.
+/* base/url.h - http and https URLs, as far as a client needs them.
  *
  * Slices point into the text given. Nothing is decoded. User names inside a URL
  * are refused: they would end up in logs.
  */
-#ifndef SYNC_URL_H
-#define SYNC_URL_H
+#ifndef BASE_URL_H
+#define BASE_URL_H
 
 #include <stdbool.h>
 
