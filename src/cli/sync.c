@@ -8,6 +8,9 @@
 
 enum { TEXTS_BYTES = 256 << 20, OUTPUT_BYTES = 1 << 30 };
 
+/* Of a number whose 0 would be a mistake. */
+#define UNSET UINT64_MAX
+
 struct sync_options {
     struct errand errand;
     const char *flexpa_base, *token, *user, *target, *bundle, *validation_level, *state;
@@ -99,7 +102,10 @@ static int read_words(const struct sync_options *o, struct sync_settings *s)
                                           "minimal");
         s->validation_level = slice_cstr(o->validation_level);
     }
-    if (o->max_entries > UINT32_MAX || o->tries > 1000 || o->wait > 1000000)
+    if (o->max_entries == 0 || o->max_bytes == 0 || o->tries == 0)
+        return options_refuse("sync", "--max-entries, --max-bytes and --tries are at least 1");
+    if ((o->max_entries != UNSET && o->max_entries > UINT32_MAX) ||
+        (o->tries != UNSET && o->tries > 1000) || o->wait > 1000000)
         return options_refuse("sync", "a number is too large");
     return -1;
 }
@@ -115,12 +121,12 @@ static int read_settings(const struct sync_options *o, struct arena *arena, stru
         return status;
     const char *base = errand_text(o->flexpa_base, "FLEXPA_API_BASE", d);
     s->flexpa_base = slice_cstr(base ? base : "https://api.flexpa.com");
-    s->bundle_entries = (uint32_t)o->max_entries;
-    s->bundle_bytes = o->max_bytes;
+    s->bundle_entries = o->max_entries == UNSET ? 0 : (uint32_t)o->max_entries;
+    s->bundle_bytes = o->max_bytes == UNSET ? 0 : o->max_bytes;
     s->state_folder = o->state;
     s->compare = o->compare;
     s->dry_run = o->dry_run;
-    s->tries = (unsigned)o->tries;
+    s->tries = o->tries == UNSET ? 0 : (unsigned)o->tries;
     s->wait_seconds = (unsigned)o->wait;
     return -1;
 }
@@ -181,7 +187,7 @@ static int run(const struct sync_options *o, const struct sync_settings *setting
 
 int cli_sync(int argc, char **argv)
 {
-    struct sync_options o = { .json = false };
+    struct sync_options o = { .max_entries = UNSET, .max_bytes = UNSET, .tries = UNSET };
     struct sync_settings settings = { .batch = false };
     struct sync_consent *consents = NULL;
     size_t count = 0;

@@ -1,6 +1,7 @@
 #include "sync/ledger.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "base/codec.h"
@@ -20,6 +21,14 @@ void ledger_release(struct ledger *l)
 {
     buf_release(&l->pairs);
     l->count = 0;
+}
+
+enum err ledger_check(const char *folder)
+{
+    int fd;
+    TRY(os_folder_make(folder, 0700));
+    TRY(os_file_temporary(folder, &fd));
+    return close(fd) ? ERR_IO : ERR_NONE;
 }
 
 static const uint8_t *pair_at(const struct ledger *l, size_t at)

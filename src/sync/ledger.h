@@ -32,6 +32,9 @@ struct ledger {
 void ledger_init(struct ledger *l);
 void ledger_release(struct ledger *l);
 
+/* Can ledgers be written in the folder (made if absent)? Asked before anything is
+ * sent, so that no sync ends with a record stored and not remembered. ERR_IO. */
+MUST_USE enum err ledger_check(const char *folder);
 /* Read the ledger of a consent; an absent or damaged one is empty. */
 MUST_USE enum err ledger_load(struct ledger *l, const char *folder, struct slice endpoint,
                               struct slice consent);

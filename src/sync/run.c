@@ -72,6 +72,12 @@ static enum err run_all(struct session *s, const struct sync_consent *consents, 
                         struct sync_report *report)
 {
     struct target target;
+    const char *state = s->settings->dry_run ? NULL : s->settings->state_folder;
+    if (state && ledger_check(state)) {
+        report->problem = arena_printf(&report->arena, "the folder of --state, %s, cannot be made "
+                                                       "or written: nothing was sent", state);
+        return ERR_IO;
+    }
     enum err err = target_open(&target, s, &report->arena, &report->problem);
     if (err)
         return err;

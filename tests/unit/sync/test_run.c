@@ -364,6 +364,24 @@ static void a_ledger_tells_what_the_target_does_not(void **state)
     assert_int_equal(os_folder_remove(folder), ERR_NONE);
 }
 
+static void nothing_is_sent_when_the_ledgers_folder_cannot_be_written(void **state)
+{
+    struct fake *f = *state;
+    char folder[] = "/tmp/tarn-sync-XXXXXX", inside[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(inside, sizeof inside, "%s/file", folder);
+    assert_int_equal(os_file_replace(inside, SLICE("no folder"), 0600), ERR_NONE);
+    struct sync_settings settings = fake_settings(f);
+    settings.state_folder = inside;
+    fake_source(f, 200, "", THREE);
+    struct sync_report report;
+    assert_int_equal(sync_run(&settings, &ONE, 1, &report), ERR_IO);
+    assert_true(slice_find(report.problem, slice_cstr(inside)) >= 0);
+    assert_int_equal(f->post_count, 0);
+    sync_report_release(&report);
+    assert_int_equal(os_folder_remove(folder), ERR_NONE);
+}
+
 static void a_comparison_sends_only_what_differs(void **state)
 {
     struct fake *f = *state;
@@ -505,6 +523,7 @@ int main(void)
         RUN(refused_credentials_end_the_run),
         RUN(a_target_that_does_not_tell_is_never_guessed_at),
         RUN(a_ledger_tells_what_the_target_does_not),
+        RUN(nothing_is_sent_when_the_ledgers_folder_cannot_be_written),
         RUN(a_comparison_sends_only_what_differs),
         RUN(a_dry_run_sends_nothing),
         RUN(requests_are_signed_over_what_is_sent_and_carry_the_level),
