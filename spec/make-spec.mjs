@@ -16,6 +16,7 @@ const PACKAGE = "hl7.fhir.r4.examples@4.0.1";
 const COMPARTMENTS = ["patient", "encounter", "relatedPerson", "practitioner", "device"];
 const BUNDLES = [
   "types", "resources", "searchParams", "valuesets", "v2-valuesets", "v3-valuesets",
+  "profiles-others", "extensions",
 ];
 const PROFILE = "http://hl7.org/fhir/StructureDefinition/";
 
@@ -230,6 +231,42 @@ function makeTerminology(bundles) {
   return Object.keys(all).sort(byName).map((key) => all[key]);
 }
 
+// ---- profiles and extensions ----
+
+const ELEMENT_PARTS = [
+  "id", "path", "sliceName", "slicing", "min", "max", "contentReference", "type", "maxLength",
+  "constraint", "isModifier", "binding",
+];
+
+function smallElement(element) {
+  const small = pick(element, ELEMENT_PARTS);
+  for (const name of Object.keys(element))
+    if (/^(fixed|pattern|minValue|maxValue)/.test(name)) small[name] = element[name];
+  if (small.type) small.type = small.type.map((t) => pick(t, ["code", "profile", "targetProfile"]));
+  if (small.constraint)
+    small.constraint = small.constraint.map((c) =>
+      pick(c, ["key", "severity", "human", "expression", "source"]),
+    );
+  if (small.binding) small.binding = pick(small.binding, ["extension", "strength", "valueSet"]);
+  return small;
+}
+
+// What the specification itself defines on top of its types, a line of JSON each:
+// differentials, without what only people read.
+function makeProfiles(bundles) {
+  const all = {};
+  for (const r of [...bundles["profiles-others"], ...bundles.extensions]) {
+    if (r.resourceType !== "StructureDefinition" || r.derivation !== "constraint") continue;
+    const small = pick(r, [
+      "resourceType", "url", "version", "kind", "abstract", "context", "type", "baseDefinition",
+      "derivation",
+    ]);
+    small.differential = { element: r.differential.element.map(smallElement) };
+    all[r.url] = JSON.stringify(small);
+  }
+  return Object.keys(all).sort(byName).map((key) => all[key]);
+}
+
 // ---- invariants ----
 
 // Each where it is defined: on a type, on an element with parts (a type of its
@@ -297,6 +334,7 @@ function main(out, given) {
     "invariants.txt": makeInvariants(bundles),
     "compartments.txt": makeCompartments(fetched.folder),
     "terminology.ndjson": makeTerminology(bundles),
+    "profiles.ndjson": makeProfiles(bundles),
   };
   for (const [name, lines] of Object.entries(files))
     writeFileSync(join(out, name), lines.join("\n") + "\n");

@@ -4,7 +4,7 @@
 
 #include "profile/compile.h"
 
-enum { SECTION_BYTES_MAX = 64 << 20 };
+enum { SECTION_BYTES_MAX = 256 << 20 };
 
 static const size_t row_bytes[IMAGE_SECTION_COUNT] = {
     [IMAGE_TEXT] = 1,
@@ -19,6 +19,8 @@ static const size_t row_bytes[IMAGE_SECTION_COUNT] = {
     [IMAGE_DEPENDENCIES] = sizeof(struct image_dependency),
     [IMAGE_JSON] = 1,
     [IMAGE_TAPE] = sizeof(struct json_node),
+    [IMAGE_RESOURCES] = sizeof(struct image_resource),
+    [IMAGE_RESOURCE_TEXT] = 1,
 };
 
 enum err image_builder_new(struct arena *arena, struct slice name, struct slice version,
@@ -164,6 +166,34 @@ enum err image_add_dependency(struct image_builder *b, struct slice name, struct
     return b->failure;
 }
 
+enum err image_add_resource(struct image_builder *b, struct json root)
+{
+    static const char *const kinds[] = { "StructureDefinition", "ValueSet", "CodeSystem" };
+    struct slice type = json_string_raw(json_member(root, "resourceType"));
+    struct slice url = json_string(json_member(root, "url"), b->arena);
+    struct slice version = json_string(json_member(root, "version"), b->arena);
+    struct buf *out = &b->sections[IMAGE_RESOURCE_TEXT];
+    uint32_t kind = 0;
+    while (kind < ARRAY_COUNT(kinds) && !slice_is(type, kinds[kind]))
+        kind++;
+    if (kind == ARRAY_COUNT(kinds) || url.length == 0)
+        return ERR_NONE;
+    size_t start = out->length;
+    if (kind == PROFILE_STRUCTURE)
+        strip_definition(root, out);
+    else
+        strip_terminology(root, out);
+    TRY(buf_status(out));
+    struct image_resource row = { .url = builder_text(b, url),
+                                  .version = builder_text(b, version),
+                                  .kind = kind,
+                                  .at = (uint32_t)start,
+                                  .length = (uint32_t)(out->length - start) };
+    row.sum = (uint32_t)XXH3_64bits(out->bytes + start, row.length);
+    builder_row(b, IMAGE_RESOURCES, &row, sizeof row);
+    return b->failure;
+}
+
 /* ---- the whole ---- */
 
 /* Ordinals of values become places on the tape. */
@@ -220,7 +250,8 @@ enum err image_render(struct image_builder *b, struct buf *out)
         buf_append(out, slice_of(zeros, (8 - length % 8) % 8));
     }
     TRY(buf_status(out));
-    uint64_t sum = XXH3_64bits(out->bytes + start + 16, at - 16);
+    uint64_t sum =
+        XXH3_64bits(out->bytes + start + 16, header.sections[IMAGE_RESOURCE_TEXT].first - 16u);
     memcpy(out->bytes + start + 8, &sum, sizeof sum);
     return ERR_NONE;
 }
@@ -237,7 +268,9 @@ enum err image_open(struct slice bytes, struct image *ret_image)
         im.header->bytes != bytes.length)
         return ERR_CORRUPT;
     /* The sum vouches for every number inside: only we write these files. */
-    if (XXH3_64bits(bytes.bytes + 16, bytes.length - 16) != im.header->checksum)
+    uint32_t summed = im.header->sections[IMAGE_RESOURCE_TEXT].first;
+    if (summed < sizeof *im.header || summed > bytes.length ||
+        XXH3_64bits(bytes.bytes + 16, summed - 16u) != im.header->checksum)
         return ERR_CORRUPT;
     for (size_t i = 0; i < IMAGE_SECTION_COUNT; i++) {
         struct image_range s = im.header->sections[i];
@@ -249,6 +282,15 @@ enum err image_open(struct slice bytes, struct image *ret_image)
     im.values.count = image_count(&im, IMAGE_TAPE);
     *ret_image = im;
     return ERR_NONE;
+}
+
+struct slice image_resource_text(const struct image *im, const struct image_resource *r)
+{
+    const char *texts = image_section(im, IMAGE_RESOURCE_TEXT);
+    bool is_whole = r->at <= image_count(im, IMAGE_RESOURCE_TEXT) &&
+                    r->length <= image_count(im, IMAGE_RESOURCE_TEXT) - r->at &&
+                    (uint32_t)XXH3_64bits(texts + r->at, r->length) == r->sum;
+    return is_whole ? slice_of(texts + r->at, r->length) : SLICE_NONE;
 }
 
 const struct image_node *image_child(const struct image *im, const struct image_node *parent,

@@ -33,4 +33,8 @@ uint32_t builder_row(struct image_builder *b, enum image_section section, const 
 uint32_t builder_value(struct image_builder *b, struct json value);
 struct image_range builder_steps(struct image_builder *b, struct slice path, bool *ret_is_known);
 
+/* Append the resource without what only people read (strip.c). */
+void strip_definition(struct json root, struct buf *out);
+void strip_terminology(struct json root, struct buf *out);
+
 #endif

@@ -8,8 +8,9 @@
 #define PROFILE_IMAGE_H
 
 #include "profile/element.h"
+#include "profile/profile.h"
 
-enum { IMAGE_FORMAT = 1, IMAGE_BYTES_MAX = 256 << 20 };
+enum { IMAGE_FORMAT = 2, IMAGE_BYTES_MAX = 512 << 20 };
 
 struct image_text {
     uint32_t at, length;
@@ -81,6 +82,14 @@ struct image_dependency {
     struct image_text name, version;
 };
 
+/* A StructureDefinition, ValueSet or CodeSystem of the package, as JSON. */
+struct image_resource {
+    struct image_text url, version;
+    uint32_t kind;       /* enum profile_kind */
+    uint32_t at, length; /* in IMAGE_RESOURCE_TEXT */
+    uint32_t sum;        /* of the text: the lower half of its XXH3 */
+};
+
 enum image_section {
     IMAGE_TEXT,  /* bytes */
     IMAGE_NODES, /* struct image_node */
@@ -94,19 +103,21 @@ enum image_section {
     IMAGE_DEPENDENCIES,
     IMAGE_JSON, /* bytes: an array of all fixed values, patterns, bounds */
     IMAGE_TAPE, /* struct json_node, of that array */
+    IMAGE_RESOURCES,
+    IMAGE_RESOURCE_TEXT, /* bytes; the last one, and not under the image's sum */
     IMAGE_SECTION_COUNT
 };
 
 struct image_header {
     char magic[8];     /* "TARNPROF" */
-    uint64_t checksum; /* XXH3 of all behind it */
+    uint64_t checksum; /* XXH3 of all behind it, without the resources' text */
     uint32_t format, bytes;
     struct image_text name, version;                  /* of the package */
     struct image_range sections[IMAGE_SECTION_COUNT]; /* offset in the file, entries */
 };
 
 _Static_assert(sizeof(struct image_node) == 116, "IMAGE_FORMAT");
-_Static_assert(sizeof(struct image_header) == 136, "IMAGE_FORMAT");
+_Static_assert(sizeof(struct image_header) == 152, "IMAGE_FORMAT");
 
 /* An image in memory: opened, or just built. */
 struct image {
@@ -146,8 +157,11 @@ IMAGE_ROW(step, IMAGE_STEPS)
 IMAGE_ROW(context, IMAGE_CONTEXTS)
 IMAGE_ROW(definition, IMAGE_DEFINITIONS)
 IMAGE_ROW(dependency, IMAGE_DEPENDENCIES)
+IMAGE_ROW(resource, IMAGE_RESOURCES)
 #undef IMAGE_ROW
 
+/* The resource's text; bytes NULL when it is damaged. */
+struct slice image_resource_text(const struct image *im, const struct image_resource *r);
 /* The child of the name; NULL: the profile says nothing about it. */
 const struct image_node *image_child(const struct image *im, const struct image_node *parent,
                                      struct slice name);
@@ -163,6 +177,8 @@ MUST_USE enum err image_add_dependency(struct image_builder *b, struct slice nam
                                        struct slice version);
 /* What the definition adds to base R4. */
 MUST_USE enum err image_add_definition(struct image_builder *b, const struct definition *d);
+/* Keep the resource itself, if it is of one of the kinds. */
+MUST_USE enum err image_add_resource(struct image_builder *b, struct json root);
 /* Append the image to `out`. */
 MUST_USE enum err image_render(struct image_builder *b, struct buf *out);
 void image_builder_release(struct image_builder *b);

@@ -47,6 +47,13 @@ bool profile_find(const struct profile_set *set, struct slice canonical,
                   struct profile_info *ret_info);
 size_t profile_set_count(const struct profile_set *set); /* of definitions */
 
+/* Resources that packages hold, as JSON without what only people read. */
+enum profile_kind { PROFILE_STRUCTURE, PROFILE_VALUE_SET, PROFILE_CODE_SYSTEM };
+/* Of this version, or with an empty one of the default one; bytes NULL when there
+ * is none. Lives as long as the set. */
+struct slice profile_resource(const struct profile_set *set, enum profile_kind kind,
+                              struct slice url, struct slice version);
+
 /* ---- checking ---- */
 
 struct profile_options {

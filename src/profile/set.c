@@ -14,9 +14,18 @@
 
 enum { IMAGES_MAX = 1000, RULE_BYTES_MAX = 64 << 20 };
 
+/* A row of an image: a definition, or a resource. */
 struct link {
-    uint32_t image, definition;
+    uint32_t image, row;
     uint32_t next; /* of the same url, + 1 */
+};
+
+/* All rows of a kind by url. */
+struct directory {
+    enum image_section section;
+    struct map urls; /* to the first link + 1 */
+    struct link *links;
+    uint32_t count;
 };
 
 struct owned {
@@ -29,9 +38,7 @@ struct profile_set {
     struct image *images;
     struct owned *owned;
     uint32_t image_count, image_room;
-    struct link *links;
-    uint32_t link_count;
-    struct map urls; /* to the first link + 1 */
+    struct directory definitions, resources;
     struct default_list {
         char *text; /* the file "defaults": "name version" lines */
         size_t length;
@@ -97,64 +104,76 @@ static int compare_versions(struct slice a, struct slice b)
     return 0;
 }
 
-static struct slice link_version(const struct profile_set *set, const struct link *l)
+static struct slice row_text(const struct profile_set *set, const struct directory *d,
+                             const struct link *l, bool of_version)
 {
     const struct image *im = &set->images[l->image];
-    return image_slice(im, image_definition_at(im, l->definition)->version);
+    if (d->section == IMAGE_DEFINITIONS) {
+        const struct image_definition *row = image_definition_at(im, l->row);
+        return image_slice(im, of_version ? row->version : row->url);
+    }
+    const struct image_resource *row = image_resource_at(im, l->row);
+    return image_slice(im, of_version ? row->version : row->url);
 }
 
 /* Does `a` come before `b` when nobody says which? */
-static bool is_preferred(const struct profile_set *set, const struct link *a, const struct link *b)
+static bool is_preferred(const struct profile_set *set, const struct directory *d,
+                         const struct link *a, const struct link *b)
 {
     bool a_default = is_default(set, &set->images[a->image]);
     bool b_default = is_default(set, &set->images[b->image]);
     if (a_default != b_default)
         return a_default;
-    return compare_versions(link_version(set, a), link_version(set, b)) > 0;
+    return compare_versions(row_text(set, d, a, true), row_text(set, d, b, true)) > 0;
 }
 
 /* ---- building ---- */
 
-static enum err add_link(struct profile_set *set, uint32_t image, uint32_t definition)
+static enum err add_link(const struct profile_set *set, struct directory *d, uint32_t image,
+                         uint32_t row)
 {
-    const struct image *im = &set->images[image];
-    struct slice url = image_slice(im, image_definition_at(im, definition)->url);
+    struct link *l = &d->links[d->count];
+    *l = (struct link){ .image = image, .row = row };
     uint64_t *first;
-    TRY(map_put(&set->urls, url, &first, NULL));
-    struct link *l = &set->links[set->link_count];
-    *l = (struct link){ .image = image, .definition = definition };
-    uint64_t head = *first;
-    uint32_t *at = NULL, next = (uint32_t)head;
-    while (next && !is_preferred(set, l, &set->links[next - 1])) {
-        at = &set->links[next - 1].next;
+    TRY(map_put(&d->urls, row_text(set, d, l, false), &first, NULL));
+    uint32_t *at = NULL, next = (uint32_t)*first;
+    while (next && !is_preferred(set, d, l, &d->links[next - 1])) {
+        at = &d->links[next - 1].next;
         next = *at;
     }
     l->next = next;
     if (at)
-        *at = set->link_count + 1;
+        *at = d->count + 1;
     else
-        *first = set->link_count + 1;
-    set->link_count++;
+        *first = d->count + 1;
+    d->count++;
+    return ERR_NONE;
+}
+
+static enum err fill(const struct profile_set *set, struct directory *d)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < set->image_count; i++)
+        total += image_count(&set->images[i], d->section);
+    d->links = calloc(total + 1, sizeof *d->links);
+    if (!d->links)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < set->image_count; i++)
+        for (uint32_t row = 0; row < image_count(&set->images[i], d->section); row++)
+            TRY(add_link(set, d, i, row));
     return ERR_NONE;
 }
 
 static enum err index_images(struct profile_set *set)
 {
-    size_t total = 0;
-    for (uint32_t i = 0; i < set->image_count; i++)
-        total += image_count(&set->images[i], IMAGE_DEFINITIONS);
-    set->links = calloc(total + 1, sizeof *set->links);
-    if (!set->links)
-        return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < set->image_count; i++) {
         struct image *im = &set->images[i];
         im->paths = calloc((size_t)image_count(im, IMAGE_RULES) + 1, sizeof *im->paths);
         if (!im->paths)
             return ERR_NO_MEMORY;
-        for (uint32_t d = 0; d < image_count(im, IMAGE_DEFINITIONS); d++)
-            TRY(add_link(set, i, d));
     }
-    return ERR_NONE;
+    TRY(fill(set, &set->definitions));
+    return fill(set, &set->resources);
 }
 
 static enum err make_room(struct profile_set *set)
@@ -193,7 +212,10 @@ static enum err new_set(struct profile_set **ret)
     if (!set)
         return ERR_NO_MEMORY;
     set->references = 1;
-    map_init(&set->urls, UINT32_MAX, (uint64_t)(uintptr_t)set);
+    set->definitions.section = IMAGE_DEFINITIONS;
+    set->resources.section = IMAGE_RESOURCES;
+    map_init(&set->definitions.urls, UINT32_MAX, (uint64_t)(uintptr_t)set);
+    map_init(&set->resources.urls, UINT32_MAX, (uint64_t)(uintptr_t)set);
     arena_init(&set->compiled, RULE_BYTES_MAX);
     pthread_mutex_init(&set->lock, NULL);
     *ret = set;
@@ -316,9 +338,11 @@ void profile_set_unref(struct profile_set *set)
     }
     free(set->images);
     free(set->owned);
-    free(set->links);
+    free(set->definitions.links);
+    free(set->resources.links);
     free(set->defaults.text);
-    map_release(&set->urls);
+    map_release(&set->definitions.urls);
+    map_release(&set->resources.urls);
     arena_release(&set->compiled);
     pthread_mutex_destroy(&set->lock);
     free(set);
@@ -355,9 +379,9 @@ static const struct link *choose(const struct profile_set *set, uint32_t first,
 {
     const struct link *best = NULL;
     int best_near = -1;
-    for (uint32_t at = first; at; at = set->links[at - 1].next) {
-        const struct link *l = &set->links[at - 1];
-        if (version.length > 0 && !slice_equal(version, link_version(set, l)))
+    for (uint32_t at = first; at; at = set->definitions.links[at - 1].next) {
+        const struct link *l = &set->definitions.links[at - 1];
+        if (version.length > 0 && !slice_equal(version, row_text(set, &set->definitions, l, true)))
             continue;
         int near = from ? nearness(from, &set->images[l->image]) : 0;
         if (near > best_near) {
@@ -373,15 +397,77 @@ struct place set_find(const struct profile_set *set, struct slice canonical,
 {
     struct slice version = canonical, url = slice_cut(&version, '|');
     for (; set; set = set->below) {
-        const uint64_t *first = map_find(&set->urls, url);
+        const uint64_t *first = map_find(&set->definitions.urls, url);
         const struct link *l = first ? choose(set, (uint32_t)*first, version, from) : NULL;
         if (!l)
             continue;
         const struct image *im = &set->images[l->image];
-        const struct image_definition *d = image_definition_at(im, l->definition);
+        const struct image_definition *d = image_definition_at(im, l->row);
         return (struct place){ im, image_node_at(im, d->root), d };
     }
     return (struct place){ NULL, NULL, NULL };
+}
+
+static bool is_named(const struct profile_source *source, const struct image *im)
+{
+    for (size_t i = 0; source && i < source->dependency_count; i++) {
+        struct slice version = source->dependencies[i], name = slice_cut(&version, '@');
+        if (slice_equal(name, image_name(im)) &&
+            slice_equal(version, image_slice(im, im->header->version)))
+            return true;
+    }
+    return false;
+}
+
+static const struct image_resource *choose_resource(const struct profile_set *set, uint32_t first,
+                                                    enum profile_kind kind, struct slice version,
+                                                    const struct profile_source *source,
+                                                    const struct image **ret_image)
+{
+    const struct image_resource *best = NULL;
+    for (uint32_t at = first; at; at = set->resources.links[at - 1].next) {
+        const struct link *l = &set->resources.links[at - 1];
+        const struct image *im = &set->images[l->image];
+        const struct image_resource *row = image_resource_at(im, l->row);
+        if (row->kind != (uint32_t)kind ||
+            (version.length > 0 && !slice_equal(version, image_slice(im, row->version))))
+            continue;
+        if (best && !is_named(source, im))
+            continue;
+        best = row;
+        *ret_image = im;
+        if (is_named(source, im))
+            break;
+    }
+    return best;
+}
+
+static struct slice find_resource(const struct profile_set *set, enum profile_kind kind,
+                                  struct slice url, struct slice version,
+                                  const struct profile_source *source)
+{
+    for (; set; set = set->below) {
+        const struct image *im = NULL;
+        const uint64_t *first = map_find(&set->resources.urls, url);
+        const struct image_resource *row =
+            first ? choose_resource(set, (uint32_t)*first, kind, version, source, &im) : NULL;
+        if (row)
+            return image_resource_text(im, row);
+    }
+    return SLICE_NONE;
+}
+
+struct slice set_resource(const struct profile_set *set, enum profile_kind kind,
+                          struct slice canonical, const struct profile_source *source)
+{
+    struct slice version = canonical, url = slice_cut(&version, '|');
+    return find_resource(set, kind, url, version, source);
+}
+
+struct slice profile_resource(const struct profile_set *set, enum profile_kind kind,
+                              struct slice url, struct slice version)
+{
+    return find_resource(set, kind, url, version, NULL);
 }
 
 bool profile_find(const struct profile_set *set, struct slice canonical,
@@ -402,7 +488,7 @@ bool profile_find(const struct profile_set *set, struct slice canonical,
 
 size_t profile_set_count(const struct profile_set *set)
 {
-    return set->link_count + (set->below ? profile_set_count(set->below) : 0);
+    return set->definitions.count + (set->below ? profile_set_count(set->below) : 0);
 }
 
 /* ---- rules ---- */

@@ -20,6 +20,11 @@ struct place {
 struct place set_find(const struct profile_set *set, struct slice canonical,
                       const struct image *from);
 
+/* The same of a resource; of several versions that of the source's dependencies
+ * comes first (source NULL: none). bytes NULL: there is none. */
+struct slice set_resource(const struct profile_set *set, enum profile_kind kind,
+                          struct slice canonical, const struct profile_source *source);
+
 /* The rule's expression, compiled when first asked for; NULL: it does not compile
  * or memory is short. */
 const struct fhirpath *set_rule(const struct profile_set *set, const struct image *image,

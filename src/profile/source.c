@@ -7,16 +7,39 @@ struct compiling {
     struct definitions world;
     struct map urls; /* to place in `docs` + 1 */
     struct json *roots;
+    struct map others; /* definitions of other packages, parsed: to struct json_doc * */
     const struct profile_set *set;
+    const struct profile_source *source;
     struct issues *issues;
 };
+
+/* Of another package; each is parsed once. */
+static struct json find_other(struct compiling *k, struct slice canonical)
+{
+    uint64_t *place;
+    bool is_new;
+    struct slice text = set_resource(k->set, PROFILE_STRUCTURE, canonical, k->source);
+    struct json_doc *doc = NULL;
+    if (!text.bytes || map_put(&k->others, canonical, &place, &is_new) != ERR_NONE)
+        return JSON_ABSENT;
+    if (is_new) {
+        doc = arena_alloc(k->world.arena, sizeof *doc);
+        if (doc && json_parse(text, NULL, k->world.arena, doc, NULL) != ERR_NONE)
+            doc = NULL;
+        *place = (uint64_t)(uintptr_t)doc;
+    }
+    doc = (struct json_doc *)(uintptr_t)*place;
+    return doc ? json_root(doc) : JSON_ABSENT;
+}
 
 static struct json find_definition(void *context, struct slice canonical)
 {
     struct compiling *k = context;
     struct slice rest = canonical, url = slice_cut(&rest, '|');
     const uint64_t *at = map_find(&k->urls, url);
-    return at ? k->roots[*at - 1] : JSON_ABSENT;
+    if (at && (rest.length == 0 || json_string_is(json_member(k->roots[*at - 1], "version"), rest)))
+        return k->roots[*at - 1];
+    return k->set ? find_other(k, canonical) : JSON_ABSENT;
 }
 
 static bool is_definition(struct json root)
@@ -24,7 +47,8 @@ static bool is_definition(struct json root)
     return json_string_is(json_member(root, "resourceType"), SLICE("StructureDefinition"));
 }
 
-static enum err read_resource(struct compiling *k, struct slice text, size_t at)
+static enum err read_resource(struct compiling *k, struct image_builder *b, struct slice text,
+                              size_t at)
 {
     struct json_doc *doc = arena_alloc(k->world.arena, sizeof *doc);
     if (!doc)
@@ -36,6 +60,7 @@ static enum err read_resource(struct compiling *k, struct slice text, size_t at)
     struct slice url = json_string(json_member(root, "url"), k->world.arena);
     uint64_t *place;
     bool is_new;
+    TRY(image_add_resource(b, root));
     if (!is_definition(root) || url.length == 0)
         return ERR_NONE;
     TRY(map_put(&k->urls, url, &place, &is_new));
@@ -79,7 +104,7 @@ static enum err compile_all(struct compiling *k, const struct profile_source *so
 {
     TRY(add_dependencies(b, source));
     for (size_t i = 0; i < source->resource_count; i++)
-        TRY(read_resource(k, source->resources[i], i));
+        TRY(read_resource(k, b, source->resources[i], i));
     for (size_t i = 0; i < source->resource_count; i++)
         if (json_exists(k->roots[i]))
             TRY(compile_one(k, b, k->roots[i]));
@@ -89,7 +114,7 @@ static enum err compile_all(struct compiling *k, const struct profile_source *so
 enum err profile_compile(const struct profile_source *source, const struct profile_set *set,
                          struct arena *arena, struct issues *issues, struct buf *out)
 {
-    struct compiling k = { .set = set, .issues = issues };
+    struct compiling k = { .set = set, .source = source, .issues = issues };
     struct image_builder *b;
     k.world = (struct definitions){ .arena = arena, .context = &k, .find = find_definition };
     k.roots = arena_array(arena, source->resource_count, sizeof *k.roots);
@@ -97,10 +122,12 @@ enum err profile_compile(const struct profile_source *source, const struct profi
         return ERR_NO_MEMORY;
     TRY(image_builder_new(arena, source->name, source->version, &b));
     map_init(&k.urls, UINT32_MAX, (uint64_t)(uintptr_t)b);
+    map_init(&k.others, UINT32_MAX, (uint64_t)(uintptr_t)b);
     enum err err = compile_all(&k, source, b);
     if (!err)
         err = image_render(b, out);
     map_release(&k.urls);
+    map_release(&k.others);
     image_builder_release(b);
     return err;
 }
