@@ -255,7 +255,7 @@ function smallElement(element) {
 // differentials, without what only people read.
 function makeProfiles(bundles) {
   const all = {};
-  for (const r of [...bundles["profiles-others"], ...bundles.extensions]) {
+  for (const r of [...bundles["profiles-others"], ...bundles.extensions, ...bundles.types]) {
     if (r.resourceType !== "StructureDefinition" || r.derivation !== "constraint") continue;
     const small = pick(r, [
       "resourceType", "url", "version", "kind", "abstract", "context", "type", "baseDefinition",
