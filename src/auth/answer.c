@@ -22,10 +22,11 @@ static struct slice render_body(struct arena *arena, const char *type, struct sl
     return result;
 }
 
-void auth_answer(struct http_request *r, int status, const char *type, struct slice text,
+void auth_answer(struct http_request *r, enum err err, struct slice text,
                  struct http_response *response)
 {
-    *response = (struct http_response){ .status = status };
+    const char *type = err_service_type(err);
+    *response = (struct http_response){ .status = err_service_status(err) };
     response->body = render_body(r->arena, type, text);
     /* AWS's clients tell the planes apart by this media type. */
     struct slice media = http_header_find(r, "x-amz-target") ? SLICE("application/x-amz-json-1.0")

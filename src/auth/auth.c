@@ -100,32 +100,36 @@ void auth_close(struct auth *auth)
 
 /* ---- refusing ---- */
 
-struct shape {
-    int status;
-    const char *type;
+static const enum err refusals[] = {
+    [AWS_ACCEPTED] = ERR_INTERNAL, /* never sent */
+    [AWS_MISSING_TOKEN] = ERR_UNAUTHENTICATED,
+    [AWS_INCOMPLETE_SIGNATURE] = ERR_SIGNATURE_FORM,
+    [AWS_UNRECOGNIZED_CLIENT] = ERR_CLIENT_UNKNOWN,
+    [AWS_INVALID_SIGNATURE] = ERR_SIGNATURE,
+    [AWS_EXPIRED_TOKEN] = ERR_EXPIRED,
 };
 
-static const struct shape shapes[] = {
-    [AWS_ACCEPTED] = { 500, "InternalFailure" }, /* never sent */
-    [AWS_MISSING_TOKEN] = { 401, "MissingAuthenticationTokenException" },
-    [AWS_INCOMPLETE_SIGNATURE] = { 403, "IncompleteSignatureException" },
-    [AWS_UNRECOGNIZED_CLIENT] = { 403, "UnrecognizedClientException" },
-    [AWS_INVALID_SIGNATURE] = { 403, "InvalidSignatureException" },
-    [AWS_EXPIRED_TOKEN] = { 403, "ExpiredTokenException" },
-};
-
-static bool refuse(struct http_request *r, enum aws_refusal refusal, struct slice text,
+static bool answer(const struct auth *auth, struct http_request *r, enum err err, struct slice text,
                    struct http_response *response)
 {
-    CHECK(refusal != AWS_ACCEPTED && (size_t)refusal < ARRAY_COUNT(shapes));
-    auth_answer(r, shapes[refusal].status, shapes[refusal].type, text, response);
+    if (auth && auth->settings.refuse)
+        auth->settings.refuse(r, err, text, response);
+    else
+        auth_answer(r, err, text, response);
     return false;
 }
 
-static bool deny(struct http_request *r, struct slice text, struct http_response *response)
+static bool refuse(const struct auth *auth, struct http_request *r, enum aws_refusal refusal,
+                   struct slice text, struct http_response *response)
 {
-    auth_answer(r, 403, "AccessDeniedException", text, response);
-    return false;
+    CHECK(refusal != AWS_ACCEPTED && (size_t)refusal < ARRAY_COUNT(refusals));
+    return answer(auth, r, refusals[refusal], text, response);
+}
+
+static bool deny(const struct auth *auth, struct http_request *r, struct slice text,
+                 struct http_response *response)
+{
+    return answer(auth, r, ERR_FORBIDDEN, text, response);
 }
 
 /* ---- without credentials ---- */
@@ -153,24 +157,28 @@ static bool is_loopback_host(struct slice host)
 
 /* A web page may send its visitor's browser to loopback, under a name of its
  * own or from its own origin; neither is the developer at this machine. */
-static bool local_begin(struct http_request *r, struct http_response *response)
+static bool local_begin(const struct auth *auth, struct http_request *r,
+                        struct http_response *response)
 {
     if (!r->peer_is_loopback)
-        return deny(r, SLICE("Without credentials only clients on this machine are answered "
-                             "(--no-auth)."),
+        return deny(auth, r,
+                    SLICE("Without credentials only clients on this machine are answered "
+                          "(--no-auth)."),
                     response);
     const struct slice *host = http_header_find(r, "host");
     if (host && !is_loopback_host(*host))
-        return deny(r, SLICE("Without credentials only requests to localhost, 127.0.0.1 or [::1] "
-                             "are answered (--no-auth); this Host header names another."),
+        return deny(auth, r,
+                    SLICE("Without credentials only requests to localhost, 127.0.0.1 or [::1] "
+                          "are answered (--no-auth); this Host header names another."),
                     response);
     const struct slice *origin = http_header_find(r, "origin");
     if (!origin)
         return true;
     ptrdiff_t at = slice_find(*origin, SLICE("://"));
     if (at < 0 || !is_loopback_host(slice_from(*origin, (size_t)at + 3)))
-        return deny(r, SLICE("Without credentials web pages of other origins are not answered "
-                             "(--no-auth)."),
+        return deny(auth, r,
+                    SLICE("Without credentials web pages of other origins are not answered "
+                          "(--no-auth)."),
                     response);
     return true;
 }
@@ -264,14 +272,12 @@ bool auth_begin(struct auth *auth, struct http_request *r, struct auth_pass **re
                 struct http_response *response)
 {
     struct auth_pass *pass = arena_alloc(r->arena, sizeof *pass);
-    if (!pass || !copy_request(r, &pass->request)) {
-        auth_answer(r, 503, "ServiceUnavailableException", SLICE("out of memory"), response);
-        return false;
-    }
+    if (!pass || !copy_request(r, &pass->request))
+        return answer(auth, r, ERR_NO_MEMORY, SLICE("out of memory"), response);
     pass->auth = auth;
     *ret_pass = pass;
     if (auth->settings.no_auth) {
-        pass->is_local = local_begin(r, response);
+        pass->is_local = local_begin(auth, r, response);
         return pass->is_local;
     }
     struct search search = { auth, r->arena };
@@ -279,7 +285,7 @@ bool auth_begin(struct auth *auth, struct http_request *r, struct auth_pass **re
     struct slice text = SLICE_NONE;
     enum aws_refusal refusal = aws_verify_begin(r->arena, &verifier, &pass->request, os_now_us(),
                                                 &pass->claim, &text);
-    return refusal ? refuse(r, refusal, text, response) : true;
+    return refusal ? refuse(auth, r, refusal, text, response) : true;
 }
 
 bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pass,
@@ -290,7 +296,7 @@ bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pa
         return true;
     }
     if (!pass || !pass->claim)
-        return refuse(r, AWS_MISSING_TOKEN, SLICE("Missing Authentication Token"), response);
+        return refuse(auth, r, AWS_MISSING_TOKEN, SLICE("Missing Authentication Token"), response);
     hex_encode(r->body_sha256, sizeof r->body_sha256, pass->request.payload_sha256);
     struct search search = { auth, r->arena };
     struct aws_verifier verifier = verifier_for(&search, r);
@@ -298,7 +304,7 @@ bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pa
     enum aws_refusal refusal =
         aws_verify_finish(r->arena, &verifier, &pass->request, pass->claim, &text);
     if (refusal)
-        return refuse(r, refusal, text, response);
+        return refuse(auth, r, refusal, text, response);
     struct slice id = aws_claim_access_key(pass->claim);
     bool is_root = slice_equal(id, auth->settings.root.access_key_id);
     pass->caller = is_root ? CALLER_ROOT : CALLER_USER;
@@ -330,7 +336,8 @@ bool auth_may_on(struct http_request *r, const struct auth_pass *pass, const cha
                  struct slice resource, struct http_response *response)
 {
     struct slice text;
-    return auth_permits(r, pass, action, resource, &text) || deny(r, text, response);
+    return auth_permits(r, pass, action, resource, &text) ||
+           deny(pass ? pass->auth : NULL, r, text, response);
 }
 
 bool auth_may(struct http_request *r, const struct auth_pass *pass, const char *action,

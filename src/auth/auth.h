@@ -27,6 +27,9 @@ struct auth_settings {
     const char *folder;           /* of iam.json; NULL: there is only the root key */
     auth_report *report;          /* told when a changed iam.json cannot be read; may be NULL */
     void *report_context;
+    /* Fills the answer to whoever is refused; NULL: auth_answer(). */
+    void (*refuse)(struct http_request *r, enum err err, struct slice text,
+                   struct http_response *response);
     bool no_auth;           /* accept requests without credentials, from loopback alone */
     bool host_without_port; /* accept it from everywhere; from loopback it always is */
 };
@@ -64,8 +67,8 @@ MUST_USE bool auth_may(struct http_request *r, const struct auth_pass *pass, con
 MUST_USE bool auth_permits(struct http_request *r, const struct auth_pass *pass,
                            const char *action, struct slice resource, struct slice *ret_text);
 
-/* An AWS-shaped error: `type` such as "UnknownOperationException". */
-void auth_answer(struct http_request *r, int status, const char *type, struct slice text,
+/* An AWS-shaped error: status and type are those of the service (base/err.h). */
+void auth_answer(struct http_request *r, enum err err, struct slice text,
                  struct http_response *response);
 
 /* ---- the root key ---- */

@@ -33,6 +33,9 @@ static void add(struct issues *list, enum issue_severity severity, const char *c
     issue->severity = severity;
     issue->code = code;
     issue->text = format_text(list->arena, format, args);
+    if (!expression.length && list->parameter.length)
+        issue->expression =
+            arena_printf(list->arena, "http.%.*s", SLICE_ARGS(slice_head(list->parameter, 100)));
     if (expression.length) {
         char *copy = arena_copy(list->arena, expression);
         issue->expression = copy ? slice_of(copy, expression.length) : SLICE_NONE;

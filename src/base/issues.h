@@ -21,7 +21,7 @@ struct issue {
     enum issue_severity severity;
     const char *code;        /* of value set issue-type: "invalid", "not-found", ... static */
     struct slice text;       /* names the thing, the place and the remedy */
-    struct slice expression; /* FHIRPath or parameter name; may be empty */
+    struct slice expression; /* FHIRPath, or "http." and a parameter's name; may be empty */
 };
 
 struct issues {
@@ -29,6 +29,9 @@ struct issues {
     struct issue *first;
     struct issue **tail;
     size_t count; /* of all findings, also those past ISSUES_MAX */
+    struct slice parameter; /* what is looked at: findings without an expression of their
+                               own get "http." and this; empty: nothing. Whoever sets
+                               it empties it again */
 };
 
 void issues_init(struct issues *list, struct arena *arena);

@@ -23,6 +23,7 @@ int cli_sync(int argc, char **argv);
 int cli_everything(int argc, char **argv);
 int cli_validate(int argc, char **argv);
 int cli_iam(int argc, char **argv);
+int cli_errors(int argc, char **argv);
 
 #define TARN_VERSION "0.1.0"
 

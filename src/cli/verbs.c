@@ -11,5 +11,6 @@ const struct cli_verb cli_verbs[] = {
     { "everything", "a user's whole record out of the store", cli_everything },
     { "validate", "check FHIR files against the definitions of R4", cli_validate },
     { "iam", "users, keys, policies, and what they may do", cli_iam },
+    { "errors", "the table of errors: statuses, codes, types", cli_errors },
     { NULL, NULL, NULL },
 };

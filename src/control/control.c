@@ -64,26 +64,6 @@ const char *control_action(const struct http_request *r)
 
 /* ---- errors ---- */
 
-/* The one place where a code becomes an error of the service. The statuses are
- * those of its API reference: 400 for all that clients do wrong. */
-static const struct {
-    enum err err;
-    int status;
-    const char *type;
-} error_shapes[] = {
-    { ERR_SYNTAX, 400, "SerializationException" },
-    { ERR_INVALID, 400, "ValidationException" },
-    { ERR_NOT_FOUND, 400, "ResourceNotFoundException" },
-    { ERR_CONFLICT, 400, "ConflictException" },
-    { ERR_THROTTLED, 400, "ThrottlingException" },
-    { ERR_UNSUPPORTED, 400, "UnknownOperationException" },
-    { ERR_FORBIDDEN, 403, "AccessDeniedException" },
-    { ERR_LIMIT, 413, "RequestEntityTooLargeException" },
-    { ERR_NO_MEMORY, 503, "InternalServerException" },
-    { ERR_BUSY, 503, "InternalServerException" },
-    { ERR_READ_ONLY, 503, "InternalServerException" },
-};
-
 enum err call_fail(struct call *call, enum err err, const char *format, ...)
 {
     char text[2048];
@@ -113,14 +93,8 @@ static void reply(struct http_request *r, int status, const char *type, const st
 static void refuse(struct http_request *r, enum err err, struct slice text,
                    struct http_response *response)
 {
-    int status = 500;
-    const char *type = "InternalServerException";
-    for (size_t i = 0; i < ARRAY_COUNT(error_shapes); i++) {
-        if (error_shapes[i].err == err) {
-            status = error_shapes[i].status;
-            type = error_shapes[i].type;
-        }
-    }
+    int status = err_service_status(err);
+    const char *type = err_service_type(err);
     if (status >= 500) /* what went wrong inside is for the operator */
         log_line(LOG_ERROR, "control", "request %s: %s", r->id, err_text(err));
     struct buf body;

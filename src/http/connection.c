@@ -129,7 +129,7 @@ void connection_expire(struct connection *c, struct worker *w)
     bool is_idle = c->phase == PHASE_HEAD && c->in.length == c->in_at;
     if (c->phase == PHASE_BODY || (c->phase == PHASE_HEAD && !is_idle))
         reply_refuse(c, w,
-                     (struct refusal){ 408, ERR_TIMEOUT,
+                     (struct refusal){ ERR_REQUEST_TIMEOUT,
                                        SLICE("the request did not arrive in time; send it "
                                              "faster or in smaller parts") });
     else if (c->phase == PHASE_SEND)

@@ -8,15 +8,15 @@ static const bool IS_TOKEN[256] = {
     ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 };
 
-static bool refuse(struct refusal *r, int status, enum err err, struct slice text)
+static bool refuse(struct refusal *r, enum err err, struct slice text)
 {
-    *r = (struct refusal){ .status = status, .err = err, .text = text };
+    *r = (struct refusal){ .err = err, .text = text };
     return false;
 }
 
 static bool bad(struct refusal *r, struct slice text)
 {
-    return refuse(r, 400, ERR_SYNTAX, text);
+    return refuse(r, ERR_HTTP_SYNTAX, text);
 }
 
 enum head_state head_scan(struct head_scan *s, struct slice bytes, struct refusal *r)
@@ -46,7 +46,7 @@ enum head_state head_scan(struct head_scan *s, struct slice bytes, struct refusa
         s->at = s->line = next;
         if (length > 2) {
             if (++s->lines > HEAD_LINES_MAX) {
-                refuse(r, 431, ERR_HEADERS_TOO_LARGE,
+                refuse(r, ERR_HEADERS_TOO_LARGE,
                        SLICE("the request has more than 200 header fields; send fewer"));
                 return HEAD_REFUSED;
             }
@@ -88,7 +88,7 @@ static bool parse_version(struct slice version, struct head *head, struct refusa
     else if (slice_is(version, "HTTP/1.0"))
         head->minor = 0;
     else if (slice_starts_with(version, SLICE("HTTP/")))
-        return refuse(r, 505, ERR_UNSUPPORTED, SLICE("only HTTP/1.1 and HTTP/1.0 are spoken here"));
+        return refuse(r, ERR_HTTP_VERSION, SLICE("only HTTP/1.1 and HTTP/1.0 are spoken here"));
     else
         return bad(r, SLICE("the request line must be: method, target, HTTP/1.1, one blank apart"));
     return true;
@@ -149,7 +149,7 @@ static bool parse_request_line(struct slice line, struct head *head, struct slic
     head->method = method;
     head->target = slice_of(line.bytes + first + 1, (size_t)(last - first) - 1);
     if (slice_is(method, "CONNECT"))
-        return refuse(r, 501, ERR_NOT_IMPLEMENTED, SLICE("CONNECT is not supported here"));
+        return refuse(r, ERR_NOT_IMPLEMENTED, SLICE("CONNECT is not supported here"));
     return parse_target(head, ret_authority, r);
 }
 
@@ -219,7 +219,7 @@ static bool note_field(const struct http_header *field, struct head *head, struc
     case 6:
         if (slice_equal_nocase(name, SLICE("expect"))) {
             if (!slice_equal_nocase(value, SLICE("100-continue")))
-                return refuse(r, 417, ERR_UNSUPPORTED,
+                return refuse(r, ERR_EXPECTATION,
                               SLICE("the only expectation understood is 100-continue"));
             head->expects_continue = true;
         }
@@ -240,7 +240,7 @@ static bool note_field(const struct http_header *field, struct head *head, struc
         if (slice_equal_nocase(name, SLICE("transfer-encoding"))) {
             f->codings++;
             if (!slice_equal_nocase(value, SLICE("chunked")))
-                return refuse(r, 501, ERR_NOT_IMPLEMENTED,
+                return refuse(r, ERR_NOT_IMPLEMENTED,
                               SLICE("the only Transfer-Encoding supported is chunked"));
             head->is_chunked = true;
         }

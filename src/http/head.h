@@ -15,8 +15,7 @@
 
 /* A refusal that the HTTP layer makes itself. */
 struct refusal {
-    int status;        /* of HTTP; overrides that of `err` */
-    enum err err;      /* what http_handler.refuse is told */
+    enum err err;      /* gives the status, too */
     struct slice text; /* why, and what to change; static or in the request's arena */
 };
 

@@ -6,8 +6,8 @@
  * whole body. Its arena lives until the answer is sent. Bodies are hashed while
  * they arrive. Bytes of bodies in flight are bounded over all clients. Every
  * refusal that this layer makes goes through `refuse` and so has our JSON body
- * and a request id; the status is then set by this layer (408, 413, 414, 431,
- * 501, 503, 505, ...), which also adds Retry-After to a 503.
+ * and a request id; the status is that of the error (base/err.h), set by this
+ * layer, which also adds Retry-After to a 503.
  *
  * Date, Connection, Content-Length, Transfer-Encoding and x-amzn-RequestId of an
  * answer are written here; a handler's headers of these names are dropped. HEAD

@@ -136,6 +136,7 @@ void reply_refuse(struct connection *c, struct worker *w, struct refusal refusal
 {
     const struct http_handler *handler = &c->server->settings.handler;
     struct http_response *r = &c->response;
+    int status = err_http_status(refusal.err);
     if (!c->request.arena)
         request_identify(c, w, NULL);
     *r = (struct http_response){ 0 };
@@ -143,13 +144,13 @@ void reply_refuse(struct connection *c, struct worker *w, struct refusal refusal
         handler->refuse(handler->context, &c->request, refusal.err, refusal.text, r);
     if (!handler->refuse || r->produce || r->body.length == 0)
         refuse_plainly(c, refusal.text);
-    if (refusal.status == 503 && !has_header(r, SLICE("retry-after")) &&
+    if (status == 503 && !has_header(r, SLICE("retry-after")) &&
         http_response_header(&c->request, r, "Retry-After", SLICE("1"))) {
         refuse_plainly(c, refusal.text);
         c->plain_headers[r->header_count++] =
             (struct http_header){ SLICE("Retry-After"), SLICE("1") };
     }
-    r->status = refusal.status;
+    r->status = status;
     c->is_streaming = c->is_silent_end = false;
     reply_start(c, w);
 }
@@ -253,7 +254,7 @@ enum step reply_produce(struct connection *c, struct worker *w)
     if (err && is_head_unsent) {
         end_producer(c);
         reply_refuse(c, w,
-                     (struct refusal){ MAX(err_http_status(err), 500), err,
+                     (struct refusal){ err_http_status(err) < 500 ? ERR_INTERNAL : err,
                                        SLICE("the answer could not be produced") });
         return STEP_GO;
     }

@@ -23,10 +23,9 @@ static const uint8_t SHA256_OF_NOTHING[HTTP_SHA256_BYTES] = {
     0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 };
 
-static enum step refuse(struct connection *c, struct worker *w, int status, enum err err,
-                        struct slice text)
+static enum step refuse(struct connection *c, struct worker *w, enum err err, struct slice text)
 {
-    reply_refuse(c, w, (struct refusal){ .status = status, .err = err, .text = text });
+    reply_refuse(c, w, (struct refusal){ .err = err, .text = text });
     return STEP_GO;
 }
 
@@ -128,7 +127,7 @@ static enum step too_large(struct connection *c, struct worker *w)
                                      "the body is larger than %zu bytes, the limit of this "
                                      "server; send less at once or raise it (--max-body)",
                                      c->server->settings.body_bytes);
-    return refuse(c, w, 413, ERR_LIMIT, text.bytes ? text : SLICE("the body is too large"));
+    return refuse(c, w, ERR_LIMIT, text.bytes ? text : SLICE("the body is too large"));
 }
 
 /* The budget grows like the buffer does, by doubling. */
@@ -150,7 +149,7 @@ static enum step feed_chunked(struct connection *c, struct worker *w, struct sli
         struct slice data;
         switch (chunk_next(&c->chunk, in, &data)) {
         case CHUNK_IS_BAD:
-            return refuse(c, w, 400, ERR_SYNTAX,
+            return refuse(c, w, ERR_HTTP_SYNTAX,
                           SLICE("the chunked coding of the body is malformed"));
         case CHUNK_WANTS_MORE:
             return STEP_WAIT;
@@ -162,10 +161,10 @@ static enum step feed_chunked(struct connection *c, struct worker *w, struct sli
         if (data.length > c->server->settings.body_bytes - c->body.length)
             return too_large(c, w);
         if (!reserve_chunked(c, c->body.length + data.length))
-            return refuse(c, w, 503, ERR_BUSY, TOO_BUSY);
+            return refuse(c, w, ERR_BUSY, TOO_BUSY);
         buf_append(&c->body, data);
         if (buf_status(&c->body))
-            return refuse(c, w, 503, ERR_NO_MEMORY, TOO_BUSY);
+            return refuse(c, w, ERR_NO_MEMORY, TOO_BUSY);
         take_body(c, data);
     }
 }
@@ -199,10 +198,10 @@ static enum step start_upload(struct connection *c, struct worker *w)
     }
     if (!is_chunked) {
         if (!server_reserve(c->server, length))
-            return refuse(c, w, 503, ERR_BUSY, TOO_BUSY);
+            return refuse(c, w, ERR_BUSY, TOO_BUSY);
         c->reserved_bytes = length;
         if (!buf_reserve(&c->body, length))
-            return refuse(c, w, 503, ERR_NO_MEMORY, TOO_BUSY);
+            return refuse(c, w, ERR_NO_MEMORY, TOO_BUSY);
     }
     if (is_chunked || length > HASH_LATER_BYTES)
         start_hash(c);
@@ -230,7 +229,7 @@ static enum step admit(struct connection *c, struct worker *w)
     c->is_upload_open = c->head.is_chunked || length > 0;
     c->upload_left = length > 0 ? (uint64_t)length : 0;
     if (c->is_over_limit)
-        return refuse(c, w, 503, ERR_BUSY,
+        return refuse(c, w, ERR_BUSY,
                       SLICE("this server has as many connections as it takes; retry later"));
     if (length > 0 && (uint64_t)length > settings->body_bytes)
         return too_large(c, w);
@@ -250,7 +249,11 @@ static const struct slice HEAD_TOO_LARGE =
 
 static enum step head_too_large(struct connection *c, struct worker *w)
 {
-    return refuse(c, w, c->scan.lines ? 431 : 414, ERR_HEADERS_TOO_LARGE, HEAD_TOO_LARGE);
+    /* Whose fault: the request line's, when it alone fills half of the room. */
+    struct slice bytes = slice_from(buf_slice(&c->in), c->in_at + c->scan.start);
+    ptrdiff_t line = slice_find_byte(bytes, '\n');
+    bool is_target = line < 0 || (size_t)line > c->server->settings.header_bytes / 2;
+    return refuse(c, w, is_target ? ERR_TARGET_TOO_LONG : ERR_HEADERS_TOO_LARGE, HEAD_TOO_LARGE);
 }
 
 static enum step head_is_whole(struct connection *c, struct worker *w)
@@ -262,7 +265,7 @@ static enum step head_is_whole(struct connection *c, struct worker *w)
     if (c->scan.lines > CONNECTION_HEADERS)
         headers = arena_array(&c->arena, c->scan.lines, sizeof *headers);
     if (!headers)
-        return refuse(c, w, 503, ERR_NO_MEMORY, TOO_BUSY);
+        return refuse(c, w, ERR_NO_MEMORY, TOO_BUSY);
 
     struct slice bytes = slice_of(c->in.bytes + c->in_at + c->scan.start, length);
     struct refusal refusal;
@@ -438,7 +441,7 @@ enum step request_handle(struct connection *c, struct worker *w)
     if (atomic_load(&c->events) & EVENT_GONE)
         return reply_cut(c);
     if (w->is_pool && w->now_us - c->queued_us > QUEUE_US)
-        return refuse(c, w, 503, ERR_BUSY,
+        return refuse(c, w, ERR_BUSY,
                       SLICE("the request waited too long for its turn; retry later"));
     if (!c->is_hashed)
         hash_body(c, w);
@@ -448,7 +451,7 @@ enum step request_handle(struct connection *c, struct worker *w)
     if (!w->is_pool)
         judge_short(w, os_monotonic_us() - start_us);
     if (c->response.status == 0)
-        return refuse(c, w, 500, ERR_INTERNAL, SLICE("the request was given no answer"));
+        return refuse(c, w, ERR_INTERNAL, SLICE("the request was given no answer"));
     reply_start(c, w);
     return STEP_GO;
 }

@@ -1,69 +1,9 @@
 #include "rest/outcome.h"
 
+#include <string.h>
+
 #include "base/log.h"
 #include "base/utf8.h"
-
-/* Issue code (value set issue-type) of an error without issues of its own, and
- * the sentence that HealthLake sends with its status, as details.text. */
-struct outcome_row {
-    const char *code;
-    const char *details;
-};
-
-static struct outcome_row outcome_row(enum err err)
-{
-    switch (err) {
-    case ERR_SYNTAX:
-        return (struct outcome_row){
-            "invalid", "The provided payload was invalid and could not be parsed correctly."
-        };
-    case ERR_INVALID:
-    case ERR_UNPROCESSABLE:
-        return (struct outcome_row){ "processing", NULL };
-    case ERR_UNSUPPORTED:
-    case ERR_METHOD:
-    case ERR_NOT_ACCEPTABLE:
-        return (struct outcome_row){ "not-supported", NULL };
-    case ERR_NOT_IMPLEMENTED:
-        return (struct outcome_row){ "not-supported", "Interaction not supported." };
-    case ERR_MEDIA_TYPE:
-        return (struct outcome_row){ "value",
-                                     "Incorrect MIME-type. Update request Content-Type header." };
-    case ERR_UNAUTHENTICATED:
-    case ERR_FORBIDDEN:
-        return (struct outcome_row){ "forbidden", NULL };
-    case ERR_NOT_FOUND:
-        return (struct outcome_row){ "not-found", NULL };
-    case ERR_GONE:
-        return (struct outcome_row){ "deleted", NULL };
-    case ERR_CONFLICT:
-        return (struct outcome_row){ "conflict", NULL };
-    case ERR_PRECONDITION:
-        return (struct outcome_row){
-            "exception", "Resource was modified by another operation. Retry the request."
-        };
-    case ERR_LIMIT:
-    case ERR_HEADERS_TOO_LARGE:
-        return (struct outcome_row){ "too-long", NULL };
-    case ERR_THROTTLED:
-        return (struct outcome_row){ "throttled",
-                                     "Rate limit exceeded. Please retry after some time." };
-    case ERR_TIMEOUT:
-        return (struct outcome_row){ "timeout", NULL };
-    case ERR_NO_MEMORY:
-    case ERR_BUSY:
-        return (struct outcome_row){ "transient", NULL };
-    case ERR_NONE:
-    case ERR_INTERNAL:
-    case ERR_IO:
-    case ERR_CORRUPT:
-    case ERR_NETWORK:
-    case ERR_READ_ONLY:
-    case ERR_COUNT:
-        break;
-    }
-    return (struct outcome_row){ "exception", NULL };
-}
 
 static const char *severity_name(enum issue_severity severity)
 {
@@ -96,6 +36,11 @@ static void text_render(struct buf *out, struct slice text)
     buf_release(&clean);
 }
 
+static bool is_parameter(const struct issue *issue)
+{
+    return slice_starts_with(issue->expression, SLICE("http."));
+}
+
 static void issue_render(struct buf *out, const struct issue *issue, const char *details)
 {
     buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\"", severity_name(issue->severity),
@@ -104,8 +49,14 @@ static void issue_render(struct buf *out, const struct issue *issue, const char 
         buf_printf(out, ",\"details\":{\"text\":\"%s\"}", details);
     buf_append_cstr(out, ",\"diagnostics\":");
     text_render(out, issue->text);
-    if (issue->expression.length) {
+    /* A parameter is no place in a resource. */
+    if (issue->expression.length && !is_parameter(issue)) {
         buf_append_cstr(out, ",\"expression\":[");
+        text_render(out, issue->expression);
+        buf_append_byte(out, ']');
+    }
+    if (issue->expression.length) {
+        buf_append_cstr(out, ",\"location\":[");
         text_render(out, issue->expression);
         buf_append_byte(out, ']');
     }
@@ -124,16 +75,17 @@ static void head_render(struct buf *out, struct slice id)
 
 void outcome_render(struct buf *out, struct slice id, enum err err, const struct issues *issues)
 {
-    struct outcome_row row = outcome_row(err);
     head_render(out, id);
     struct issue general = { .severity = ISSUE_ERROR,
-                             .code = row.code,
+                             .code = err_issue(err),
                              .text = slice_cstr(err_text(err)) };
     const struct issue *issue = issues && issues->first ? issues->first : &general;
-    const char *details = row.details;
+    const char *details = err_details(err);
     for (; issue; issue = issue->next) {
-        issue_render(out, issue, details);
-        details = NULL; /* the status's own sentence once, with the first */
+        /* The error's own sentence once, with the first finding; not where a finer
+         * code says that something else is the matter. */
+        issue_render(out, issue, strcmp(issue->code, err_issue(err)) == 0 ? details : NULL);
+        details = NULL;
         if (issue->next)
             buf_append_byte(out, ',');
     }
@@ -153,6 +105,14 @@ void outcome_render_ok(struct buf *out, struct slice id, struct slice text)
     buf_append_cstr(out, "]}");
 }
 
+/* What the operator should look at. A server that is busy is no news, and the
+ * client is told so. */
+static bool is_ours(enum err err)
+{
+    return err_http_status(err) >= 500 && err != ERR_BUSY && err != ERR_NOT_IMPLEMENTED &&
+           err != ERR_HTTP_VERSION;
+}
+
 /* The buffer's ceiling holds ISSUES_MAX long texts. */
 void outcome_reply(struct http_request *http, const char *media, enum err err,
                    const struct issues *issues, struct http_response *response)
@@ -170,9 +130,12 @@ void outcome_reply(struct http_request *http, const char *media, enum err err,
     buf_release(&out);
     /* Without room for a header the body still tells. */
     enum err ignored = http_response_header(http, response, "Content-Type", slice_cstr(media));
+    if (!ignored)
+        ignored = http_response_header(http, response, "x-amzn-ErrorType",
+                                       slice_cstr(err_service_type(err)));
     if (!ignored && (err == ERR_THROTTLED || err == ERR_BUSY || err == ERR_NO_MEMORY))
         ignored = http_response_header(http, response, "Retry-After", SLICE("1"));
-    if (response->status == 500)
+    if (is_ours(err))
         log_line(LOG_ERROR, "rest", "request %s: %s", http->id, err_name(err));
 }
 
@@ -181,14 +144,14 @@ void outcome_merge(struct issues *to, const struct issues *from, size_t index, e
     struct slice place = arena_printf(to->arena, "Bundle.entry[%zu]", index);
     for (const struct issue *i = from->first; i; i = i->next) {
         struct slice expression = place;
-        if (i->expression.length)
+        if (i->expression.length && !is_parameter(i))
             expression =
                 arena_printf(to->arena, "%.*s.%.*s", SLICE_ARGS(place), SLICE_ARGS(i->expression));
         issues_add(to, i->severity, i->code, expression, "Bundle.entry[%zu]: %.*s", index,
                    SLICE_ARGS(i->text));
     }
     if (!from->first)
-        issues_add(to, ISSUE_ERROR, outcome_row(err).code, place, "Bundle.entry[%zu]: %s", index,
+        issues_add(to, ISSUE_ERROR, err_issue(err), place, "Bundle.entry[%zu]: %s", index,
                    err_text(err));
 }
 

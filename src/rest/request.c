@@ -46,10 +46,14 @@ enum err request_only(struct request *r, const char *const *known)
         bool is_known = false;
         for (size_t k = 0; !is_known && known[k]; k++)
             is_known = slice_is(r->pairs[i].name, known[k]);
-        if (!is_known)
-            return issues_fail(&r->issues, ERR_INVALID, "not-supported",
-                               "Parameter '%.*s' is not supported by this interaction",
-                               SLICE_ARGS(slice_head(r->pairs[i].name, 100)));
+        if (is_known)
+            continue;
+        r->issues.parameter = r->pairs[i].name;
+        enum err err = issues_fail(&r->issues, ERR_INVALID, "not-supported",
+                                   "Parameter '%.*s' is not supported by this interaction",
+                                   SLICE_ARGS(slice_head(r->pairs[i].name, 100)));
+        r->issues.parameter = SLICE_NONE;
+        return err;
     }
     return ERR_NONE;
 }

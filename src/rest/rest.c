@@ -255,7 +255,8 @@ void rest_refuse(struct http_request *http, enum err err, const char *code, stru
 {
     struct issues issues;
     issues_init(&issues, http->arena);
-    issues_add(&issues, ISSUE_ERROR, code, SLICE_NONE, "%.*s", SLICE_ARGS(text));
+    issues_add(&issues, ISSUE_ERROR, code ? code : err_issue(err), SLICE_NONE, "%.*s",
+               SLICE_ARGS(text));
     *response = (struct http_response){ 0 };
     outcome_reply(http, "application/fhir+json", err, &issues, response);
 }

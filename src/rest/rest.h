@@ -77,7 +77,8 @@ bool rest_begin(struct rest *rest, struct http_request *r, struct slice path,
 enum { REST_KINDS_MAX = 24 };
 const char *rest_kind_name(unsigned kind);
 
-/* An OperationOutcome for an error made outside (HTTP layer, routing). */
+/* An OperationOutcome for an error made outside (HTTP layer, routing); `code` is
+ * the issue's, static; NULL: that of the error. */
 void rest_refuse(struct http_request *r, enum err err, const char *code, struct slice text,
                  struct http_response *response);
 

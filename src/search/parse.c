@@ -279,7 +279,9 @@ static enum err parse_pairs(struct parser *p, const struct search_pair *pairs, s
     for (size_t i = 0; i < count; i++) {
         if (is_signature(pairs[i].name))
             continue;
+        p->compiler.issues->parameter = pairs[i].name;
         enum err err = parse_pair(p, &pairs[i]);
+        p->compiler.issues->parameter = SLICE_NONE;
         if (err == ERR_NO_MEMORY)
             return err;
         if (!err)

@@ -1,6 +1,7 @@
 #include "server/access.h"
 
 #include "json/json.h"
+#include "server/refuse.h"
 
 static bool permits(void *context, const char *action, struct slice *ret_text)
 {
@@ -17,7 +18,7 @@ static struct slice datastore_arn(const struct access_settings *s, struct arena 
 
 static bool no_memory(struct http_request *r, struct http_response *response)
 {
-    auth_answer(r, 503, "ServiceUnavailableException", SLICE("out of memory"), response);
+    refuse_request(r, ERR_NO_MEMORY, NULL, SLICE("out of memory"), response);
     return false;
 }
 

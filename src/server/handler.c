@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "server/place.h"
+#include "server/refuse.h"
 
 enum {
     ARENA_BYTES = 256 << 20,       /* of a request without a body: pages of a search */
@@ -39,7 +40,7 @@ static void answer_health(const struct handling *h, struct http_request *r, enum
 
 static void answer_no_place(struct http_request *r, struct http_response *response)
 {
-    rest_refuse(r, ERR_NOT_FOUND, "not-found",
+    rest_refuse(r, ERR_NOT_FOUND, NULL,
                 SLICE("there is nothing at this path; FHIR is below /datastore/{id}/r4/"),
                 response);
 }
@@ -57,7 +58,7 @@ static bool place_check(const struct handling *h, struct http_request *r, const 
     struct slice error = SLICE_NONE;
     if (!control_look(h->control, place->datastore_id, r->arena, &error))
         return true;
-    rest_refuse(r, ERR_NOT_FOUND, "not-found", error, response);
+    rest_refuse(r, ERR_NOT_FOUND, NULL, error, response);
     return false;
 }
 
@@ -88,13 +89,13 @@ bool handler_begin(void *context, struct http_request *r, struct http_response *
     const struct handling *h = context;
     struct visit *visit = arena_alloc(r->arena, sizeof *visit);
     if (!visit) {
-        rest_refuse(r, ERR_NO_MEMORY, "exception", SLICE("out of memory"), response);
+        rest_refuse(r, ERR_NO_MEMORY, NULL, SLICE("out of memory"), response);
         return true;
     }
     enum err err = place_of_path(r->arena, r->path, &visit->place);
     if (err) {
         bool is_memory = err == ERR_NO_MEMORY;
-        rest_refuse(r, is_memory ? err : ERR_INVALID, is_memory ? "exception" : "value",
+        rest_refuse(r, is_memory ? err : ERR_INVALID, is_memory ? NULL : "value",
                     SLICE("the path has a broken escape, an encoded dot segment, or '..' that "
                           "would leave its data store"),
                     response);
@@ -174,9 +175,10 @@ static void handle_fhir(const struct handling *h, struct http_request *r, const 
     if (err) {
         bool is_absent = err == ERR_NOT_FOUND;
         if (!is_absent)
-            log_line(LOG_ERROR, "server", "a data store does not open: %.*s", SLICE_ARGS(error));
-        rest_refuse(r, err, is_absent ? "not-found" : "exception",
-                    is_absent ? error : SLICE("the data store could not be opened"), response);
+            log_line(LOG_ERROR, "server", "request %s: a data store does not open: %.*s", r->id,
+                     SLICE_ARGS(error));
+        rest_refuse(r, err, NULL, is_absent ? error : SLICE("the data store could not be opened"),
+                    response);
         return;
     }
     const struct rest_gate *gate;
@@ -213,27 +215,8 @@ void handler_handle(void *context, struct http_request *r, struct http_response 
 void handler_refuse(void *context, struct http_request *r, enum err err, struct slice text,
                     struct http_response *response)
 {
-    static const struct {
-        enum err err;
-        const char *code; /* of value set issue-type */
-    } codes[] = {
-        { ERR_LIMIT, "too-long" },
-        { ERR_HEADERS_TOO_LARGE, "too-long" },
-        { ERR_SYNTAX, "structure" },
-        { ERR_TIMEOUT, "timeout" },
-        { ERR_BUSY, "throttled" },
-        { ERR_THROTTLED, "throttled" },
-        { ERR_METHOD, "not-supported" },
-        { ERR_UNSUPPORTED, "not-supported" },
-        { ERR_NOT_IMPLEMENTED, "not-supported" },
-    };
     (void)context;
-    const char *code = "exception";
-    for (size_t i = 0; i < ARRAY_COUNT(codes); i++) {
-        if (codes[i].err == err)
-            code = codes[i].code;
-    }
-    rest_refuse(r, err, code, text, response);
+    refuse_request(r, err, NULL, text, response);
 }
 
 void handler_done(void *context, const struct http_request *r, const struct http_traffic *traffic)

@@ -9,6 +9,7 @@
 #include "server/handler.h"
 #include "server/metrics.h"
 #include "server/opener.h"
+#include "server/refuse.h"
 #include "server/scrape.h"
 
 static const size_t MEGABYTE = (size_t)1 << 20;
@@ -137,6 +138,7 @@ static enum err open_auth(struct server *server, struct slice *error)
         .root = server->root,
         .folder = server->folder.path,
         .report = report,
+        .refuse = refuse_credentials,
         .no_auth = s->no_auth,
         .host_without_port = s->host_without_port,
     };
