@@ -22,6 +22,7 @@ int cli_sandbox(int argc, char **argv);
 int cli_sync(int argc, char **argv);
 int cli_everything(int argc, char **argv);
 int cli_validate(int argc, char **argv);
+int cli_package(int argc, char **argv);
 int cli_iam(int argc, char **argv);
 int cli_errors(int argc, char **argv);
 

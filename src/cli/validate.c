@@ -25,7 +25,9 @@ struct session {
     bool as_json;
     bool quiet;              /* no warnings */
     bool is_strict;          /* an unknown profile is an error */
-    struct profile_set *set; /* packages */
+    struct profile_set *set; /* packages, and what they know of codes */
+    struct profile_home *home;
+    struct terminology *terminology;
     struct slice profiles[OPTION_LIST_MAX];
     size_t profile_count;
     /* of the file */
@@ -124,7 +126,10 @@ static void check_text(struct session *s, struct arena *arena)
              slice_cstr(error.text ? error.text : err_text(err)));
         return;
     }
+    struct profile_codes codes = { .terminology = s->terminology, .arena = arena };
     const struct profile_options asked = { .set = s->set,
+                                           .member_of = profile_member_of,
+                                           .context = &codes,
                                            .profiles = s->profiles,
                                            .profile_count = s->profile_count,
                                            .unknown_is_error = s->is_strict,
@@ -198,6 +203,12 @@ static bool open_packages(struct session *s, const char *data, const struct opti
     enum err err = profile_set_open(data ? folder : NULL, &stored, NULL);
     if (!err)
         err = profile_set_load(stored, packages->items, packages->count, &issues, &s->set);
+    if (!err)
+        err = profile_home_of(s->set, &s->home);
+    if (!err) {
+        const struct terminology_source source = profile_terminology(s->home);
+        err = terminology_open(&source, &s->terminology);
+    }
     profile_set_unref(stored);
     for (const struct issue *i = issues.first; i; i = i->next)
         fprintf(stderr, "tarn validate: %.*s\n", SLICE_ARGS(i->text));
@@ -205,6 +216,14 @@ static bool open_packages(struct session *s, const char *data, const struct opti
         fprintf(stderr, "tarn validate: the packages cannot be used: %s\n", err_text(err));
     arena_release(&arena);
     return err == ERR_NONE;
+}
+
+static void close_packages(struct session *s)
+{
+    if (s->terminology)
+        terminology_close(s->terminology);
+    profile_home_close(s->home);
+    profile_set_unref(s->set);
 }
 
 int cli_validate(int argc, char **argv)
@@ -253,7 +272,7 @@ int cli_validate(int argc, char **argv)
         int status = check_file(&s, argv[i]);
         worst = MAX(worst, status);
     }
-    profile_set_unref(s.set);
+    close_packages(&s);
     arena_release(&arena);
     return worst;
 }

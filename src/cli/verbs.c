@@ -10,6 +10,7 @@ const struct cli_verb cli_verbs[] = {
     { "sync", "bring records from Flexpa into a store", cli_sync },
     { "everything", "a user's whole record out of the store", cli_everything },
     { "validate", "check FHIR files against the definitions of R4", cli_validate },
+    { "package", "FHIR packages that resources are checked against", cli_package },
     { "iam", "users, keys, policies, and what they may do", cli_iam },
     { "errors", "the table of errors: statuses, codes, types", cli_errors },
     { NULL, NULL, NULL },

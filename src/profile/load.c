@@ -9,7 +9,7 @@ static enum err load_one(struct profile_set *below, const char *path, struct iss
     struct profile_source source;
     struct arena arena;
     arena_init(&arena, COMPILE_BYTES_MAX);
-    enum err err = package_read(path, &arena, issues, &source);
+    enum err err = profile_package_open(path, &arena, issues, &source);
     if (!err)
         err = profile_compile(&source, below, &arena, issues, image);
     arena_release(&arena);

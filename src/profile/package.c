@@ -163,7 +163,7 @@ static enum err read_tar(struct reading *r, struct slice tar, struct profile_sou
     return read_manifest(r, source);
 }
 
-enum err package_read_archive(struct slice bytes, struct arena *arena, struct issues *issues,
+enum err profile_package_read(struct slice bytes, struct arena *arena, struct issues *issues,
                               struct profile_source *ret_source)
 {
     struct reading r = { .arena = arena, .issues = issues };
@@ -217,8 +217,8 @@ static enum err read_resource(struct reading *r, struct slice text, struct profi
     return ERR_NONE;
 }
 
-enum err package_read(const char *path, struct arena *arena, struct issues *issues,
-                      struct profile_source *ret_source)
+enum err profile_package_open(const char *path, struct arena *arena, struct issues *issues,
+                              struct profile_source *ret_source)
 {
     struct reading r = { .arena = arena, .issues = issues };
     struct slice bytes;
@@ -227,12 +227,14 @@ enum err package_read(const char *path, struct arena *arena, struct issues *issu
     if (err != ERR_NOT_FOUND)
         return err;
     err = read_file(&r, path, &bytes);
+    if (err == ERR_NOT_FOUND)
+        return err;
     if (err)
         return issues_fail(issues, err, "not-found", "%s cannot be read: %s", path, err_text(err));
     bool is_tar = bytes.length > 512 && memcmp(bytes.bytes + 257, "ustar", 5) == 0;
     if (is_tar)
         return read_tar(&r, bytes, ret_source);
     bool is_gzip = bytes.length > 2 && memcmp(bytes.bytes, "\x1f\x8b", 2) == 0;
-    return is_gzip ? package_read_archive(bytes, arena, issues, ret_source)
+    return is_gzip ? profile_package_read(bytes, arena, issues, ret_source)
                    : read_resource(&r, bytes, ret_source);
 }

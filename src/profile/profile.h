@@ -12,6 +12,7 @@
 
 #include "base/issues.h"
 #include "fhir/fhir.h"
+#include "terminology/terminology.h"
 
 /* ---- sets ---- */
 
@@ -54,6 +55,55 @@ enum profile_kind { PROFILE_STRUCTURE, PROFILE_VALUE_SET, PROFILE_CODE_SYSTEM };
 struct slice profile_resource(const struct profile_set *set, enum profile_kind kind,
                               struct slice url, struct slice version);
 
+/* ---- packages on disk ---- */
+
+/* StructureDefinitions and what else a package has (others are passed over). */
+struct profile_source {
+    struct slice name, version;    /* of the package */
+    const struct slice *resources; /* JSON texts */
+    size_t resource_count;
+    const struct slice *dependencies; /* "name@version" */
+    size_t dependency_count;
+};
+
+/* Read a package: a .tgz, .tar.zst or folder, or the bytes of a .tgz. All that
+ * *ret_source has lives in the arena. ERR_NOT_FOUND: there is no such file; what is
+ * wrong with one goes into `issues`. */
+MUST_USE enum err profile_package_open(const char *path, struct arena *arena, struct issues *issues,
+                                       struct profile_source *ret_source);
+MUST_USE enum err profile_package_read(struct slice bytes, struct arena *arena,
+                                       struct issues *issues, struct profile_source *ret_source);
+/* Compile it and keep it in `folder`, which is made if absent; another content of the
+ * same name and version is replaced. What cannot be used of it is told in `issues`. */
+MUST_USE enum err profile_package_keep(const char *folder, const struct profile_source *source,
+                                       struct arena *arena, struct issues *issues);
+/* "name@version"; ERR_NOT_FOUND when it is not there. */
+MUST_USE enum err profile_package_remove(const char *folder, struct slice package);
+/* Which version of a package is meant by canonicals without one. */
+MUST_USE enum err profile_package_prefer(const char *folder, struct slice package);
+
+struct profile_package {
+    struct slice name, version;
+    size_t definitions, value_sets, code_systems;
+    bool is_default;
+    bool is_built_in;
+};
+/* In no order; those of `set` and of what is below it. */
+typedef void profile_package_visit(void *context, const struct profile_package *package);
+void profile_packages(const struct profile_set *set, profile_package_visit *visit, void *context);
+
+/* ---- a folder that may change ---- */
+
+/* The set of a folder, opened anew when packages were added or removed, by whatever
+ * process: looked for at most once a second. */
+struct profile_home;
+MUST_USE enum err profile_home_open(const char *folder, struct profile_home **ret_home);
+/* One whose set never changes; it is referenced. */
+MUST_USE enum err profile_home_of(struct profile_set *set, struct profile_home **ret_home);
+void profile_home_close(struct profile_home *home);
+/* The caller unrefs. *ret_changed (may be NULL): it is not the one of the last call. */
+struct profile_set *profile_home_set(struct profile_home *home, bool *ret_changed);
+
 /* ---- checking ---- */
 
 struct profile_options {
@@ -76,16 +126,21 @@ MUST_USE enum err profile_check_begin(const struct profile_options *options, str
 const struct fhir_validate_hooks *profile_check_hooks(struct profile_check *check);
 void profile_check_end(struct profile_check *check);
 
-/* ---- compiling ---- */
+/* ---- codes ---- */
 
-/* StructureDefinitions and what else a package has (others are passed over). */
-struct profile_source {
-    struct slice name, version;    /* of the package */
-    const struct slice *resources; /* JSON texts */
-    size_t resource_count;
-    const struct slice *dependencies; /* "name@version" */
-    size_t dependency_count;
+/* For terminology_open(): the value sets and code systems of the home's packages. The
+ * home must outlive the terminology. Whoever sees the home's set change calls
+ * terminology_forget(). */
+struct terminology_source profile_terminology(struct profile_home *home);
+
+/* The context of profile_member_of(), which profile_options takes as .member_of. */
+struct profile_codes {
+    struct terminology *terminology;
+    struct arena *arena; /* scratch, rewound */
 };
+int profile_member_of(void *context, struct fhir_item item, struct slice value_set);
+
+/* ---- compiling ---- */
 
 /* Append the source's image to `out`. Bases and profiles of types that are not in
  * the source are sought in `set` (may be NULL). A definition that cannot be used

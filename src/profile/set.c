@@ -520,3 +520,27 @@ const struct fhirpath *set_rule(const struct profile_set *set, const struct imag
     pthread_mutex_unlock(&owner->lock);
     return path;
 }
+
+/* ---- packages ---- */
+
+void profile_packages(const struct profile_set *set, profile_package_visit *visit, void *context)
+{
+    for (; set; set = set->below) {
+        for (uint32_t i = 0; i < set->image_count; i++) {
+            const struct image *im = &set->images[i];
+            struct profile_package p = {
+                .name = image_name(im),
+                .version = image_slice(im, im->header->version),
+                .definitions = image_count(im, IMAGE_DEFINITIONS),
+                .is_default = is_default(set, im),
+                .is_built_in = im->bytes.bytes == (const char *)profile_core,
+            };
+            for (uint32_t r = 0; r < image_count(im, IMAGE_RESOURCES); r++) {
+                uint32_t kind = image_resource_at(im, r)->kind;
+                p.value_sets += kind == PROFILE_VALUE_SET;
+                p.code_systems += kind == PROFILE_CODE_SYSTEM;
+            }
+            visit(context, &p);
+        }
+    }
+}

@@ -55,7 +55,7 @@ static void read_package(struct world *w, const char *name)
     struct profile_source source;
     outside_path(name, path);
     issues_init(&issues, &w->arena);
-    assert_int_equal(package_read(path, &w->arena, &issues, &source), ERR_NONE);
+    assert_int_equal(profile_package_open(path, &w->arena, &issues, &source), ERR_NONE);
     w->first = w->count;
     for (size_t i = 0; i < source.resource_count; i++)
         add(w, source.resources[i]);
