@@ -1,5 +1,5 @@
 /* auth/answer.c - errors in AWS's shape. */
-#include "auth/auth.h"
+#include "auth/sts.h"
 #include "json/json.h"
 
 enum { BODY_BYTES_MAX = 64 * 1024 };
@@ -26,6 +26,10 @@ void auth_answer(struct http_request *r, enum err err, struct slice text,
                  struct http_response *response)
 {
     const char *type = err_service_type(err);
+    if (auth_is_sts(r)) {
+        sts_refuse(r, err_service_status(err), type, text, response);
+        return;
+    }
     *response = (struct http_response){ .status = err_service_status(err) };
     response->body = render_body(r->arena, type, text);
     /* AWS's clients tell the planes apart by this media type. */

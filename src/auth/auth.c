@@ -6,6 +6,7 @@
 
 #include "auth/directory.h"
 #include "auth/permit.h"
+#include "auth/sts.h"
 #include "base/codec.h"
 #include "os/clock.h"
 
@@ -24,7 +25,7 @@ struct auth {
 enum caller { CALLER_NOBODY, CALLER_ROOT, CALLER_LOCAL, CALLER_USER };
 
 struct auth_pass {
-    enum caller caller;      /* set by auth_finish() */
+    enum caller caller; /* set by auth_finish() */
     struct auth *auth;
     bool is_local;           /* no credentials asked for */
     struct aws_claim *claim; /* else */
@@ -112,7 +113,7 @@ static const enum err refusals[] = {
 static bool answer(const struct auth *auth, struct http_request *r, enum err err, struct slice text,
                    struct http_response *response)
 {
-    if (auth && auth->settings.refuse)
+    if (auth && auth->settings.refuse && !auth_is_sts(r))
         auth->settings.refuse(r, err, text, response);
     else
         auth_answer(r, err, text, response);
@@ -185,6 +186,11 @@ static bool local_begin(const struct auth *auth, struct http_request *r,
 
 /* ---- the two steps ---- */
 
+static struct permit_scope permit_scope_of(const struct auth *auth)
+{
+    return (struct permit_scope){ auth->settings.region, auth->settings.account_id };
+}
+
 /* What the verifier's questions need. */
 struct search {
     struct auth *auth;
@@ -227,13 +233,32 @@ static enum aws_refusal session_check(struct search *search, const struct iam_se
                                                             : AWS_UNRECOGNIZED_CLIENT;
 }
 
-static enum aws_refusal find_session(void *context, struct slice access_key_id,
-                                     struct slice token, struct slice *ret_secret)
+/* A token of STS's: it opens, its owner is there, and its end is not. */
+static enum aws_refusal token_check(struct search *search, const struct iam *iam, struct slice id,
+                                    struct slice text, struct slice *ret_secret)
+{
+    struct iam_token token;
+    struct permit_caller caller;
+    struct permit_scope scope = permit_scope_of(search->auth);
+    if (!iam_token_read(iam, id, text, search->arena, &token))
+        return AWS_UNRECOGNIZED_CLIENT;
+    if (token.expires_us <= os_now_us())
+        return AWS_EXPIRED_TOKEN;
+    if (permit_caller_find(&scope, iam, id, text, search->arena, &caller))
+        return AWS_UNRECOGNIZED_CLIENT;
+    *ret_secret = token.secret;
+    return AWS_ACCEPTED;
+}
+
+static enum aws_refusal find_session(void *context, struct slice access_key_id, struct slice token,
+                                     struct slice *ret_secret)
 {
     struct search *search = context;
     struct snapshot *snapshot = directory_ref(search->auth->directory);
-    const struct iam_session *session = iam_session_find(snapshot_iam(snapshot), access_key_id);
-    enum aws_refusal refusal = session_check(search, session, token, ret_secret);
+    const struct iam *iam = snapshot_iam(snapshot);
+    const struct iam_session *session = iam_session_find(iam, access_key_id);
+    enum aws_refusal refusal = session ? session_check(search, session, token, ret_secret)
+                                       : token_check(search, iam, access_key_id, token, ret_secret);
     directory_unref(search->auth->directory, snapshot);
     return refusal;
 }
@@ -243,7 +268,7 @@ static struct aws_verifier verifier_for(struct search *search, const struct http
     struct auth *auth = search->auth;
     return (struct aws_verifier){
         .region = auth->settings.region,
-        .service = auth->settings.service,
+        .service = auth_is_sts(r) ? SLICE("sts") : auth->settings.service,
         .skew_us = skew_us,
         .host_without_port = auth->settings.host_without_port || r->peer_is_loopback,
         .find_secret = find_secret,
@@ -283,8 +308,8 @@ bool auth_begin(struct auth *auth, struct http_request *r, struct auth_pass **re
     struct search search = { auth, r->arena };
     struct aws_verifier verifier = verifier_for(&search, r);
     struct slice text = SLICE_NONE;
-    enum aws_refusal refusal = aws_verify_begin(r->arena, &verifier, &pass->request, os_now_us(),
-                                                &pass->claim, &text);
+    enum aws_refusal refusal =
+        aws_verify_begin(r->arena, &verifier, &pass->request, os_now_us(), &pass->claim, &text);
     return refusal ? refuse(auth, r, refusal, text, response) : true;
 }
 
@@ -314,7 +339,7 @@ bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pa
 /* ---- permission ---- */
 
 bool auth_permits(struct http_request *r, const struct auth_pass *pass, const char *action,
-                  struct slice resource, struct slice *ret_text)
+                  const struct auth_target *target, struct slice *ret_text)
 {
     if (pass && (pass->caller == CALLER_ROOT || pass->caller == CALLER_LOCAL))
         return true;
@@ -324,24 +349,50 @@ bool auth_permits(struct http_request *r, const struct auth_pass *pass, const ch
     if (!pass || pass->caller != CALLER_USER)
         return false;
     struct auth *auth = pass->auth;
-    struct permit_scope scope = { auth->settings.region, auth->settings.account_id };
+    struct permit_scope scope = permit_scope_of(auth);
+    struct permit_caller caller;
     struct snapshot *snapshot = directory_ref(auth->directory);
-    bool may = permit_ask(&scope, snapshot_iam(snapshot), r, aws_claim_access_key(pass->claim),
-                          slice_cstr(action), resource, ret_text);
+    const struct iam *iam = snapshot_iam(snapshot);
+    enum err err = permit_caller_find(&scope, iam, aws_claim_access_key(pass->claim),
+                                      aws_claim_session_token(pass->claim), r->arena, &caller);
+    if (err) /* taken away since the request began */
+        *ret_text = SLICE("The security token included in the request is invalid.");
+    bool may = !err && permit_ask(&scope, iam, r, &caller, slice_cstr(action), target, ret_text);
     directory_unref(auth->directory, snapshot);
     return may;
 }
 
 bool auth_may_on(struct http_request *r, const struct auth_pass *pass, const char *action,
-                 struct slice resource, struct http_response *response)
+                 const struct auth_target *target, struct http_response *response)
 {
     struct slice text;
-    return auth_permits(r, pass, action, resource, &text) ||
+    return auth_permits(r, pass, action, target, &text) ||
            deny(pass ? pass->auth : NULL, r, text, response);
 }
 
 bool auth_may(struct http_request *r, const struct auth_pass *pass, const char *action,
               struct http_response *response)
 {
-    return auth_may_on(r, pass, action, SLICE("*"), response);
+    static const struct auth_target all = { .arn = SLICE_INIT("*") };
+    return auth_may_on(r, pass, action, &all, response);
+}
+
+/* ---- STS ---- */
+
+void auth_sts_handle(struct auth *auth, struct http_request *r, const struct auth_pass *pass,
+                     struct http_response *response)
+{
+    struct permit_scope scope = permit_scope_of(auth);
+    struct permit_caller caller = { .user = NULL };
+    bool is_root = pass && (pass->caller == CALLER_ROOT || pass->caller == CALLER_LOCAL);
+    struct snapshot *snapshot = directory_ref(auth->directory);
+    const struct iam *iam = snapshot_iam(snapshot);
+    if (is_root || (pass && pass->caller == CALLER_USER &&
+                    !permit_caller_find(&scope, iam, aws_claim_access_key(pass->claim),
+                                        aws_claim_session_token(pass->claim), r->arena, &caller)))
+        sts_answer(&scope, iam, r, is_root ? NULL : &caller, response);
+    else
+        refuse(auth, r, AWS_UNRECOGNIZED_CLIENT,
+               SLICE("The security token included in the request is invalid."), response);
+    directory_unref(auth->directory, snapshot);
 }

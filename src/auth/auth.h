@@ -55,17 +55,44 @@ MUST_USE bool auth_begin(struct auth *auth, struct http_request *r, struct auth_
 MUST_USE bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pass,
                           struct http_response *response);
 
-/* May the caller do this, such as "healthlake:ReadResource", on the resource (an
- * ARN, or "*")? False when *response refuses. The root key may do everything,
- * users what their policies allow, nobody nothing. */
+/* What condition keys of the resource and of what is asked there are
+ * (aws:ResourceTag/..., aws:RequestTag/..., aws:TagKeys), in the arena. */
+struct auth_facts {
+    const struct policy_key *keys;
+    size_t count;
+};
+
+/* What is to be done something to. */
+struct auth_target {
+    struct slice arn; /* or "*" */
+    /* Asked only for callers with policies; false: they cannot be told, and the caller
+     * is refused. NULL: there are none. */
+    bool (*find)(void *context, struct arena *arena, struct auth_facts *ret);
+    void *context;
+};
+
+/* May the caller do this, such as "healthlake:ReadResource", to the target? False when
+ * *response refuses. The root key may do everything, users and roles what their
+ * policies and the resource's allow, nobody nothing. */
 MUST_USE bool auth_may_on(struct http_request *r, const struct auth_pass *pass, const char *action,
-                          struct slice resource, struct http_response *response);
+                          const struct auth_target *target, struct http_response *response);
 /* On "*". */
 MUST_USE bool auth_may(struct http_request *r, const struct auth_pass *pass, const char *action,
                        struct http_response *response);
 /* The same question without an answer; *ret_text says why not, in r's arena. */
-MUST_USE bool auth_permits(struct http_request *r, const struct auth_pass *pass,
-                           const char *action, struct slice resource, struct slice *ret_text);
+MUST_USE bool auth_permits(struct http_request *r, const struct auth_pass *pass, const char *action,
+                           const struct auth_target *target, struct slice *ret_text);
+
+/* ---- temporary credentials (sts.c) ---- */
+
+enum { AUTH_STS_BODY_BYTES = 64 * 1024 };
+
+/* A call of AWS's query protocol: a form that is POSTed to "/". Its signature is for
+ * the service sts. */
+bool auth_is_sts(const struct http_request *r);
+/* AssumeRole, GetSessionToken, GetCallerIdentity. Always fills *response. */
+void auth_sts_handle(struct auth *auth, struct http_request *r, const struct auth_pass *pass,
+                     struct http_response *response);
 
 /* An AWS-shaped error: status and type are those of the service (base/err.h). */
 void auth_answer(struct http_request *r, enum err err, struct slice text,

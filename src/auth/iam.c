@@ -115,16 +115,15 @@ static enum err secret_member(struct loader *l, struct json v, struct slice id, 
     return ERR_NONE;
 }
 
-static enum err policy_read(struct loader *l, struct json document, struct slice name,
-                            struct iam_policy **ret)
+static enum err policy_read(struct loader *l, struct json document, enum policy_kind kind,
+                            struct slice name, struct iam_policy **ret)
 {
     struct iam_policy *p = arena_alloc(l->arena, sizeof *p);
     struct slice error;
     if (!p)
         return ERR_NO_MEMORY;
     *p = (struct iam_policy){ .name = name, .document = json_raw(document) };
-    enum err err =
-        policy_parse(p->document, POLICY_OF_IDENTITY, name, l->arena, &p->compiled, &error);
+    enum err err = policy_parse(p->document, kind, name, l->arena, &p->compiled, &error);
     if (err == ERR_NO_MEMORY)
         return err;
     if (err) {
@@ -136,7 +135,8 @@ static enum err policy_read(struct loader *l, struct json document, struct slice
     return ERR_NONE;
 }
 
-static enum err policies_read(struct loader *l, struct json list, struct iam_policy **ret)
+static enum err policies_read(struct loader *l, struct json list, enum policy_kind kind,
+                              struct iam_policy **ret)
 {
     for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
         struct slice name;
@@ -144,7 +144,7 @@ static enum err policies_read(struct loader *l, struct json list, struct iam_pol
         struct json document = json_member(v, "document");
         if (!json_is(document, JSON_OBJECT))
             return fail_in(l, v, "a policy has no document", name);
-        TRY(policy_read(l, document, name, ret));
+        TRY(policy_read(l, document, kind, name, ret));
         ret = &(*ret)->next;
     }
     return ERR_NONE;
@@ -186,7 +186,7 @@ static enum err users_read(struct loader *l, struct json list)
             group = &(*group)->next;
         }
         TRY(keys_read(l, json_member(v, "keys"), &user->keys));
-        TRY(policies_read(l, json_member(v, "policies"), &user->policies));
+        TRY(policies_read(l, json_member(v, "policies"), POLICY_OF_IDENTITY, &user->policies));
         *to = user;
         to = &user->next;
     }
@@ -201,9 +201,46 @@ static enum err groups_read(struct loader *l, struct json list)
         if (!group)
             return ERR_NO_MEMORY;
         TRY(name_member(l, v, &group->name));
-        TRY(policies_read(l, json_member(v, "policies"), &group->policies));
+        TRY(policies_read(l, json_member(v, "policies"), POLICY_OF_IDENTITY, &group->policies));
         *to = group;
         to = &group->next;
+    }
+    return ERR_NONE;
+}
+
+static enum err roles_read(struct loader *l, struct json list)
+{
+    struct iam_role **to = &l->iam->roles;
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
+        struct iam_role *role = arena_alloc(l->arena, sizeof *role);
+        if (!role)
+            return ERR_NO_MEMORY;
+        TRY(name_member(l, v, &role->name));
+        TRY(instant_member(l, v, SLICE("created"), &role->created_us));
+        if (!slice_parse_u64(json_raw(json_member(v, "maxSeconds")), &role->max_seconds))
+            return fail_in(l, v, "maxSeconds is missing", role->name);
+        TRY(policy_read(l, json_member(v, "trust"), POLICY_OF_RESOURCE, SLICE("trust"),
+                        &role->trust));
+        TRY(policies_read(l, json_member(v, "policies"), POLICY_OF_IDENTITY, &role->policies));
+        *to = role;
+        to = &role->next;
+    }
+    return ERR_NONE;
+}
+
+static enum err resources_read(struct loader *l, struct json list)
+{
+    struct iam_resource **to = &l->iam->resources;
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
+        struct iam_resource *resource = arena_alloc(l->arena, sizeof *resource);
+        if (!resource)
+            return ERR_NO_MEMORY;
+        resource->arn = text_member(l, v, SLICE("arn"));
+        if (!resource->arn.length)
+            return fail_in(l, v, "a resource has no arn", SLICE_NONE);
+        TRY(policies_read(l, json_member(v, "policies"), POLICY_OF_RESOURCE, &resource->policies));
+        *to = resource;
+        to = &resource->next;
     }
     return ERR_NONE;
 }
@@ -226,7 +263,8 @@ static enum err sessions_read(struct loader *l, struct json list)
         memcpy(session->token_sha256, hash.bytes, 64);
         struct json policy = json_member(v, "policy");
         if (json_exists(policy))
-            TRY(policy_read(l, policy, SLICE("session policy"), &session->policy));
+            TRY(policy_read(l, policy, POLICY_OF_IDENTITY, SLICE("session policy"),
+                            &session->policy));
         *to = session;
         to = &session->next;
     }
@@ -245,6 +283,8 @@ static enum err root_read(struct loader *l, struct json root)
         return fail(l, ERR_UNSUPPORTED, l->path, "written by a newer tarn; use that one");
     TRY(groups_read(l, json_member(root, "groups")));
     TRY(users_read(l, json_member(root, "users")));
+    TRY(roles_read(l, json_member(root, "roles")));
+    TRY(resources_read(l, json_member(root, "resources")));
     return sessions_read(l, json_member(root, "sessions"));
 }
 
@@ -339,6 +379,25 @@ static enum err session_write(const struct iam *iam, const struct iam_session *s
     return ERR_NONE;
 }
 
+static void roles_write(const struct iam *iam, struct buf *out)
+{
+    buf_append_cstr(out, "],\n \"roles\":[");
+    for (const struct iam_role *r = iam->roles; r; r = r->next) {
+        text_write(out, "\n  {\"name\":", r->name);
+        instant_write(out, ",\"created\":", r->created_us);
+        buf_printf(out, ",\"maxSeconds\":%llu,\"trust\":", (unsigned long long)r->max_seconds);
+        buf_append(out, r->trust->document);
+        policies_write(out, r->policies);
+        buf_append_cstr(out, r->next ? "}," : "}");
+    }
+    buf_append_cstr(out, "],\n \"resources\":[");
+    for (const struct iam_resource *r = iam->resources; r; r = r->next) {
+        text_write(out, "\n  {\"arn\":", r->arn);
+        policies_write(out, r->policies);
+        buf_append_cstr(out, r->next ? "}," : "}");
+    }
+}
+
 static enum err iam_write(const struct iam *iam, struct buf *out)
 {
     buf_printf(out, "{\"format\":%d,\n \"users\":[", FORMAT);
@@ -350,6 +409,7 @@ static enum err iam_write(const struct iam *iam, struct buf *out)
         policies_write(out, g->policies);
         buf_append_cstr(out, g->next ? "}," : "}");
     }
+    roles_write(iam, out);
     buf_append_cstr(out, "],\n \"sessions\":[");
     for (const struct iam_session *s = iam->sessions; s; s = s->next)
         TRY(session_write(iam, s, out));

@@ -5,7 +5,7 @@
 #include "base/codec.h"
 #include "os/random.h"
 
-enum { ID_RANDOM_LENGTH = 16, SECRET_BYTES = 30, TOKEN_BYTES = 48 };
+enum { ID_RANDOM_LENGTH = 16, SECRET_BYTES = IAM_SECRET_RANDOM_BYTES, TOKEN_BYTES = 48 };
 
 /* ---- looking ---- */
 
@@ -58,6 +58,22 @@ struct iam_session *iam_session_find(const struct iam *iam, struct slice id)
     return s;
 }
 
+struct iam_role *iam_role_find(const struct iam *iam, struct slice name)
+{
+    struct iam_role *r = iam->roles;
+    while (r && !slice_equal_nocase(r->name, name))
+        r = r->next;
+    return r;
+}
+
+struct iam_resource *iam_resource_find(const struct iam *iam, struct slice arn)
+{
+    struct iam_resource *r = iam->resources;
+    while (r && !slice_equal(r->arn, arn))
+        r = r->next;
+    return r;
+}
+
 static size_t policies_copy(const struct iam_policy *p, const struct policy **to)
 {
     size_t count = 0;
@@ -88,6 +104,18 @@ enum err iam_policies_of(const struct iam *iam, const struct iam_user *user, str
     if (!items)
         return ERR_NO_MEMORY;
     policies_gather(iam, user, items);
+    *ret = (struct policy_list){ items, count };
+    return ERR_NONE;
+}
+
+enum err iam_policies_list(const struct iam_policy *first, struct arena *arena,
+                           struct policy_list *ret)
+{
+    size_t count = policies_copy(first, NULL);
+    const struct policy **items = arena_array(arena, count, sizeof *items);
+    if (!items)
+        return ERR_NO_MEMORY;
+    policies_copy(first, items);
     *ret = (struct policy_list){ items, count };
     return ERR_NONE;
 }
@@ -127,7 +155,7 @@ enum err iam_group_add(struct iam *iam, struct slice name)
 }
 
 /* As AWS tells them apart: one prefix for lasting keys, one for temporary ones. */
-static enum err random_id(struct iam *iam, const char *prefix, struct slice *ret)
+enum err iam_random_id(struct arena *arena, const char *prefix, struct slice *ret)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     uint8_t random[ID_RANDOM_LENGTH];
@@ -135,11 +163,11 @@ static enum err random_id(struct iam *iam, const char *prefix, struct slice *ret
     os_random(random, sizeof random);
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = digits[random[i] & 31];
-    *ret = arena_printf(iam->arena, "%s%.*s", prefix, ID_RANDOM_LENGTH, text);
+    *ret = arena_printf(arena, "%s%.*s", prefix, ID_RANDOM_LENGTH, text);
     return ret->bytes ? ERR_NONE : ERR_NO_MEMORY;
 }
 
-static enum err random_text(struct iam *iam, size_t count, struct slice *ret)
+enum err iam_random_text(struct arena *arena, size_t count, struct slice *ret)
 {
     uint8_t random[TOKEN_BYTES];
     CHECK(count <= sizeof random);
@@ -147,10 +175,11 @@ static enum err random_text(struct iam *iam, size_t count, struct slice *ret)
     struct buf text;
     buf_init(&text, 256);
     base64url_encode(&text, slice_of((const char *)random, count));
-    bool copied = !buf_status(&text) && copy_text(iam, buf_slice(&text), ret);
+    char *copy = buf_status(&text) ? NULL : arena_copy(arena, buf_slice(&text));
+    *ret = slice_of(copy, text.length);
     buf_release(&text);
     OPENSSL_cleanse(random, sizeof random);
-    return copied ? ERR_NONE : ERR_NO_MEMORY;
+    return copy ? ERR_NONE : ERR_NO_MEMORY;
 }
 
 enum err iam_key_add(struct iam *iam, struct iam_user *user, int64_t now_us,
@@ -159,8 +188,8 @@ enum err iam_key_add(struct iam *iam, struct iam_user *user, int64_t now_us,
     struct iam_key *key = arena_alloc(iam->arena, sizeof *key);
     if (!key)
         return ERR_NO_MEMORY;
-    TRY(random_id(iam, "TARN", &key->id));
-    TRY(random_text(iam, SECRET_BYTES, &key->secret));
+    TRY(iam_random_id(iam->arena, "TARN", &key->id));
+    TRY(iam_random_text(iam->arena, SECRET_BYTES, &key->secret));
     key->created_us = now_us;
     key->next = user->keys;
     user->keys = key;
@@ -168,27 +197,56 @@ enum err iam_key_add(struct iam *iam, struct iam_user *user, int64_t now_us,
     return ERR_NONE;
 }
 
-static enum err policy_make(struct iam *iam, struct slice name, struct slice document,
-                            struct slice *error, struct iam_policy **ret)
+static enum err policy_make(struct iam *iam, enum policy_kind kind, struct slice name,
+                            struct slice document, struct slice *error, struct iam_policy **ret)
 {
     struct iam_policy *p = arena_alloc(iam->arena, sizeof *p);
     if (!p || !copy_text(iam, name, &p->name) ||
         !copy_text(iam, slice_trim(document), &p->document))
         return ERR_NO_MEMORY;
-    TRY(policy_parse(p->document, POLICY_OF_IDENTITY, p->name, iam->arena, &p->compiled, error));
+    TRY(policy_parse(p->document, kind, p->name, iam->arena, &p->compiled, error));
     *ret = p;
     return ERR_NONE;
 }
 
-enum err iam_policy_put(struct iam *iam, struct iam_policy **list, struct slice name,
-                        struct slice document, struct slice *error)
+enum err iam_policy_put(struct iam *iam, struct iam_policy **list, enum policy_kind kind,
+                        struct slice name, struct slice document, struct slice *error)
 {
     struct iam_policy *p;
-    TRY(policy_make(iam, name, document, error, &p));
+    TRY(policy_make(iam, kind, name, document, error, &p));
     while (*list && !slice_equal_nocase((*list)->name, name))
         list = &(*list)->next;
     p->next = *list ? (*list)->next : NULL;
     *list = p;
+    return ERR_NONE;
+}
+
+enum err iam_role_add(struct iam *iam, struct slice name, int64_t now_us, uint64_t max_seconds,
+                      struct slice trust, struct slice *error)
+{
+    struct iam_role *role = arena_alloc(iam->arena, sizeof *role);
+    if (!role || !copy_text(iam, name, &role->name))
+        return ERR_NO_MEMORY;
+    role->created_us = now_us;
+    role->max_seconds = max_seconds;
+    TRY(policy_make(iam, POLICY_OF_RESOURCE, SLICE("trust"), trust, error, &role->trust));
+    struct iam_role **at = &iam->roles;
+    while (*at)
+        at = &(*at)->next;
+    *at = role;
+    return ERR_NONE;
+}
+
+enum err iam_resource_need(struct iam *iam, struct slice arn, struct iam_resource **ret)
+{
+    *ret = iam_resource_find(iam, arn);
+    if (*ret)
+        return ERR_NONE;
+    struct iam_resource *resource = arena_alloc(iam->arena, sizeof *resource);
+    if (!resource || !copy_text(iam, arn, &resource->arn))
+        return ERR_NO_MEMORY;
+    resource->next = iam->resources;
+    iam->resources = *ret = resource;
     return ERR_NONE;
 }
 
@@ -209,11 +267,12 @@ enum err iam_session_add(struct iam *iam, const struct iam_user *user, int64_t n
     struct iam_session *s = arena_alloc(iam->arena, sizeof *s);
     if (!s)
         return ERR_NO_MEMORY;
-    TRY(random_id(iam, "TARNS", &s->id));
-    TRY(random_text(iam, SECRET_BYTES, &s->secret));
-    TRY(random_text(iam, TOKEN_BYTES, ret_token));
+    TRY(iam_random_id(iam->arena, "TARNS", &s->id));
+    TRY(iam_random_text(iam->arena, SECRET_BYTES, &s->secret));
+    TRY(iam_random_text(iam->arena, TOKEN_BYTES, ret_token));
     if (policy.length)
-        TRY(policy_make(iam, SLICE("session policy"), policy, error, &s->policy));
+        TRY(policy_make(iam, POLICY_OF_IDENTITY, SLICE("session policy"), policy, error,
+                        &s->policy));
     aws_sha256_hex(*ret_token, s->token_sha256);
     s->user = user->name;
     s->created_us = now_us;

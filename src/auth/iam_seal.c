@@ -5,7 +5,7 @@
 #include "base/codec.h"
 #include "os/random.h"
 
-enum { NONCE_BYTES = 12, TAG_BYTES = 16, SECRET_BYTES_MAX = 256 };
+enum { NONCE_BYTES = 12, TAG_BYTES = 16, SECRET_BYTES_MAX = 8192 };
 
 struct sealed {
     uint8_t nonce[NONCE_BYTES];

@@ -130,6 +130,7 @@ enum aws_refusal aws_verify_finish(struct arena *a, const struct aws_verifier *v
                                    const struct aws_request *r, const struct aws_claim *claim,
                                    struct slice *ret_text);
 struct slice aws_claim_access_key(const struct aws_claim *claim);
+struct slice aws_claim_session_token(const struct aws_claim *claim); /* empty: none */
 
 /* ---- a client's credentials ---- */
 

@@ -196,3 +196,8 @@ struct slice aws_claim_access_key(const struct aws_claim *claim)
 {
     return claim->access_key_id;
 }
+
+struct slice aws_claim_session_token(const struct aws_claim *claim)
+{
+    return claim->session_token;
+}

@@ -11,15 +11,22 @@
 #include "os/clock.h"
 #include "os/file.h"
 
-enum { LIFE_SECONDS_LEAST = 60, LIFE_SECONDS_MOST = 129600 };
+enum {
+    LIFE_SECONDS_LEAST = 60,
+    LIFE_SECONDS_MOST = 129600,
+    ROLE_SECONDS_LEAST = 3600,
+    ROLE_SECONDS_MOST = 43200,
+};
 
 static const char line[] = "tarn iam OBJECT VERB [NAME] --data DIR [options]";
 static const char about[] =
     "Who may do what in a data folder. A running server takes changes over within a second.\n\n"
     "  user create|delete NAME, user list\n"
     "  key create USER, key list USER, key delete KEY-ID\n"
-    "  policy put USER --name NAME --policy FILE      (--group GROUP instead of USER)\n"
+    "  policy put USER --name NAME --policy FILE\n"
     "  policy list USER, policy delete USER --name NAME\n"
+    "      (--group GROUP, --role ROLE or --resource ARN instead of USER)\n"
+    "  role create NAME --trust FILE [--max-session SECONDS], role list, role delete NAME\n"
     "  group add GROUP USER, group remove GROUP USER, group list\n"
     "  session create USER [--duration SECONDS] [--policy FILE]\n"
     "  simulate --policy FILE --action healthlake:ReadResource --resource ARN";
@@ -134,13 +141,38 @@ static int key_delete(struct iam_call *c)
 
 /* ---- policies and groups ---- */
 
-/* The list of policies of the user, or of --group. NULL: told. */
+static struct iam_policy **role_policies(struct iam_call *c)
+{
+    struct iam_role *role = iam_role_find(&c->iam, slice_cstr(c->role));
+    if (!role)
+        iam_fail("there is no role of that name", slice_cstr(c->role));
+    return role ? &role->policies : NULL;
+}
+
+static struct iam_policy **resource_policies(struct iam_call *c, bool may_make)
+{
+    struct slice arn = slice_cstr(c->resource);
+    struct iam_resource *resource = iam_resource_find(&c->iam, arn);
+    if (!resource && may_make && slice_starts_with(arn, SLICE("arn:")))
+        c->err = iam_resource_need(&c->iam, arn, &resource);
+    if (!resource)
+        iam_fail(may_make ? "that is no ARN" : "that resource has no policies", arn);
+    return resource ? &resource->policies : NULL;
+}
+
+/* The list of policies of the user, or of --group, --role, --resource. NULL: told. */
 static struct iam_policy **policies_need(struct iam_call *c, bool may_make)
 {
+    if ((c->name.length > 0) + !!c->group + !!c->role + !!c->resource != 1) {
+        iam_fail("name one of USER, --group GROUP, --role ROLE, --resource ARN", SLICE_NONE);
+        return NULL;
+    }
+    if (c->role)
+        return role_policies(c);
+    if (c->resource)
+        return resource_policies(c, may_make);
     if (!c->group) {
-        struct iam_user *user = c->name.length ? user_need(c, c->name) : NULL;
-        if (!c->name.length)
-            iam_fail("name a USER or --group GROUP", SLICE_NONE);
+        struct iam_user *user = user_need(c, c->name);
         return user ? &user->policies : NULL;
     }
     struct slice name = slice_cstr(c->group);
@@ -167,7 +199,8 @@ static int policy_put(struct iam_call *c)
     struct iam_policy **list = policies_need(c, true);
     if (!list)
         return 1;
-    c->err = iam_policy_put(&c->iam, list, slice_cstr(c->policy_name), document, &error);
+    enum policy_kind kind = c->resource ? POLICY_OF_RESOURCE : POLICY_OF_IDENTITY;
+    c->err = iam_policy_put(&c->iam, list, kind, slice_cstr(c->policy_name), document, &error);
     return c->err && error.length ? iam_fail(c->policies.items[0], error) : 0;
 }
 
@@ -244,6 +277,51 @@ static int group_list(struct iam_call *c)
     return 0;
 }
 
+/* ---- roles and sessions ---- */
+
+static int role_create(struct iam_call *c)
+{
+    struct slice trust, error = SLICE_NONE;
+    if (!c->trust)
+        return iam_fail("role create needs --trust FILE: the policy that says who may assume it",
+                        SLICE_NONE);
+    if (!iam_name_is_valid(c->name))
+        return iam_fail("a name has 1 to 64 letters, digits and +=,.@_-", c->name);
+    if (iam_role_find(&c->iam, c->name))
+        return iam_fail("there is a role of that name", c->name);
+    if (c->max_session < ROLE_SECONDS_LEAST || c->max_session > ROLE_SECONDS_MOST)
+        return iam_fail("--max-session must be 3600 to 43200 seconds", SLICE_NONE);
+    if (!iam_file_read(c->trust, c->arena, &trust))
+        return 1;
+    c->err = iam_role_add(&c->iam, c->name, os_now_us(), c->max_session, trust, &error);
+    return c->err && error.length ? iam_fail(c->trust, error) : 0;
+}
+
+static int role_list(struct iam_call *c)
+{
+    for (const struct iam_role *r = c->iam.roles; r; r = r->next) {
+        printf("%.*s\tsessions of %llu s at most", SLICE_ARGS(r->name),
+               (unsigned long long)r->max_seconds);
+        instant_print("\tcreated ", r->created_us);
+        for (const struct iam_policy *p = r->policies; p; p = p->next)
+            printf("%s%.*s", p == r->policies ? "\tpolicies " : ",", SLICE_ARGS(p->name));
+        putchar('\n');
+    }
+    return 0;
+}
+
+static int role_delete(struct iam_call *c)
+{
+    struct iam_role *role = iam_role_find(&c->iam, c->name);
+    if (!role)
+        return iam_fail("there is no role of that name", c->name);
+    struct iam_role **at = &c->iam.roles;
+    while (*at != role)
+        at = &(*at)->next;
+    *at = role->next;
+    return 0;
+}
+
 static int session_create(struct iam_call *c)
 {
     struct slice document = SLICE_NONE, error = SLICE_NONE;
@@ -269,19 +347,14 @@ struct verb {
 };
 
 static const struct verb VERBS[] = {
-    { "user", "create", user_create, 1, true },
-    { "user", "delete", user_delete, 1, true },
-    { "user", "list", user_list, 0, false },
-    { "key", "create", key_create, 1, true },
-    { "key", "delete", key_delete, 1, true },
-    { "key", "list", key_list, 1, false },
-    { "policy", "put", policy_put, 1, true },
-    { "policy", "delete", policy_delete, 1, true },
-    { "policy", "list", policy_list, 1, false },
-    { "group", "add", group_add, 2, true },
-    { "group", "remove", group_remove, 2, true },
-    { "group", "list", group_list, 0, false },
-    { "session", "create", session_create, 1, true },
+    { "user", "create", user_create, 1, true },   { "user", "delete", user_delete, 1, true },
+    { "user", "list", user_list, 0, false },      { "key", "create", key_create, 1, true },
+    { "key", "delete", key_delete, 1, true },     { "key", "list", key_list, 1, false },
+    { "policy", "put", policy_put, 1, true },     { "policy", "delete", policy_delete, 1, true },
+    { "policy", "list", policy_list, 1, false },  { "group", "add", group_add, 2, true },
+    { "group", "remove", group_remove, 2, true }, { "group", "list", group_list, 0, false },
+    { "role", "create", role_create, 1, true },   { "role", "delete", role_delete, 1, true },
+    { "role", "list", role_list, 0, false },      { "session", "create", session_create, 1, true },
 };
 
 /* Told only when they are on disk, and only once. */
@@ -319,8 +392,9 @@ static int edit_run(struct iam_call *c, const struct verb *verb)
 
 static int verb_run(struct iam_call *c, const struct verb *verb, size_t given)
 {
-    bool has_group = c->group && verb->arguments == 1 && strcmp(verb->object, "policy") == 0;
-    if (given != verb->arguments && !(has_group && given == 0))
+    bool has_other = (c->group || c->role || c->resource) && verb->arguments == 1 &&
+                     strcmp(verb->object, "policy") == 0;
+    if (given != verb->arguments && !(has_other && given == 0))
         return options_refuse("iam", "%s %s takes %zu names", verb->object, verb->name,
                               verb->arguments);
     if (!c->data)
@@ -345,11 +419,17 @@ static int parse(struct iam_call *c, int argc, char **argv, size_t *ret_count)
         { "policy", OPTION_LIST, "FILE", NULL, "a policy document (JSON)", &c->policies },
         { "name", OPTION_TEXT, "NAME", NULL, "of the policy", &c->policy_name },
         { "group", OPTION_TEXT, "GROUP", NULL, "whose policy, instead of a user's", &c->group },
+        { "role", OPTION_TEXT, "ROLE", NULL, "whose policy, instead of a user's", &c->role },
+        { "trust", OPTION_TEXT, "FILE", NULL, "the policy that says who may assume a role",
+          &c->trust },
+        { "max-session", OPTION_NUMBER, "SECONDS", NULL, "longest session of a role (default 3600)",
+          &c->max_session },
         { "duration", OPTION_NUMBER, "SECONDS", NULL, "of a session (default 3600)", &c->duration },
         { "user", OPTION_TEXT, "NAME", NULL, "simulate: with this user's policies", &c->user },
         { "action", OPTION_LIST, "ACTION", NULL, "simulate: healthlake:ReadResource, ...",
           &c->actions },
-        { "resource", OPTION_TEXT, "ARN", NULL, "simulate: on what (default *)", &c->resource },
+        { "resource", OPTION_TEXT, "ARN", NULL,
+          "whose policy, instead of a user's; simulate: on what\n(default *)", &c->resource },
         { "resource-policy", OPTION_TEXT, "FILE", NULL, "simulate: the resource's own policy",
           &c->resource_policy },
         { "session-policy", OPTION_TEXT, "FILE", NULL, "simulate: a session's policy",
@@ -381,7 +461,7 @@ static int run(struct iam_call *c, char **argv, size_t count)
 
 int cli_iam(int argc, char **argv)
 {
-    struct iam_call c = { .duration = 3600 };
+    struct iam_call c = { .duration = 3600, .max_session = 3600 };
     size_t count = 0;
     int status = parse(&c, argc, argv, &count);
     if (status >= 0)

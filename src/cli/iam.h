@@ -7,10 +7,11 @@
 
 struct iam_call {
     /* as written on the command line */
-    const char *data, *policy_name, *group, *user, *resource, *resource_policy, *session_policy;
+    const char *data, *policy_name, *group, *role, *user, *resource, *resource_policy;
+    const char *session_policy, *trust;
     const char *account_id;
     struct option_list policies, actions, context;
-    uint64_t duration;
+    uint64_t duration, max_session;
     struct slice name, second; /* arguments behind the verb */
     /* at work */
     struct arena *arena;

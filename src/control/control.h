@@ -84,6 +84,16 @@ void control_use_end(struct control *control, struct control_use *use); /* NULL 
 MUST_USE enum err control_look(struct control *control, struct slice datastore_id,
                                struct arena *arena, struct slice *error);
 
+/* ---- tags, for who decides what a caller may ---- */
+
+struct control_tag {
+    struct slice key, value;
+};
+/* Of a data store, in the arena; none when there is no such data store. */
+MUST_USE enum err control_tags(struct control *control, struct slice datastore_id,
+                               struct arena *arena, struct control_tag **ret_tags,
+                               size_t *ret_count);
+
 /* ---- operations ---- */
 
 /* What the request's X-Amz-Target asks to do: "healthlake:CreateFHIRDatastore";

@@ -35,7 +35,7 @@ struct datastore {
     uint64_t number; /* in order of creation, never used again */
     int64_t created_us, active_us, deleted_us;
     struct buf config;       /* what Create said, defaults filled in: shape_create_datastore without
-                              * ClientToken. Guarded by control.changes */
+                              * ClientToken. Written under both locks, read under either */
     char token[TOKEN_BYTES]; /* Create's ClientToken; empty: none */
     char fingerprint[FINGERPRINT_BYTES]; /* of what Create said with it */
     bool is_default;

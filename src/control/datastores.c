@@ -233,22 +233,31 @@ static enum err update_check(struct call *call)
     return ERR_NONE;
 }
 
+/* Readers of tags have only `lock`. */
+static void config_swap(struct control *control, struct datastore *d, struct buf *other)
+{
+    mutex_lock(&control->lock);
+    struct buf old = d->config;
+    d->config = *other;
+    *other = old;
+    mutex_unlock(&control->lock);
+}
+
 enum err config_replace(struct call *call, struct datastore *d, struct json newer)
 {
     struct json older;
+    struct buf other;
     TRY(call_config(call, d, &older));
-    struct buf replaced = d->config;
-    buf_init(&d->config, replaced.limit_bytes);
-    enum err err = config_render(newer, older, call->arena, &d->config);
-    if (!err)
+    buf_init(&other, d->config.limit_bytes);
+    enum err err = config_render(newer, older, call->arena, &other);
+    if (!err) {
+        config_swap(call->control, d, &other);
         err = registry_save(call->control, call->now_us);
-    if (err) {
-        buf_release(&d->config);
-        d->config = replaced;
-        return err;
+        if (err)
+            config_swap(call->control, d, &other);
     }
-    buf_release(&replaced);
-    return ERR_NONE;
+    buf_release(&other);
+    return err;
 }
 
 enum err update_datastore(struct call *call)

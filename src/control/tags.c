@@ -1,6 +1,7 @@
 /* control/tags.c - the operations on tags. */
 #include "control/shapes.h"
 #include "control/state.h"
+#include "os/clock.h"
 
 static const size_t TAGS_BYTES_MAX = (size_t)1 << 20;
 
@@ -123,4 +124,45 @@ enum err list_tags(struct call *call)
     buf_append(&call->out, json_exists(tags) ? json_raw(tags) : SLICE("[]"));
     buf_append_byte(&call->out, '}');
     return buf_status(&call->out);
+}
+
+/* ---- for who decides what a caller may ---- */
+
+static enum err tags_parse(struct slice config, struct arena *arena, struct control_tag **ret_tags,
+                           size_t *ret_count)
+{
+    struct json_doc *doc = arena_alloc(arena, sizeof *doc);
+    if (!doc)
+        return ERR_NO_MEMORY;
+    TRY(json_parse(config, NULL, arena, doc, NULL));
+    struct json list = shape_get(json_root(doc), "Tags");
+    struct control_tag *tags = arena_array(arena, json_count(list), sizeof *tags);
+    if (!tags)
+        return ERR_NO_MEMORY;
+    size_t count = 0;
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v), count++) {
+        tags[count].key = json_string(shape_get(v, "Key"), arena);
+        tags[count].value = json_string(shape_get(v, "Value"), arena);
+        if (!tags[count].key.bytes || !tags[count].value.bytes)
+            return ERR_NO_MEMORY;
+    }
+    *ret_tags = tags;
+    *ret_count = count;
+    return ERR_NONE;
+}
+
+enum err control_tags(struct control *control, struct slice datastore_id, struct arena *arena,
+                      struct control_tag **ret_tags, size_t *ret_count)
+{
+    *ret_tags = NULL;
+    *ret_count = 0;
+    mutex_lock(&control->lock);
+    const struct datastore *d = registry_find(control, datastore_id, os_now_us());
+    char *config = d ? arena_copy(arena, buf_slice(&d->config)) : NULL;
+    size_t length = d ? d->config.length : 0;
+    mutex_unlock(&control->lock);
+    if (!d)
+        return ERR_NONE;
+    return config ? tags_parse(slice_of(config, length), arena, ret_tags, ret_count)
+                  : ERR_NO_MEMORY;
 }

@@ -9,11 +9,14 @@
 #define SERVER_ACCESS_H
 
 #include "auth/auth.h"
+#include "control/control.h"
+#include "json/json.h"
 #include "rest/rest.h"
 
 struct access_settings {
     struct slice region, account_id;
-    bool trusts_bundles; /* ProcessBundle is enough for all entries */
+    bool trusts_bundles;     /* ProcessBundle is enough for all entries */
+    struct control *control; /* knows the tags of data stores */
 };
 
 /* The gate of one request of the data plane; in its arena. */
@@ -21,7 +24,13 @@ struct access {
     struct rest_gate gate;
     struct http_request *request;
     const struct auth_pass *pass;
-    struct slice resource;
+    struct auth_target target;
+    /* what the target's condition keys come from */
+    struct control *control;
+    struct slice datastore_id; /* empty: none */
+    struct json request_tags;  /* [{"Key":..,"Value":..}] or ["key"]; absent: none */
+    struct auth_facts facts;   /* once found */
+    bool has_facts;
 };
 
 /* May the caller do what the request of the data plane asks? False when *response

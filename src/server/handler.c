@@ -117,6 +117,12 @@ bool handler_begin(void *context, struct http_request *r, struct http_response *
         return false;
     if (!place_check(h, r, &visit->place, response))
         return true;
+    if (auth_is_sts(r)) {
+        bool is_large = r->content_length > AUTH_STS_BODY_BYTES;
+        if (is_large)
+            auth_answer(r, ERR_LIMIT, SLICE("The form is longer than 64 KB."), response);
+        return is_large;
+    }
     /* Limits and routes are the same for all data stores: the default one's answer. */
     return visit->place.kind == PLACE_CONTROL
                ? control_begin(r, response)
@@ -206,7 +212,9 @@ void handler_handle(void *context, struct http_request *r, struct http_response 
         return;
     if (!place_check(h, r, &visit->place, response))
         return;
-    if (visit->place.kind != PLACE_CONTROL)
+    if (auth_is_sts(r))
+        auth_sts_handle(h->auth, r, visit->pass, response);
+    else if (visit->place.kind != PLACE_CONTROL)
         handle_fhir(h, r, visit, response);
     else if (access_control(&h->access, r, visit->pass, control_action(r), response))
         control_handle(h->control, r, response);

@@ -164,7 +164,9 @@ static enum err open_control(struct server *server, struct arena *arena, struct 
     };
     if (!settings.s3.region.length)
         settings.s3.region = s->region;
-    return control_open(&settings, arena, &server->handling.control, error);
+    TRY(control_open(&settings, arena, &server->handling.control, error));
+    server->handling.access.control = server->handling.control;
+    return ERR_NONE;
 }
 
 static enum err start_http(struct server *server, const struct http_server_settings *settings,

@@ -65,7 +65,8 @@ static void open_fixture(struct fixture *f, struct slice session_policy)
     assert_int_equal(iam_user_add(&f->iam, SLICE("app"), os_now_us()), ERR_NONE);
     struct iam_user *user = iam_user_find(&f->iam, SLICE("APP"));
     assert_int_equal(iam_key_add(&f->iam, user, os_now_us(), &key), ERR_NONE);
-    assert_int_equal(iam_policy_put(&f->iam, &user->policies, SLICE("read"), reader_policy, &error),
+    assert_int_equal(iam_policy_put(&f->iam, &user->policies, POLICY_OF_IDENTITY, SLICE("read"),
+                                    reader_policy, &error),
                      ERR_NONE);
     assert_int_equal(iam_session_add(&f->iam, user, os_now_us(), 900 * (int64_t)SECOND_US,
                                      session_policy, &error, &session, &token),
@@ -120,11 +121,12 @@ static void sign(struct fixture *f, const struct aws_credentials *credentials)
 /* The action on ARN with these credentials; false: f->response tells. */
 static bool ask(struct fixture *f, const struct aws_credentials *credentials, const char *action)
 {
+    struct auth_target target = { .arn = ARN };
     struct auth_pass *pass = NULL;
     sign(f, credentials);
     return auth_begin(f->auth, &f->request, &pass, &f->response) &&
            auth_finish(f->auth, &f->request, pass, &f->response) &&
-           auth_may_on(&f->request, pass, action, ARN, &f->response);
+           auth_may_on(&f->request, pass, action, &target, &f->response);
 }
 
 static void assert_says(const struct fixture *f, const char *text)
@@ -199,6 +201,107 @@ static void a_session_ends(void **state)
     close_fixture(&f);
 }
 
+static const struct slice trust_policy =
+    SLICE_INIT("{\"Statement\":{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":"
+               "\"arn:aws:iam::111122223333:user/app\"},\"Action\":\"sts:AssumeRole\"}}");
+
+/* A role with the reader's policy, and a token of it for a quarter of an hour. */
+static struct aws_credentials role_session(struct fixture *f)
+{
+    struct slice error, text;
+    assert_int_equal(iam_role_add(&f->iam, SLICE("etl"), os_now_us(), 3600, trust_policy, &error),
+                     ERR_NONE);
+    struct iam_role *role = iam_role_find(&f->iam, SLICE("ETL"));
+    assert_int_equal(iam_policy_put(&f->iam, &role->policies, POLICY_OF_IDENTITY, SLICE("read"),
+                                    reader_policy, &error),
+                     ERR_NONE);
+    struct iam_token token = { .user = SLICE(""),
+                               .role = role->name,
+                               .session = SLICE("s1"),
+                               .policy = SLICE(""),
+                               .owner_created_us = role->created_us,
+                               .issued_us = os_now_us(),
+                               .expires_us = os_now_us() + 900 * (int64_t)SECOND_US };
+    assert_int_equal(iam_token_make(&f->iam, &token, &f->arena, &text), ERR_NONE);
+    save(f);
+    auth_close(f->auth);
+    struct auth_settings settings = { .region = SLICE("us-east-1"),
+                                      .service = SLICE("healthlake"),
+                                      .account_id = SLICE("111122223333"),
+                                      .root = root,
+                                      .folder = f->folder };
+    assert_int_equal(auth_open_with(&settings, &f->arena, &f->auth, &error), ERR_NONE);
+    return (struct aws_credentials){ token.id, token.secret, text };
+}
+
+static void a_roles_session_may_what_the_role_may_until_it_ends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_fixture(&f, SLICE_NONE);
+    struct aws_credentials session = role_session(&f);
+    assert_true(ask(&f, &session, "healthlake:ReadResource"));
+    assert_false(ask(&f, &session, "healthlake:DeleteResource"));
+    assert_says(&f, "User: arn:aws:sts::111122223333:assumed-role/etl/s1 is not authorized");
+    os_clock_offset_us(901 * (int64_t)SECOND_US);
+    assert_false(ask(&f, &session, "healthlake:ReadResource"));
+    assert_says(&f, "ExpiredTokenException");
+    close_fixture(&f);
+}
+
+static void no_byte_of_a_token_may_change(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct iam_token read;
+    open_fixture(&f, SLICE_NONE);
+    struct aws_credentials session = role_session(&f);
+    struct slice text = session.session_token;
+    assert_true(iam_token_read(&f.iam, session.access_key_id, text, &f.arena, &read));
+    assert_true(slice_equal(read.secret, session.secret_access_key));
+    assert_true(slice_is(read.role, "etl"));
+    assert_false(iam_token_read(&f.iam, SLICE("ASIAOTHER"), text, &f.arena, &read));
+    for (size_t i = 0; i + 1 < text.length; i++) { /* the last has spare bits */
+        char *changed = arena_copy(&f.arena, text);
+        changed[i] = changed[i] == 'A' ? 'B' : 'A';
+        assert_false(iam_token_read(&f.iam, session.access_key_id, slice_of(changed, text.length),
+                                    &f.arena, &read));
+    }
+    /* A lasting secret is sealed in the same way, but is no token. */
+    struct slice sealed;
+    assert_int_equal(iam_seal(f.iam.seal_key, SLICE("ASIA1"), SLICE("secret"), &f.arena, &sealed),
+                     ERR_NONE);
+    assert_false(iam_token_read(&f.iam, SLICE("ASIA1"), sealed, &f.arena, &read));
+    close_fixture(&f);
+}
+
+static void roles_and_resources_are_read_back(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct iam iam;
+    struct slice error;
+    struct iam_resource *resource;
+    open_fixture(&f, SLICE_NONE);
+    role_session(&f);
+    assert_int_equal(iam_resource_need(&f.iam, ARN, &resource), ERR_NONE);
+    assert_int_equal(iam_policy_put(&f.iam, &resource->policies, POLICY_OF_RESOURCE,
+                                    SLICE("guests"), trust_policy, &error),
+                     ERR_NONE);
+    save(&f);
+    assert_int_equal(iam_load(f.folder, &f.arena, &iam, &error), ERR_NONE);
+    const struct iam_role *role = iam_role_find(&iam, SLICE("etl"));
+    assert_int_equal(role->max_seconds, 3600);
+    assert_int_equal(role->created_us, iam_role_find(&f.iam, SLICE("etl"))->created_us);
+    assert_true(slice_equal(role->trust->document, trust_policy));
+    assert_true(slice_is(role->policies->name, "read"));
+    assert_true(slice_is(iam_resource_find(&iam, ARN)->policies->name, "guests"));
+    /* A trust policy without a principal is none. */
+    assert_int_equal(iam_role_add(&f.iam, SLICE("x"), os_now_us(), 3600, reader_policy, &error),
+                     ERR_INVALID);
+    close_fixture(&f);
+}
+
 static void a_sessions_policy_limits_it(void **state)
 {
     (void)state;
@@ -218,7 +321,7 @@ static void changes_apply_without_restart(void **state)
     open_fixture(&f, SLICE_NONE);
     struct slice error;
     struct iam_user *user = iam_user_find(&f.iam, SLICE("app"));
-    assert_int_equal(iam_policy_put(&f.iam, &user->policies, SLICE("no"),
+    assert_int_equal(iam_policy_put(&f.iam, &user->policies, POLICY_OF_IDENTITY, SLICE("no"),
                                     SLICE("{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\","
                                           "\"Resource\":\"*\",\"Condition\":{\"IpAddress\":"
                                           "{\"aws:SourceIp\":\"203.0.113.0/24\"}}}}"),
@@ -322,7 +425,8 @@ static void what_is_saved_is_read_back(void **state)
     struct slice error;
     assert_int_equal(iam_group_add(&f.iam, SLICE("g")), ERR_NONE);
     struct iam_group *group = iam_group_find(&f.iam, SLICE("g"));
-    assert_int_equal(iam_policy_put(&f.iam, &group->policies, SLICE("p"), reader_policy, &error),
+    assert_int_equal(iam_policy_put(&f.iam, &group->policies, POLICY_OF_IDENTITY, SLICE("p"),
+                                    reader_policy, &error),
                      ERR_NONE);
     struct iam_name membership = { NULL, SLICE("g") };
     iam_user_find(&f.iam, SLICE("app"))->groups = &membership;
@@ -346,6 +450,9 @@ int main(void)
         cmocka_unit_test(a_denial_has_awss_words),
         cmocka_unit_test(a_session_needs_its_token),
         cmocka_unit_test(a_session_ends),
+        cmocka_unit_test(a_roles_session_may_what_the_role_may_until_it_ends),
+        cmocka_unit_test(no_byte_of_a_token_may_change),
+        cmocka_unit_test(roles_and_resources_are_read_back),
         cmocka_unit_test(a_sessions_policy_limits_it),
         cmocka_unit_test(changes_apply_without_restart),
         cmocka_unit_test(a_damaged_file_leaves_the_last_good_one_in_force),
