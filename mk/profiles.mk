@@ -24,3 +24,12 @@ $(BUILD)/gen/profile_core.o: $(BUILD)/gen/profile_core.c
 $(BUILD)/libtarn.a: $(BUILD)/gen/profile_core.o
 
 -include $(BUILD)/tools/profiles/profiles.d $(BUILD)/gen/profile_core.d
+
+# The guides of the data folder: their examples, and broken ones; the official
+# validator's cases that bring profiles.
+TARN_DATA ?= ../shared/data
+.PHONY: test-profiles
+test-profiles: $(BUILD)/tarn
+	@python3 tests/golden/profile_guides.py $(BUILD)/tarn $(TARN_DATA)/ig
+	@python3 tests/golden/profile_suite.py $(BUILD)/tarn $(TARN_DATA)/suites/fhir-validator \
+	    $(TARN_DATA)/ig

@@ -128,28 +128,88 @@ static void check_pattern(struct profile_check *c, const struct fhir_spot *spot,
                    SLICE_ARGS(slice_head(json_raw(pattern), 300)), SLICE_ARGS(profile));
 }
 
-/* -1, 0, 1; 2: they cannot be compared. Dates of different precision are equal as
- * far as both go. */
-static int compare_values(struct json a, struct json b)
+/* -1, 0, 1. Dates of different precision are equal as far as both go. */
+static int compare_plain(struct json a, struct json b)
 {
     struct decimal x, y;
-    if (json_is(a, JSON_OBJECT) && json_is(b, JSON_OBJECT)) {
-        struct slice unit = json_string_raw(json_member(a, "code"));
-        struct slice other = json_string_raw(json_member(b, "code"));
-        return slice_equal(unit, other)
-                   ? compare_values(json_member(a, "value"), json_member(b, "value"))
-                   : 2;
-    }
     if (json_is(a, JSON_NUMBER) && json_is(b, JSON_NUMBER))
         return decimal_parse(json_raw(a), &x) && decimal_parse(json_raw(b), &y)
                    ? decimal_compare(x, y)
-                   : 2;
+                   : 0;
     if (!json_is(a, JSON_STRING) || !json_is(b, JSON_STRING))
-        return 2;
+        return 0;
     struct slice left = json_string_raw(a), right = json_string_raw(b);
     size_t length = MIN(left.length, right.length);
-    int order = slice_compare(slice_head(left, length), slice_head(right, length));
-    return order < 0 ? -1 : order > 0;
+    return slice_compare(slice_head(left, length), slice_head(right, length));
+}
+
+/* A quantity as FHIRPath writes it; the empty slice when it cannot be written. */
+static struct slice quantity_text(struct profile_check *c, struct json quantity)
+{
+    struct json code = json_member(quantity, "code");
+    if (!json_exists(code))
+        code = json_member(quantity, "unit");
+    struct slice unit = json_string_raw(code), value = json_raw(json_member(quantity, "value"));
+    if (value.length == 0 || slice_find_byte(unit, '\'') >= 0 || slice_find_byte(unit, '\\') >= 0)
+        return SLICE_NONE;
+    return arena_printf(&c->scratch, "%.*s '%.*s'", SLICE_ARGS(value),
+                        SLICE_ARGS(unit.length > 0 ? unit : SLICE("1")));
+}
+
+/* A length of time before (least) or after (greatest) now, "10 years". */
+static struct slice duration_text(struct profile_check *c, struct json quantity)
+{
+    static const char *const units[][2] = { { "a", "years" },  { "mo", "months" },
+                                            { "wk", "weeks" }, { "d", "days" },
+                                            { "h", "hours" },  { "min", "minutes" },
+                                            { "s", "seconds" } };
+    struct slice code = json_string_raw(json_member(quantity, "code"));
+    for (size_t i = 0; i < ARRAY_COUNT(units); i++)
+        if (slice_is(code, units[i][0]))
+            return arena_printf(&c->scratch, "%.*s %s",
+                                SLICE_ARGS(json_raw(json_member(quantity, "value"))), units[i][1]);
+    return SLICE_NONE;
+}
+
+/* By FHIRPath, which converts units and adds to dates. */
+static bool is_beyond_quantity(struct profile_check *c, const struct item *item, struct json bound,
+                               const char *operator)
+{
+    struct slice text = SLICE_NONE;
+    if (json_is(item->value, JSON_OBJECT)) {
+        struct slice value = quantity_text(c, item->value), limit = quantity_text(c, bound);
+        if (value.length > 0 && limit.length > 0)
+            text = arena_printf(&c->scratch, "(%.*s) %s (%.*s)", SLICE_ARGS(value), operator,
+                                SLICE_ARGS(limit));
+    } else if (json_is(item->value, JSON_STRING) && item->type) {
+        struct slice length = duration_text(c, bound);
+        bool is_date = item->type->id == FHIR_TYPE_DATE;
+        if (length.length > 0)
+            text = arena_printf(&c->scratch, "$this %s (%s %c %.*s)", operator,
+                                is_date ? "today()" : "now()", *operator== '<' ? '-' : '+',
+                                SLICE_ARGS(length));
+    }
+    const struct fhirpath_host host = { .now_us = c->options.now_us, .steps = 10000 };
+    const struct fhirpath *path;
+    struct fhir_item face = { .value = item->value, .type = item->type, .resource = c->root };
+    bool holds = false;
+    return text.length > 0 && fhirpath_compile(text, &c->scratch, &path, NULL) == ERR_NONE &&
+           fhirpath_holds(path, face, &host, &c->scratch, &holds, NULL) == ERR_NONE && holds;
+}
+
+static bool is_beyond(struct profile_check *c, const struct item *item, struct json bound,
+                      bool is_minimum)
+{
+    if (!json_exists(bound))
+        return false;
+    if (!json_is(bound, JSON_OBJECT)) {
+        int order = compare_plain(item->value, bound);
+        return is_minimum ? order < 0 : order > 0;
+    }
+    struct arena_mark mark = arena_mark(&c->scratch);
+    bool is_it = is_beyond_quantity(c, item, bound, is_minimum ? "<" : ">");
+    arena_rewind(&c->scratch, mark);
+    return is_it;
 }
 
 static void check_bounds(struct profile_check *c, const struct fhir_spot *spot, struct place place,
@@ -157,10 +217,10 @@ static void check_bounds(struct profile_check *c, const struct fhir_spot *spot, 
 {
     struct json min = image_value(place.image, place.node->min_value);
     struct json max = image_value(place.image, place.node->max_value);
-    if (json_exists(min) && compare_values(item->value, min) == -1)
+    if (is_beyond(c, item, min, true))
         tree_error(c, spot, place, item_where(item), "invalid",
                    "value is less than permitted minimum value of %.*s", SLICE_ARGS(shown(min)));
-    if (json_exists(max) && compare_values(item->value, max) == 1)
+    if (is_beyond(c, item, max, false))
         tree_error(c, spot, place, item_where(item), "invalid",
                    "value is greater than permitted maximum value of %.*s", SLICE_ARGS(shown(max)));
 }

@@ -1,0 +1,302 @@
+#!/usr/bin/env python3
+"""The guides' examples are valid against their profiles, and broken ones are not.
+
+  profile_guides.py TARN IG [--keep]     (shared/data/ig)
+
+Each guide's examples must be without errors, but for EXCEPTIONS. Then each is broken
+in every way that its profile's published snapshot suggests, one at a time:
+
+  remove     an element with min >= 1, at each place where it stands
+  repeat     an element of a list beyond its max
+  forbid     an element with max 0, put in
+  fixed      another text where a fixed or pattern value stands, outside of slices
+  slice      what makes an element belong to a required slice
+  type       another type of a choice than the profile leaves
+
+and must be told at the right place: at the element, or at what should hold it.
+"""
+import copy
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+GUIDES = [
+    ("us-core-3.1.1", []),
+    ("us-core-4.0.0", []),
+    ("us-core-6.1.0", []),
+    ("us-core-7.0.0", []),
+    ("carin-bb-1.1.0", ["us-core-3.1.1"]),
+    ("carin-bb-2.0.0", ["us-core-3.1.1"]),
+    ("davinci-pdex-2.2.0", ["us-core-3.1.1", "us-core-6.1.0", "us-core-7.0.0", "carin-bb-2.0.0"]),
+]
+EXCEPTIONS = {
+    "us-core-3.1.1/DiagnosticReport-cardiology-report.json": "its hash is no base64",
+    "us-core-3.1.1/Observation-satO2-fiO2.json": "the guide fixes L/min and binds the element to a"
+    " value set that lacks it",
+}
+MUTANTS_EACH = 60  # of one example and kind
+
+
+def unpack(path, folder):
+    os.makedirs(folder, exist_ok=True)
+    subprocess.run(["tar", "--zstd", "-xf", path, "-C", folder], check=True)
+
+
+def validate(tarn, packages, files, profile=None):
+    command = [tarn, "validate", "--json", "--quiet"]
+    if profile:
+        command += ["--profile", profile]
+    for p in packages:
+        command += ["--package", p]
+    text = subprocess.run(command + files, capture_output=True, text=True).stdout
+    decoder, at, found = json.JSONDecoder(), 0, {}
+    while text[at:].strip():
+        while text[at].isspace():
+            at += 1
+        report, at = decoder.raw_decode(text, at)
+        found[report["file"]] = [i for i in report["issues"] if i["severity"] in ("error", "fatal")]
+    return found
+
+
+# ---- places in a resource ----
+
+
+def steps(resource, names, where):
+    """(holder, expression of the holder) of each element at the path, without its last name."""
+    if len(names) == 1:
+        yield resource, where
+        return
+    name, rest = names[0], names[1:]
+    value = resource.get(name)
+    for i, item in enumerate(value if isinstance(value, list) else [value]):
+        if isinstance(item, dict):
+            part = f"{where}.{name}[{i}]" if isinstance(value, list) else f"{where}.{name}"
+            yield from steps(item, rest, part)
+
+
+def holders(resource, element):
+    """The objects that may hold the element; none for what lies in slices or choices."""
+    names = element["path"].split(".")[1:]
+    parts = element["id"].split(".")[1:]
+    inside = any(":" in p or "[x]" in p for p in parts[:-1])
+    if not names or inside:
+        return
+    for holder, where in steps(resource, names, resource["resourceType"]):
+        yield holder, where, names[-1], names
+
+
+def apply(resource, names, where, change):
+    """A copy of the resource, changed in the holder at `where`."""
+    other = copy.deepcopy(resource)
+    for holder, at in steps(other, names, other["resourceType"]):
+        if at == where:
+            change(holder)
+    return other
+
+
+def key_of(holder, name):
+    if not name.endswith("[x]"):
+        return name
+    stem = name[:-3]
+    return next((k for k in holder if k.startswith(stem) and k[len(stem) :][:1].isupper()), name)
+
+
+# ---- mutants: (kind, resource, expressions one of which must have an error) ----
+
+
+def removed(resource, element):
+    if element.get("min", 0) < 1 or "sliceName" in element:
+        return
+    for holder, where, name, names in holders(resource, element):
+        key = key_of(holder, name)
+        if key in holder:
+
+            def change(h):
+                h.pop(key)
+                h.pop("_" + key, None)
+
+            yield apply(resource, names, where, change), [where]
+
+
+def repeated(resource, element):
+    top = element.get("max", "*")
+    if top in ("*", "0") or "sliceName" in element or int(top) > 5:
+        return
+    for holder, where, name, names in holders(resource, element):
+        value = holder.get(name)
+        if isinstance(value, list) and value:
+            more = value + [copy.deepcopy(value[0])] * (int(top) + 1 - len(value))
+            yield apply(resource, names, where, lambda h: h.update({name: more})), [where]
+
+
+def forbidden(resource, element):
+    if element.get("max") != "0" or "sliceName" in element:
+        return
+    for _, where, name, names in holders(resource, element):
+        if name == "extension":
+            bad = [{"url": "http://example.org/x", "valueCode": "x"}]
+            yield apply(resource, names, where, lambda h: h.update({name: bad})), [where]
+
+
+def other_text(value):
+    if isinstance(value, dict):
+        for k, v in value.items():
+            if k in ("code", "system", "value", "url"):
+                return {**value, k: "changed" if k != "system" else "http://changed.example"}
+        return {k: other_text(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [other_text(v) for v in value]
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, (int, float)) else "changed"
+
+
+def fixed_value(element):
+    return next((element[k] for k in element if k.startswith(("fixed", "pattern"))), None)
+
+
+def unfixed(resource, element):
+    if fixed_value(element) is None or "sliceName" in element:
+        return
+    for holder, where, name, names in holders(resource, element):
+        key = key_of(holder, name)
+        if key in holder:
+            changed = other_text(holder[key])
+            at = f"{where}.{name.removesuffix('[x]')}"
+            yield apply(resource, names, where, lambda h: h.update({key: changed})), [where, at]
+
+
+def matches(value, pattern):
+    if isinstance(pattern, dict):
+        return isinstance(value, dict) and all(
+            k in value and matches(value[k], p) for k, p in pattern.items()
+        )
+    if isinstance(pattern, list):
+        return isinstance(value, list) and all(any(matches(v, p) for v in value) for p in pattern)
+    return value == pattern
+
+
+def unsliced(resource, element):
+    """Required slices that a pattern of the slice itself makes."""
+    pattern = fixed_value(element)
+    if "sliceName" not in element or element.get("min", 0) < 1 or pattern is None:
+        return
+    for holder, where, name, names in holders(resource, element):
+        values = holder.get(name)
+        if isinstance(values, list) and any(matches(v, pattern) for v in values):
+            rest = [other_text(v) if matches(v, pattern) else v for v in values]
+            yield apply(resource, names, where, lambda h: h.update({name: rest})), [where]
+
+
+def retyped(resource, element):
+    if not element["path"].endswith("[x]") or "sliceName" in element:
+        return
+    codes = {t["code"] for t in element.get("type", [])}
+    if len(codes) > 3 or codes & {"string", "boolean"}:
+        return
+    for holder, where, name, names in holders(resource, element):
+        key, stem = key_of(holder, name), name[:-3]
+        if key not in holder:
+            continue
+
+        def change(h):
+            h.pop(key)
+            h.pop("_" + key, None)
+            h[stem + "Boolean"] = True
+
+        yield apply(resource, names, where, change), [where, f"{where}.{stem}"]
+
+
+KINDS = {
+    "remove": removed,
+    "repeat": repeated,
+    "forbid": forbidden,
+    "fixed": unfixed,
+    "slice": unsliced,
+    "type": retyped,
+}
+
+
+def mutants(resource, definition):
+    for kind, make in KINDS.items():
+        count = 0
+        for element in definition["snapshot"]["element"]:
+            for mutant, places in make(resource, element):
+                if count < MUTANTS_EACH:
+                    yield kind, element["id"], mutant, places
+                count += 1
+
+
+def definitions(folder):
+    found = {}
+    for path in glob.glob(os.path.join(folder, "package", "StructureDefinition-*.json")):
+        d = json.load(open(path))
+        if d.get("derivation") == "constraint" and "snapshot" in d:
+            found[d["url"]] = found[f"{d['url']}|{d['version']}"] = d
+    return found
+
+
+def is_told(issues, places):
+    """At one of the places, or inside of it."""
+    return any(
+        i["expression"] == p or i["expression"].startswith((p + ".", p + "["))
+        for i in issues
+        for p in places
+    )
+
+
+def break_examples(tarn, guide, work, packages, examples, failures):
+    known, made = definitions(os.path.join(work, guide)), {}
+    counts = dict.fromkeys(KINDS, 0)
+    folder = tempfile.mkdtemp(dir=work)
+    for path in examples:
+        resource = json.load(open(path))
+        for url in resource.get("meta", {}).get("profile", []):
+            if url not in known:
+                continue
+            for kind, element, mutant, places in mutants(resource, known[url]):
+                name = os.path.join(folder, f"{len(made)}.json")
+                json.dump(mutant, open(name, "w"))
+                made[name] = (kind, os.path.basename(path), element, places, known[url])
+                counts[kind] += 1
+    # Asked by name: a mutant without meta.profile does not ask itself.
+    by_profile = {}
+    for name, (*_, d) in made.items():
+        by_profile.setdefault(f"{d['url']}|{d['version']}", []).append(name)
+    for profile, files in by_profile.items():
+        for name, issues in validate(tarn, packages, files, profile).items():
+            kind, example, element, places, _ = made[name]
+            if not is_told(issues, places):
+                failures.append(f"{guide}/{example}: {kind} {element}: not told at {places}")
+    return counts
+
+
+def main(tarn, ig):
+    failures = []
+    with tempfile.TemporaryDirectory() as work:
+        for guide, _ in GUIDES:
+            unpack(os.path.join(ig, guide + ".tar.zst"), os.path.join(work, guide))
+            unpack(os.path.join(ig, guide + "-examples.tar.zst"), os.path.join(work, guide))
+        for guide, needs in GUIDES:
+            packages = [os.path.join(work, p, "package") for p in needs + [guide]]
+            paths = sorted(glob.glob(os.path.join(work, guide, "package", "example", "*.json")))
+            valid = []
+            for path, issues in validate(tarn, packages, paths).items():
+                name = f"{guide}/{os.path.basename(path)}"
+                if not issues:
+                    valid.append(path)
+                if bool(issues) != (name in EXCEPTIONS):
+                    failures.append(f"{name}: {issues[:1] or 'is valid, but listed'}")
+            counts = break_examples(tarn, guide, work, packages, valid, failures)
+            told = ", ".join(f"{n} {k}" for k, n in counts.items())
+            print(f"{guide}: {len(valid)} of {len(paths)} examples valid; mutants: {told}")
+    for line in failures[:40]:
+        print("  " + line)
+    print(f"{len(failures)} failures")
+    return 1 if failures else 0
+
+
+sys.exit(main(sys.argv[1], sys.argv[2]))
