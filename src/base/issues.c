@@ -25,6 +25,7 @@ static struct slice format_text(struct arena *arena, const char *format, va_list
 static void add(struct issues *list, enum issue_severity severity, const char *code,
                 struct slice expression, const char *format, va_list args)
 {
+    list->last = NULL;
     if (list->count++ >= ISSUES_MAX)
         return;
     struct issue *issue = arena_alloc(list->arena, sizeof *issue);
@@ -40,7 +41,7 @@ static void add(struct issues *list, enum issue_severity severity, const char *c
         char *copy = arena_copy(list->arena, expression);
         issue->expression = copy ? slice_of(copy, expression.length) : SLICE_NONE;
     }
-    *list->tail = issue;
+    *list->tail = list->last = issue;
     list->tail = &issue->next;
 }
 
@@ -51,6 +52,16 @@ void issues_add(struct issues *list, enum issue_severity severity, const char *c
     va_start(args, format);
     add(list, severity, code, expression, format, args);
     va_end(args);
+}
+
+void issues_locate(struct issues *list, uint32_t line, uint32_t column, struct slice rule)
+{
+    if (!list->last)
+        return;
+    list->last->line = line;
+    list->last->column = column;
+    const char *copy = rule.length ? arena_copy(list->arena, rule) : NULL;
+    list->last->rule = slice_of(copy, copy ? rule.length : 0);
 }
 
 enum err issues_fail(struct issues *list, enum err err, const char *code, const char *format, ...)

@@ -22,12 +22,15 @@ struct issue {
     const char *code;        /* of value set issue-type: "invalid", "not-found", ... static */
     struct slice text;       /* names the thing, the place and the remedy */
     struct slice expression; /* FHIRPath, or "http." and a parameter's name; may be empty */
+    struct slice rule;       /* key of the rule that was broken: "per-1"; may be empty */
+    uint32_t line, column;   /* in the request's body; 0: nowhere */
 };
 
 struct issues {
     struct arena *arena; /* borrowed */
     struct issue *first;
     struct issue **tail;
+    struct issue *last; /* what was added last; NULL when it was not kept */
     size_t count; /* of all findings, also those past ISSUES_MAX */
     struct slice parameter; /* what is looked at: findings without an expression of their
                                own get "http." and this; empty: nothing. Whoever sets
@@ -40,6 +43,9 @@ void issues_init(struct issues *list, struct arena *arena);
  * be static. `expression` is copied and may be SLICE_NONE. */
 void issues_add(struct issues *list, enum issue_severity severity, const char *code,
                 struct slice expression, const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* Where the finding added last was met, and by which rule (copied; may be empty). */
+void issues_locate(struct issues *list, uint32_t line, uint32_t column, struct slice rule);
 
 /* Add an error and return `err`, for `return issues_fail(...)`. */
 MUST_USE enum err issues_fail(struct issues *list, enum err err, const char *code,

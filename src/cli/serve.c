@@ -15,7 +15,7 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
 /* As written on the command line. */
 struct serve_options {
     const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root,
-        *s3_endpoint, *s3_region, *metrics_listen;
+        *s3_endpoint, *s3_region, *metrics_listen, *validation_level;
     bool no_auth, always_new_version, host_without_port, trust_bundles;
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
 };
@@ -47,6 +47,10 @@ static int parse(struct serve_options *o, int argc, char **argv)
         { "behave", OPTION_TEXT, "PRESET", NULL,
           "open (default), guide (15 MB bodies) or healthlake\n(its limits and its ways)",
           &o->behave },
+        { "validation-level", OPTION_TEXT, "LEVEL", NULL,
+          "strict (default), structure-only, minimal or off: of\nwrites without the header "
+          "x-amzn-healthlake-fhir-\nvalidation-level",
+          &o->validation_level },
         { "max-body", OPTION_BYTES, "BYTES", NULL,
           "largest body of a request (default: the preset's,\nopen: 256M)", &o->max_body },
         { "max-entries", OPTION_NUMBER, "N", NULL,
@@ -117,6 +121,16 @@ static int metrics_make(const struct serve_options *o, struct arena *arena,
     return -1;
 }
 
+static bool level_find(const char *name, enum rest_level *ret)
+{
+    if (!name)
+        return true;
+    if (strcmp(name, "off") != 0)
+        return rest_level_find(slice_cstr(name), ret);
+    *ret = REST_UNCHECKED;
+    return true;
+}
+
 /* -1, or the exit status of wrong use. */
 static int settings_make(const struct serve_options *o, struct arena *arena,
                          struct server_settings *s)
@@ -129,6 +143,11 @@ static int settings_make(const struct serve_options *o, struct arena *arena,
     if (!preset_find(o->behave, &s->behaviour))
         return options_refuse("serve", "--behave: '%s' is none of open, guide, healthlake",
                               o->behave);
+    if (!level_find(o->validation_level, &s->level))
+        return options_refuse("serve",
+                              "--validation-level: '%s' is none of strict, structure-only, "
+                              "minimal, off",
+                              o->validation_level);
     if (o->max_entries > UINT32_MAX || o->threads > 1024)
         return options_refuse("serve", "--max-entries or --threads is too large");
     if (o->create_delay > 24 * 3600)

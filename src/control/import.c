@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "control/progress.h"
+#include "control/shape.h"
 #include "os/file.h"
 
 enum {
@@ -28,6 +29,7 @@ static const size_t BATCH_ARENA_BYTES = (size_t)1 << 30;
 
 struct import {
     struct job_run *run;
+    enum rest_level level;
     struct bucket input;
     struct output output;
     struct slice input_uri, output_uri, key_id;
@@ -108,7 +110,7 @@ static enum err apply_batch(struct import *m)
         return ERR_NONE;
     struct arena arena;
     arena_init(&arena, BATCH_ARENA_BYTES);
-    enum err err = rest_import(m->run->store.rest, m->lines, m->count, &arena);
+    enum err err = rest_import(m->run->store.rest, m->level, m->lines, m->count, &arena);
     for (size_t i = 0; i < m->count && !err; i++) {
         err = tell_line(m, m->line_ids[i], m->lines[i].status, m->lines[i].outcome);
         if (m->lines[i].status < 300)
@@ -373,6 +375,11 @@ enum err import_run(struct job_run *run)
     if (!m)
         return ERR_NO_MEMORY;
     m->run = run;
+    struct slice level =
+        json_string(shape_get(run->request, "ValidationLevel"), &run->arena);
+    m->level = rest_default_level(run->store.rest);
+    if (level.length && !rest_level_find(level, &m->level))
+        return job_fail(run, ERR_INVALID, "ValidationLevel is strict, structure-only or minimal");
     struct json output =
         json_member(json_member(run->request, "JobOutputDataConfig"), "S3Configuration");
     m->input_uri = json_string(json_member(json_member(run->request, "InputDataConfig"), "S3Uri"),

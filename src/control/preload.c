@@ -25,7 +25,8 @@ static enum err fill_apply(struct fill *f)
         return ERR_BUSY;
     if (f->count == 0)
         return ERR_NONE;
-    enum err err = rest_import(f->d->store.rest, f->lines, f->count, &f->arena);
+    struct rest *rest = f->d->store.rest;
+    enum err err = rest_import(rest, rest_default_level(rest), f->lines, f->count, &f->arena);
     for (size_t i = 0; i < f->count && !err; i++)
         err = f->lines[i].status >= 300 ? ERR_INTERNAL : ERR_NONE;
     f->count = 0;
@@ -53,7 +54,8 @@ static enum err fill_whole(struct fill *f)
                                          .members = MEMBERS,
                                          .consents = 1,
                                          .years = YEARS,
-                                         .size_bytes = MEMBER_BYTES };
+                                         .size_bytes = MEMBER_BYTES,
+                                         .is_plain = true };
     struct control_use *use;
     struct slice error = SLICE_NONE;
     TRY(host_use(f->control, f->d, &f->arena, &use, &error));

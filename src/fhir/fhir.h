@@ -378,6 +378,9 @@ struct fhir_validate_hooks {
 
 struct fhir_validate_options {
     const struct fhir_rules *rules; /* NULL: no invariants */
+    bool is_shape_only;  /* members, cardinality, JSON types and formats alone: no value
+                          * sets, references, narratives, ids of contained resources */
+    bool is_errors_only; /* nothing that is a warning is looked for */
     int64_t now_us;
     /* Called for each finding, without a limit; may be NULL. The texts live as
      * long as the call. */
@@ -388,7 +391,8 @@ struct fhir_validate_options {
 
 /* Check a resource against the definition of its type: members, cardinality,
  * shapes, formats, codes of required bindings, references, narratives, contained
- * and bundled resources, invariants. Findings go into `issues`; the result tells
+ * and bundled resources, invariants. Findings go into `issues`, which may be NULL;
+ * the result tells
  * only whether the check could be done: ERR_NO_MEMORY, ERR_LIMIT for what lies
  * deeper than JSON_DEFAULT_DEPTH. Time is linear in the resource: invariants have
  * a budget by its size, and those beyond it are reported as not checked. */

@@ -42,7 +42,11 @@ void fhir_check_report(struct fhir_check *c, const struct fhir_spot *spot,
     char room[4096];
     struct fhir_finding full = *finding;
     full.expression = render_spot(spot, room, sizeof room);
-    issues_add(c->issues, full.severity, full.code, full.expression, "%.*s", SLICE_ARGS(full.text));
+    if (c->options->is_errors_only && full.severity > ISSUE_ERROR)
+        return;
+    if (c->issues)
+        issues_add(c->issues, full.severity, full.code, full.expression, "%.*s",
+                   SLICE_ARGS(full.text));
     if (c->options->found)
         c->options->found(c->options->context, &full);
 }
@@ -119,11 +123,13 @@ static void check_complex(struct fhir_check *c, struct object *o, const struct f
         return;
     }
     check_object(c, spot, value, type);
-    check_coded(c, spot, element, value);
-    if (type->id == FHIR_TYPE_ATTACHMENT)
-        check_attachment(c, spot, value);
-    if (type_derives(type->id, FHIR_TYPE_REFERENCE))
-        check_reference(c, spot, element, value);
+    if (!c->options->is_shape_only) {
+        check_coded(c, spot, element, value);
+        if (type->id == FHIR_TYPE_ATTACHMENT)
+            check_attachment(c, spot, value);
+        if (type_derives(type->id, FHIR_TYPE_REFERENCE))
+            check_reference(c, spot, element, value);
+    }
     struct fhir_item item = {
         .value = value, .type = type, .resource = c->root, .element = element
     };

@@ -47,7 +47,7 @@ static void run_rule(struct fhir_check *c, const struct fhir_spot *spot, struct 
 {
     const struct invariant *rule = &fhir_invariants[at];
     const struct fhirpath *path = c->options->rules->paths[at];
-    if (!path || c->steps_left == 0)
+    if (!path || c->steps_left == 0 || (!rule->is_error && c->options->is_errors_only))
         return;
     struct arena_mark mark = arena_mark(c->scratch);
     uint64_t used = 0;

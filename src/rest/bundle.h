@@ -45,6 +45,7 @@ struct entry {
     struct issues *issues; /* NULL until one is found */
     struct store_write *write;
     struct store_result result;
+    struct slice faults;   /* stored all the same: an OperationOutcome */
     struct slice inner_answer; /* of is_inner: its response entry, whole */
 };
 
@@ -58,6 +59,7 @@ struct bundle {
     struct map full_urls; /* fullUrl to place of its entry */
     struct map targets;   /* "Type/id" to number of writes so far; transaction: place + 1 */
     uint32_t round_count;
+    bool has_faults; /* an entry was stored with findings */
     uint64_t time; /* reader time of the answer */
 };
 

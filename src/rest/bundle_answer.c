@@ -52,8 +52,13 @@ static enum err write_append(struct bundle *b, struct entry *e, struct buf *out)
     buf_printf(out, "\"response\":{\"status\":\"%s\"", status);
     if (result->outcome != STORE_NOTHING)
         version_append(b, &e->route, result->version, result->instant, e->verb != VERB_DELETE, out);
-    if (b->r->prefer == PREFER_OUTCOME && result->outcome == STORE_UNCHANGED)
+    if (e->faults.length) {
+        buf_append_cstr(out, ",\"outcome\":");
+        buf_append(out, e->faults);
+        b->has_faults = true;
+    } else if (b->r->prefer == PREFER_OUTCOME && result->outcome == STORE_UNCHANGED) {
         buf_append_cstr(out, UNCHANGED_OUTCOME);
+    }
     buf_append_cstr(out, "}}");
     return buf_status(out);
 }
@@ -101,6 +106,7 @@ static enum err inner_make(struct bundle *b, struct entry *e, struct http_reques
                            .path = e->path,
                            .media = b->r->media,
                            .time = b->time,
+                           .level = b->r->level,
                            .is_entry = true };
     issues_init(&r->issues, r->arena);
     return request_query(r, NULL);
@@ -123,6 +129,11 @@ static enum err inner_append(struct bundle *b, const struct entry *e, const stru
     if (r->version)
         version_append(b, &r->route, r->version, r->instant, e->is_inner && e->verb != VERB_DELETE,
                        out);
+    if (r->faults.length) {
+        buf_append_cstr(out, ",\"outcome\":");
+        buf_append(out, r->faults);
+        b->has_faults = true;
+    }
     buf_append_cstr(out, "}}");
     return buf_status(out);
 }
@@ -266,6 +277,8 @@ enum err bundle_answer(struct bundle *b)
         err = answer_limit(b, answer_render(b, &out));
     if (!err && b->r->prefer == PREFER_OUTCOME)
         err = reply_header(b->r, "Preference-Applied", SLICE("return=OperationOutcome"));
+    if (!err && b->has_faults)
+        err = reply_header(b->r, "x-amzn-healthlake-validation-issues", SLICE("true"));
     if (!err)
         err = page_send_buf(b->r, 200, &out);
     buf_release(&out);

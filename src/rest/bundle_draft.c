@@ -65,6 +65,9 @@ static enum err entry_put(struct bundle *b, struct entry *e, struct json resourc
         .type = e->route.type,
         .id = e->route.id,
         .is_create = e->verb == VERB_POST,
+        .level = b->r->level,
+        .is_result = e->patch != PATCH_NONE,
+        .ret_outcome = &e->faults,
         .rewrite = b->is_transaction ? rewrite : NULL,
         .rewrite_context = &w,
         .is_rewritten = &w.is_rewritten,
@@ -146,7 +149,7 @@ static enum err entry_make(struct bundle *b, struct entry *e, struct arena *patc
 enum err bundle_draft(struct bundle *b)
 {
     struct buf work;
-    buf_init(&work, b->r->http->body.length * 2 + 1024);
+    buf_init(&work, b->r->http->body.length * 2 + DRAFT_EXTRA_BYTES);
     enum err err = ERR_NONE;
     for (size_t i = 0; !err && i < b->count; i++) {
         struct entry *e = &b->entries[i];
@@ -163,7 +166,7 @@ enum err bundle_draft_patches(struct bundle *b, uint32_t round)
     struct arena scratch;
     struct buf work;
     arena_init(&scratch, 4 * limit + ((size_t)16 << 20));
-    buf_init(&work, 2 * limit + 1024);
+    buf_init(&work, 2 * limit + DRAFT_EXTRA_BYTES);
     enum err err = ERR_NONE;
     for (size_t i = 0; !err && i < b->count; i++) {
         struct entry *e = &b->entries[i];

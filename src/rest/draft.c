@@ -2,6 +2,7 @@
 
 #include "index/index.h"
 #include "rest/reply.h"
+#include "rest/validity.h"
 
 /* ---- what the body must be ---- */
 
@@ -85,14 +86,21 @@ static enum err terms_make(const struct draft *d, struct store_write *w)
     return d->is_create && !w->appendix.bytes ? ERR_NO_MEMORY : ERR_NONE;
 }
 
+static enum err put_make(const struct draft *given, struct store_write *ret)
+{
+    struct draft d = *given;
+    TRY(validity_check(given, &d.resource));
+    *ret = (struct store_write){ .operation = STORE_PUT, .type = d.type->name, .id = d.id };
+    TRY(body_make(&d, ret));
+    return terms_make(&d, ret);
+}
+
 enum err draft_put(const struct draft *d, struct store_write *ret)
 {
     TRY(type_check(d));
     TRY(id_check(d));
-    *ret = (struct store_write){ .operation = STORE_PUT, .type = d->type->name, .id = d->id };
-    TRY(body_make(d, ret));
     struct arena_mark mark = arena_mark(d->scratch);
-    enum err err = terms_make(d, ret);
+    enum err err = put_make(d, ret);
     arena_rewind(d->scratch, mark);
     return err;
 }

@@ -23,11 +23,19 @@ struct draft {
     bool sets_id;   /* a conditional update: `id` goes into a body without one */
     /* References of a bundle: NULL outside of one. `*is_rewritten` is set by the
      * rewriting when it changed anything. */
+    enum rest_level level;
+    bool is_result;            /* of a patch: a fault is a 422, and has no line */
+    struct slice *ret_outcome; /* what REST_MINIMAL let pass, an OperationOutcome in the
+                                * arena; left alone when there is nothing. May be NULL */
     fhir_rewrite *rewrite;
     void *rewrite_context;
     const bool *is_rewritten;
     struct slice full_url;
 };
+
+/* How much longer than what came a stored body may be: its id, and the findings
+ * that REST_MINIMAL puts in. */
+enum { DRAFT_EXTRA_BYTES = (3 << 20) + 1024 };
 
 /* Fill *ret: a PUT of the draft, `expect` and `skip_if_equal` left to the caller. */
 MUST_USE enum err draft_put(const struct draft *d, struct store_write *ret);

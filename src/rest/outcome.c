@@ -41,12 +41,31 @@ static bool is_parameter(const struct issue *issue)
     return slice_starts_with(issue->expression, SLICE("http."));
 }
 
+/* The element or parameter, and where in the body it was met. */
+static void location_render(struct buf *out, const struct issue *issue)
+{
+    if (!issue->expression.length && !issue->line)
+        return;
+    buf_append_cstr(out, ",\"location\":[");
+    if (issue->expression.length)
+        text_render(out, issue->expression);
+    if (issue->line)
+        buf_printf(out, "%s\"Line[%u] Col[%u]\"", issue->expression.length ? "," : "",
+                   issue->line, issue->column);
+    buf_append_byte(out, ']');
+}
+
 static void issue_render(struct buf *out, const struct issue *issue, const char *details)
 {
     buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\"", severity_name(issue->severity),
                issue->code);
-    if (details)
+    if (issue->rule.length) {
+        buf_append_cstr(out, ",\"details\":{\"coding\":[{\"system\":\"urn:tarn:rule\",\"code\":");
+        text_render(out, issue->rule);
+        buf_append_cstr(out, "}]}");
+    } else if (details) {
         buf_printf(out, ",\"details\":{\"text\":\"%s\"}", details);
+    }
     buf_append_cstr(out, ",\"diagnostics\":");
     text_render(out, issue->text);
     /* A parameter is no place in a resource. */
@@ -55,11 +74,7 @@ static void issue_render(struct buf *out, const struct issue *issue, const char 
         text_render(out, issue->expression);
         buf_append_byte(out, ']');
     }
-    if (issue->expression.length) {
-        buf_append_cstr(out, ",\"location\":[");
-        text_render(out, issue->expression);
-        buf_append_byte(out, ']');
-    }
+    location_render(out, issue);
     buf_append_byte(out, '}');
 }
 
@@ -139,16 +154,31 @@ void outcome_reply(struct http_request *http, const char *media, enum err err,
         log_line(LOG_ERROR, "rest", "request %s: %s", http->id, err_name(err));
 }
 
+/* "Patient.name" is "Bundle.entry[3].resource.name". */
+static struct slice inner_expression(struct arena *arena, struct slice place, struct slice inner)
+{
+    struct slice rest = inner, first = slice_cut(&rest, '.');
+    if (!fhir_resource_find(first))
+        return arena_printf(arena, "%.*s.%.*s", SLICE_ARGS(place), SLICE_ARGS(inner));
+    return arena_printf(arena, "%.*s.resource%s%.*s", SLICE_ARGS(place), rest.bytes ? "." : "",
+                        SLICE_ARGS(rest));
+}
+
 void outcome_merge(struct issues *to, const struct issues *from, size_t index, enum err err)
 {
     struct slice place = arena_printf(to->arena, "Bundle.entry[%zu]", index);
     for (const struct issue *i = from->first; i; i = i->next) {
+        if (slice_is(i->text, OUTCOME_INVALID_RESOURCE)) {
+            if (!to->first)
+                issues_add(to, i->severity, i->code, SLICE_NONE, "%.*s", SLICE_ARGS(i->text));
+            continue;
+        }
         struct slice expression = place;
         if (i->expression.length && !is_parameter(i))
-            expression =
-                arena_printf(to->arena, "%.*s.%.*s", SLICE_ARGS(place), SLICE_ARGS(i->expression));
+            expression = inner_expression(to->arena, place, i->expression);
         issues_add(to, i->severity, i->code, expression, "Bundle.entry[%zu]: %.*s", index,
                    SLICE_ARGS(i->text));
+        issues_locate(to, i->line, i->column, i->rule);
     }
     if (!from->first)
         issues_add(to, ISSUE_ERROR, err_issue(err), place, "Bundle.entry[%zu]: %s", index,

@@ -13,11 +13,14 @@ void outcome_reply(struct http_request *http, const char *media, enum err err,
 /* Append the OperationOutcome as JSON; `id` may be empty. */
 void outcome_render(struct buf *out, struct slice id, enum err err, const struct issues *issues);
 
+/* HealthLake's sentence before the findings of a resource. */
+#define OUTCOME_INVALID_RESOURCE "FHIR resource in payload failed FHIR validation rules."
+
 /* One that says all is well. */
 void outcome_render_ok(struct buf *out, struct slice id, struct slice text);
 
 /* Copy the findings of one bundle entry into the list of the whole, under
- * "Bundle.entry[index]". */
+ * "Bundle.entry[index]"; the sentence above goes over once, before all. */
 void outcome_merge(struct issues *to, const struct issues *from, size_t index, enum err err);
 
 /* A JSON text that did not parse: where and why. Returns `err`. */

@@ -128,51 +128,6 @@ static enum err change(const struct patch *p, struct json current, struct json p
 
 /* ---- the result ---- */
 
-/* Errors of the base definitions; the first few of them said to `issues`. */
-struct findings {
-    struct issues *issues; /* NULL: only counted */
-    size_t count;
-};
-
-enum { FINDINGS_SAID = 10 };
-
-static void finding_take(void *context, const struct fhir_finding *finding)
-{
-    struct findings *f = context;
-    if (finding->severity > ISSUE_ERROR)
-        return;
-    f->count++;
-    if (f->issues && f->count <= FINDINGS_SAID)
-        issues_add(f->issues, ISSUE_ERROR, finding->code, finding->expression,
-                   "The patch would leave an invalid resource: %.*s", SLICE_ARGS(finding->text));
-}
-
-static enum err findings_count(struct json resource, const struct fhir_type *type,
-                               struct arena *arena, struct findings *f)
-{
-    struct issues dropped;
-    struct fhir_validate_options options = { .found = finding_take, .context = f };
-    issues_init(&dropped, arena);
-    f->count = 0;
-    return fhir_validate(resource, type, &options, &dropped);
-}
-
-/* A patch may leave the faults that were there, and add none. */
-static enum err validity_check(const struct patch *p, struct json before, struct json after,
-                               struct arena *arena)
-{
-    struct findings old = { .issues = NULL }, new = { .issues = NULL };
-    TRY(findings_count(after, p->type, arena, &new));
-    if (!new.count)
-        return ERR_NONE;
-    TRY(findings_count(before, p->type, arena, &old));
-    if (new.count <= old.count)
-        return ERR_NONE;
-    new.issues = p->issues;
-    TRY(findings_count(after, p->type, arena, &new));
-    return ERR_UNPROCESSABLE;
-}
-
 /* It must still be the same resource. */
 static enum err result_check(const struct patch *p, struct json result)
 {
@@ -202,8 +157,7 @@ static enum err result_make(const struct patch *p, struct json current, struct j
     }
     buf_release(&text);
     TRY(err);
-    TRY(result_check(p, json_root(ret_doc)));
-    return validity_check(p, current, json_root(ret_doc), arena);
+    return result_check(p, json_root(ret_doc));
 }
 
 enum err patch_apply(const struct patch *p, struct arena *arena, struct json_doc *ret_doc,

@@ -16,6 +16,7 @@
 struct rest {
     struct rest_settings settings;
     struct slice index_base_url;  /* what extraction takes for "ours" */
+    const struct fhir_rules *rules; /* the invariants of R4; in the arena */
     struct slice capability;      /* the CapabilityStatement up to its base URL ... */
     struct slice capability_tail; /* ... and behind it; owned, made once */
     struct arena arena;           /* of the two above and of this struct */
@@ -44,6 +45,8 @@ struct request {
     struct access_memo memos[ACCESS_MEMOS];
     const char *media;     /* Content-Type of the answer */
     enum prefer_return prefer;
+    enum rest_level level;
+    struct slice faults; /* what was stored all the same (REST_MINIMAL): an OperationOutcome */
     struct search_pair *pairs; /* the query, without _format, _pretty and X-Amz-... */
     size_t pair_count;
     uint64_t time; /* reader time; 0: now */

@@ -5,6 +5,7 @@
 #include "rest/outcome.h"
 #include "rest/reply.h"
 #include "rest/request.h"
+#include "rest/validity.h"
 
 enum { DEFAULT_COUNT = 100, LARGEST_COUNT = 1000, HEALTHLAKE_COUNT = 100 };
 /* The CapabilityStatement of all types is about 1 MB. */
@@ -29,6 +30,8 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
         arena_printf(&rest->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(settings->public_url),
                      SLICE_ARGS(settings->datastore_id));
     enum err err = rest->index_base_url.bytes ? ERR_NONE : ERR_NO_MEMORY;
+    if (!err)
+        err = fhir_rules_compile(&rest->arena, &rest->rules);
     if (!err)
         err = capability_make(rest);
     if (err) {
@@ -124,6 +127,7 @@ static enum err request_serve(struct request *r)
     TRY(request_query(r, &format));
     TRY(media_answer(r, format));
     media_prefer(r);
+    TRY(validity_level(r));
     TRY(route_find(&r->rest->settings.behaviour, r->http->method, r->path, r->arena, &r->issues,
                    &r->route));
     r->http->kind = (uint8_t)r->route.interaction;

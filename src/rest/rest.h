@@ -28,9 +28,20 @@ struct rest_behaviour rest_behaviour_open(void);
 struct rest_behaviour rest_behaviour_guide(void);
 struct rest_behaviour rest_behaviour_healthlake(void);
 
+/* How much of a resource is checked before it is stored; the header
+ * x-amzn-healthlake-fhir-validation-level names another for one request. */
+enum rest_level {
+    REST_STRICT,         /* base R4, and the profiles that meta.profile names */
+    REST_STRUCTURE_ONLY, /* base R4 */
+    REST_MINIMAL,        /* members, cardinality, JSON types and formats; what is wrong
+                          * is stored with the findings */
+    REST_UNCHECKED,      /* JSON, resourceType and id; for stores alone, not by header */
+};
+
 struct rest_settings {
     struct store *store;
     struct rest_behaviour behaviour;
+    enum rest_level level; /* of requests that name none */
     struct slice public_url; /* "https://host"; empty: scheme and Host of the request */
     struct slice datastore_id;
     struct slice software_version;
@@ -102,8 +113,11 @@ struct rest_line {
 /* Each line as PUT would store it, in as few commits as can be; references are
  * not looked at. Lines fail alone. An error of the whole (memory, a store that
  * takes no more) leaves some lines stored and others, with status 0, not. */
-MUST_USE enum err rest_import(struct rest *rest, struct rest_line *lines, size_t count,
-                              struct arena *arena);
+MUST_USE enum err rest_import(struct rest *rest, enum rest_level level, struct rest_line *lines,
+                              size_t count, struct arena *arena);
+enum rest_level rest_default_level(const struct rest *rest);
+/* "strict", "structure-only", "minimal"; false for all else. */
+bool rest_level_find(struct slice name, enum rest_level *ret);
 
 /* Every live resource as a read gives it, in the order of commits, at one time.
  * The first error of `visit` ends it. Memory is that of a page. */

@@ -14,6 +14,7 @@ static const size_t PAGE_ARENA_BYTES = (size_t)1 << 30;
 
 struct import {
     struct rest *rest;
+    enum rest_level level;
     struct arena *arena;
     struct arena scratch; /* of one line's parse */
     struct buf work;
@@ -76,6 +77,7 @@ static enum err line_draft(struct import *m, const struct rest_line *line, struc
         .resource = root,
         .type = route.type,
         .id = id,
+        .level = m->level,
     };
     TRY(draft_put(&d, ret));
     ret->skip_if_equal = line->is_again || !m->rest->settings.behaviour.always_new_version;
@@ -130,9 +132,10 @@ static enum err import_line(struct import *m, size_t at)
     return ERR_NONE;
 }
 
-enum err rest_import(struct rest *rest, struct rest_line *lines, size_t count, struct arena *arena)
+enum err rest_import(struct rest *rest, enum rest_level level, struct rest_line *lines,
+                     size_t count, struct arena *arena)
 {
-    struct import m = { .rest = rest, .arena = arena, .lines = lines };
+    struct import m = { .rest = rest, .level = level, .arena = arena, .lines = lines };
     size_t largest = 0;
     for (size_t i = 0; i < count; i++)
         largest = MAX(largest, lines[i].text.length);
@@ -141,7 +144,7 @@ enum err rest_import(struct rest *rest, struct rest_line *lines, size_t count, s
     if (!m.writes || !m.line_of)
         return ERR_NO_MEMORY;
     arena_init(&m.scratch, SCRATCH_BYTES + 20 * largest);
-    buf_init(&m.work, largest + 1024);
+    buf_init(&m.work, largest + DRAFT_EXTRA_BYTES);
     map_init(&m.taken, SIZE_MAX / 2, os_random_u64());
     enum err err = ERR_NONE;
     for (size_t i = 0; i < count && !err; i++)

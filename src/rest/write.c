@@ -25,7 +25,8 @@ enum err write_draft(struct request *r, struct json resource, enum write_kind ki
                      struct arena *scratch, struct store_write *write)
 {
     struct buf work;
-    buf_init(&work, json_raw(resource).length + 1024);
+    struct slice outcome = SLICE_NONE;
+    buf_init(&work, json_raw(resource).length + DRAFT_EXTRA_BYTES);
     struct draft d = {
         .rest = r->rest,
         .arena = r->arena,
@@ -37,8 +38,12 @@ enum err write_draft(struct request *r, struct json resource, enum write_kind ki
         .id = r->route.id,
         .is_create = kind == WRITE_POST,
         .sets_id = kind == WRITE_PUT_SETS_ID,
+        .level = r->level,
+        .is_result = r->route.interaction == INTERACTION_PATCH,
+        .ret_outcome = &outcome,
     };
     enum err err = draft_put(&d, write);
+    r->faults = outcome;
     buf_release(&work);
     return err;
 }
@@ -105,6 +110,8 @@ enum err write_reply(struct request *r, const struct store_write *w,
 {
     bool is_created = result->outcome == STORE_CREATED;
     TRY(reply_version(r, result->version, result->instant));
+    if (r->faults.length)
+        TRY(reply_header(r, "x-amzn-healthlake-validation-issues", SLICE("true")));
     if (is_created && r->rest->settings.behaviour.location_on_create) {
         struct slice path = reply_version_path(r, w->type, w->id, result->version);
         TRY(reply_header(

@@ -32,6 +32,7 @@ struct generate_settings {
     uint64_t seed;
     uint32_t years;      /* over which the base visits lie; at least 1 */
     uint64_t size_bytes; /* about, of one delivery of one consent */
+    bool is_plain;       /* R4 alone: without Flexpa's meta.project */
 };
 
 struct uuid_text {

@@ -304,9 +304,9 @@ static void emit_contained(struct buf *out, const struct visit *v)
 {
     emit(out,
          "'contained':[{'resourceType':'Organization','id':'billing','meta':{'profile':["
-         "'http://hl7.org/fhir/us/carin-bb/StructureDefinition/C4BB-Organization'],'project':'%s'},"
-         "'active':true,'name':'%s (billing)'}],",
-         v->consent->project.text, names_hospital.texts[v->organization]);
+         "'http://hl7.org/fhir/us/carin-bb/StructureDefinition/C4BB-Organization']");
+    emit_project(out, v->consent);
+    emit(out, "},'active':true,'name':'%s (billing)'}],", names_hospital.texts[v->organization]);
 }
 
 static void emit_head(struct buf *out, const struct visit *v, const struct shape *shape)

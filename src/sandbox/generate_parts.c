@@ -198,6 +198,13 @@ struct visit generate_visit(const struct generate_consent *c, uint32_t number, u
 
 /* ---- the beginning of every resource ---- */
 
+/* The last member of a meta: Flexpa's own, which is not R4. */
+void emit_project(struct buf *out, const struct generate_consent *c)
+{
+    if (!c->settings.is_plain)
+        emit(out, ",'project':'%s'", c->project.text);
+}
+
 static const char *const TAGS = "https://fhir.flexpa.com/identifiers/";
 
 static void emit_meta(struct buf *out, const struct generate_consent *c, const char *type,
@@ -226,7 +233,9 @@ static void emit_meta(struct buf *out, const struct generate_consent *c, const c
     emit(out, "%s'tag':[", profile ? "]," : ",");
     for (size_t i = 0; i < ARRAY_COUNT(tags); i++)
         emit(out, "%s{'system':'%s%s','code':'%s'}", i ? "," : "", TAGS, tags[i][0], tags[i][1]);
-    emit(out, "],'project':'%s'},", c->project.text);
+    emit(out, "]");
+    emit_project(out, c);
+    emit(out, "},");
 }
 
 void begin_resource_plain(struct buf *out, const struct generate_consent *c, const char *type,

@@ -72,6 +72,7 @@ void begin_resource(struct buf *out, const struct generate_consent *c, const cha
                     const char *second_profile);
 
 /* The same of a type that has no identifier: up to and behind meta. */
+void emit_project(struct buf *out, const struct generate_consent *c);
 void begin_resource_plain(struct buf *out, const struct generate_consent *c, const char *type,
                           struct uuid_text id, uint32_t changed, const char *profile);
 

@@ -50,13 +50,14 @@ static void emit_omb(struct buf *out, const char *what, const struct code_table 
          what, table->system, code->code, code->display, code->display);
 }
 
-static void emit_address(struct buf *out, uint64_t key, const struct town *town,
+static void emit_address(struct buf *out, const char *use, uint64_t key, const struct town *town,
                          const char *street)
 {
     emit(out,
-         "{'use':'home','line':['%d %s'],'city':'%s','state':'%s','postalCode':'%s',"
+         "{'use':'%s','line':['%d %s'],'city':'%s','state':'%s','postalCode':'%s',"
          "'country':'US'}",
-         (int)draw_below(key, "house", 0, 9000) + 10, street, town->city, town->state, town->zip);
+         use, (int)draw_below(key, "house", 0, 9000) + 10, street, town->city, town->state,
+         town->zip);
 }
 
 static void emit_links(struct buf *out, const struct generate_consent *c, uint32_t number)
@@ -96,7 +97,7 @@ void make_patient(struct buf *out, const struct generate_consent *c, uint32_t nu
     emit(out, "'telecom':[{'system':'phone','value':'555-%03d-%04d','use':'home'}],",
          (int)draw_below(p.key, "phone", 0, 900) + 100, (int)draw_below(p.key, "phone", 1, 10000));
     emit(out, "'gender':'%s','birthDate':'%y','address':[", p.is_male ? "male" : "female", p.born);
-    emit_address(out, p.key, p.town, p.street);
+    emit_address(out, "home", p.key, p.town, p.street);
     emit(out,
          "],'maritalStatus':{'coding':[{'system':'http://terminology.hl7.org/CodeSystem/"
          "v3-MaritalStatus','code':'M','display':'Married'}]},'communication':[{'language':"
@@ -181,7 +182,7 @@ void make_organization(struct buf *out, const struct generate_consent *c, uint32
     emit(out, "],'name':'%s','telecom':[{'system':'phone','value':'800-555-%04d'}],'address':[",
          is_payer ? c->payer->name : name_of(&names_hospital, c->key, "hospital", number),
          (int)draw_below(c->key, "organization phone", number, 10000));
-    emit_address(out, draw(c->key, "organization house", number), town, "Commerce Blvd");
+    emit_address(out, "work", draw(c->key, "organization house", number), town, "Commerce Blvd");
     emit(out, "]}");
 }
 
@@ -213,7 +214,7 @@ void make_location(struct buf *out, const struct generate_consent *c, uint32_t n
                    NULL);
     emit(out, "],'status':'active','name':'%s, %s','address':",
          name_of(&names_hospital, c->key, "location", number), town->city);
-    emit_address(out, draw(c->key, "location house", number), town, "Hospital Drive");
+    emit_address(out, "work", draw(c->key, "location house", number), town, "Hospital Drive");
     emit(out,
          ",'managingOrganization':{'reference':'Organization/%s'},'position':{'longitude':"
          "-%d.%04d0,'latitude':%d.%04d}}",

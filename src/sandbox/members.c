@@ -53,7 +53,8 @@ static enum err open_generated(struct members *m, const struct sandbox_settings 
                        "members times consents at most 1,000,000");
         return ERR_INVALID;
     }
-    struct generate_settings wish = { settings->seed, settings->years, settings->size_bytes };
+    struct generate_settings wish = { settings->seed, settings->years, settings->size_bytes,
+                                     settings->is_plain };
     m->consents = arena_array(&m->arena, count, sizeof *m->consents);
     if (!m->consents)
         return ERR_NO_MEMORY;

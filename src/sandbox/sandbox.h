@@ -21,6 +21,7 @@ struct sandbox_settings {
     uint64_t seed;
     uint32_t members, consents, years; /* consents of each member */
     uint64_t size_bytes;               /* about, of one consent's $everything */
+    bool is_plain;                     /* R4 alone: without Flexpa's meta.project */
     /* or recorded ones: */
     const char *replay; /* folder; NULL: made-up members */
     /* at the start, each consent answers so many requests with 429 transient */

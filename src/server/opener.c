@@ -22,6 +22,7 @@ static enum err open_rest(const struct server_settings *s, const struct kept *ke
     struct rest_settings settings = {
         .store = store,
         .behaviour = s->behaviour,
+        .level = s->level,
         .public_url = s->public_url,
         .datastore_id = kept->id,
         .software_version = s->software_version,

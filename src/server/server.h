@@ -42,6 +42,7 @@ struct server_settings {
     struct slice public_url;   /* what links and fullUrls say; empty: the request's Host */
     struct slice software_version;
     struct rest_behaviour behaviour;
+    enum rest_level level; /* of validation, for requests that name none */
     size_t bodies_in_flight_bytes; /* over all clients; 0: default */
     size_t cache_bytes;            /* of the store; 0: default */
     unsigned threads;              /* that answer requests; 0: default */

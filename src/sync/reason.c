@@ -46,11 +46,16 @@ void reason_of(struct json outcome, struct arena *arena, struct reason *ret)
     *ret = (struct reason){ .outcome = outcome };
     struct json issues = json_member(outcome, "issue");
     struct json chosen = json_first(issues);
-    /* The first that is an error, else the first. */
-    for (struct json at = chosen; json_exists(at); at = json_next(issues, at)) {
-        if (is_bad(at)) {
+    int best = 0;
+    /* The first error that names a place (HealthLake puts a general sentence before
+     * those of validation), else the first error, else the first. */
+    for (struct json at = chosen; json_exists(at) && best < 2; at = json_next(issues, at)) {
+        bool has_place = json_exists(json_first(json_member(at, "expression"))) ||
+                         json_exists(json_first(json_member(at, "location")));
+        int rank = is_bad(at) ? 1 + has_place : 0;
+        if (rank > best) {
             chosen = at;
-            break;
+            best = rank;
         }
     }
     if (json_exists(chosen)) {

@@ -67,10 +67,10 @@ async function total(store, query) {
   return (await answer.json()).total;
 }
 
-const syncAll = async (store, source) => {
-  const result = await run(['sync', '--consents', source.file, '--json'],
+const syncAll = async (store, source, args = [], status = 0) => {
+  const result = await run(['sync', '--consents', source.file, '--json', ...args],
     { env: { HEALTHLAKE_ENDPOINT: store.endpoint, FLEXPA_API_BASE: source.base } });
-  assert.equal(result.status, 0, result.stderr + result.stdout.slice(0, 3000));
+  assert.equal(result.status, status, result.stderr + result.stdout.slice(0, 3000));
   return JSON.parse(result.stdout).consents;
 };
 
@@ -124,15 +124,60 @@ test('recorded deliveries: sandbox, sync, store and back; then the update', { sk
     } finally {
       await source.stop();
     }
+  }, ['--validation-level', 'off']); // CMS's placeholder dates: the next test
+});
+
+test('of the recorded deliveries strict refuses placeholder dates alone', { skip }, async () => {
+  await withStore(async (store) => {
+    const source = await sandbox(['--replay', join(data, 'flexpa')]);
+    try {
+      const report = await syncAll(store, source, ['--bundle', 'batch'], 1);
+      const failures = report.flatMap((r) => r.failures);
+      for (const f of failures) assert.match(f.reason, /'IGNORED_FIELD' is no valid dateTime/);
+      assert.equal(failures.length, 8);
+    } finally {
+      await source.stop();
+    }
   });
 });
+
+// Faults of the published examples themselves; strict and structure-only refuse them.
+const FAULTY = {
+  'ActivityDefinition/blood-tubes-supply': /nothing to read/, // an empty narrative
+  'ActivityDefinition/heart-valve-replacement': /nothing to read/,
+  'Questionnaire/zika-virus-exposure-assessment': /nothing to read/,
+  'DeviceUseStatement/example': /Found Procedure, but expected/,
+  'Observation/clinical-gender': /Found Encounter, but expected/,
+  'Questionnaire/qs1': /Questionnaire.item.linkId: minimum required = 1/,
+};
+const MARK = 'http://healthlake.amazonaws.com/fhir/StructureDefinition/validation-issue';
+
+/** Refused at the store's level, stored at minimal, and there but for the findings. */
+async function putFaulty(store, text, refusal) {
+  const { resourceType, id } = JSON.parse(text);
+  const url = `${store.endpoint}/${resourceType}/${id}`;
+  assert.match(refusal, FAULTY[`${resourceType}/${id}`] ?? /no known fault/);
+  const headers = { ...json, 'x-amzn-healthlake-fhir-validation-level': 'minimal' };
+  assert.equal((await fetch(url, { method: 'PUT', headers, body: text })).status, 201);
+  const back = await (await fetch(url)).json();
+  const marks = (back.extension ?? []).filter((e) => e.url === MARK);
+  assert.equal(marks.length, id === 'qs1' ? 1 : 0); // a shape, which minimal looks at
+  back.extension = (back.extension ?? []).filter((e) => e.url !== MARK);
+  const sent = { extension: [], ...JSON.parse(text) };
+  for (const r of [back, sent]) {
+    delete r.meta?.versionId;
+    delete r.meta?.lastUpdated;
+    if (!r.meta || !Object.keys(r.meta).length) delete r.meta;
+  }
+  assert.deepEqual(back, sent);
+}
 
 test('every official R4 example is stored by PUT and read back equal', { skip }, async () => {
   await withStore(async (store, folder) => {
     const files = untar(join(data, 'r4/examples.tar.zst'), join(folder, 'examples'));
     const types = new Set();
     mkdirSync(join(folder, 'sent'));
-    const leftOut = [];
+    let faulty = 0;
     for (const file of files) {
       const text = readFileSync(file, 'utf8');
       const { resourceType, id } = JSON.parse(text);
@@ -144,11 +189,13 @@ test('every official R4 example is stored by PUT and read back equal', { skip },
         const read = await (await fetch(`${store.endpoint}/${resourceType}/${id}`)).text();
         assert.equal(JSON.parse(read).id, id, file);
       } else {
-        leftOut.push(`${resourceType}/${id}: ${answer.status} ${(await answer.text()).slice(0, 300)}`);
+        await putFaulty(store, text, await answer.text());
+        faulty++;
+        await fetch(`${store.endpoint}/${resourceType}/${id}`, { method: 'DELETE' });
       }
     }
-    assert.deepEqual(leftOut, []);
-    assert.equal(await dump(store, types, join(folder, 'back')), files.length);
+    assert.equal(faulty, Object.keys(FAULTY).length);
+    assert.equal(await dump(store, types, join(folder, 'back')), files.length - faulty);
     compare(join(folder, 'sent'), join(folder, 'back'));
   });
 });

@@ -110,17 +110,17 @@ test('jobs read from and write to a foreign S3 server', async () => {
     // An export of more than one part.
     const note = 'x'.repeat(1_000_000);
     const large = Array.from({ length: 20 }, (_, i) =>
-      JSON.stringify({ resourceType: 'Basic', id: `b${i}`, code: { text: note } }));
+      JSON.stringify({ resourceType: 'Binary', id: `b${i}`, contentType: 'text/plain', data: note }));
     await object(endpoint, 'PUT', '/lake/large/b.ndjson', large.join('\n'));
     assert.equal((await importJob(server, 's3://lake/large/b.ndjson', 's3://lake/out')).JobStatus,
       'COMPLETED');
     const exported = await exportJob(server, 's3://lake/exports/');
     assert.equal(exported.JobStatus, 'COMPLETED', JSON.stringify(exported));
     const base = `/lake/exports/${server.id}-FHIR_EXPORT-${exported.JobId}`;
-    const basics = await (await object(endpoint, 'GET', `${base}/Basic/Basic-1-0-0.ndjson`)).text();
+    const basics = await (await object(endpoint, 'GET', `${base}/Binary/Binary-1-0-0.ndjson`)).text();
     const lines = basics.trimEnd().split('\n').map((line) => JSON.parse(line));
     assert.deepEqual(lines.map((l) => l.id).sort(), large.map((l) => JSON.parse(l).id).sort());
-    assert.ok(lines.every((l) => l.code.text === note));
+    assert.ok(lines.every((l) => l.data === note));
     const patients = await (await object(endpoint, 'GET',
       `${base}/Patient/Patient-1-0-0.ndjson`)).text();
     assert.equal(patients.trimEnd().split('\n').length, 21);
@@ -294,7 +294,7 @@ test('a multipart upload that fails at its end is aborted and the job FAILED', a
         + '</Message></Error>'] : undefined));
   const note = 'y'.repeat(4_000_000);
   s3.objects.set('/lake/in/a.ndjson', Buffer.from(Array.from({ length: 5 }, (_, i) =>
-    JSON.stringify({ resourceType: 'Basic', id: `b${i}`, code: { text: note } })).join('\n')));
+    JSON.stringify({ resourceType: 'Binary', id: `b${i}`, contentType: 'text/plain', data: note })).join('\n')));
   const server = await tarn('multipart', s3.endpoint);
   try {
     assert.equal((await importJob(server, 's3://lake/in', 's3://lake/out')).JobStatus, 'COMPLETED');
@@ -305,7 +305,7 @@ test('a multipart upload that fails at its end is aborted and the job FAILED', a
     refuse = false;
     const again = await exportJob(server, 's3://lake/out');
     assert.equal(again.JobStatus, 'COMPLETED');
-    const whole = s3.objects.get(`/lake/out/${server.id}-FHIR_EXPORT-${again.JobId}/Basic/Basic-1-0-0.ndjson`);
+    const whole = s3.objects.get(`/lake/out/${server.id}-FHIR_EXPORT-${again.JobId}/Binary/Binary-1-0-0.ndjson`);
     assert.equal(whole.toString().trimEnd().split('\n').length, 5);
   } finally {
     await server.stop();

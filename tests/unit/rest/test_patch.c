@@ -278,6 +278,7 @@ static void each_failure_of_a_fhirpath_patch_has_its_status(void **state)
         { REPLACE("Patient.id", "\"valueId\":\"p2\""), 422 },
     };
     expect_status(put(w, "Patient/p1", ANN), 201);
+    world_level(w, REST_STRICT);
     for (size_t i = 0; i < ARRAY_COUNT(CASES); i++) {
         struct answer a = ask(w, "PATCH", "Patient/p1", FHIR_PATCH, CASES[i].body);
         if (a.status != CASES[i].status)
@@ -312,15 +313,23 @@ static void a_bundle_takes_a_fhirpath_patch_as_parameters_and_as_a_binary(void *
     assert_at(w, &a, "active", "false");
 }
 
-static void a_patch_adds_no_fault_and_may_leave_those_that_were_there(void **state)
+static void a_patch_leaves_a_valid_resource_or_nothing(void **state)
 {
     struct world *w = *state;
     expect_status(put(w, "Observation/o1", "{\"resourceType\":\"Observation\",\"id\":\"o1\"}"),
                   201);
-    expect_status(
-        patch(w, "Observation/o1", "[{\"op\":\"add\",\"path\":\"/status\",\"value\":\"final\"}]"),
-        200);
+    world_level(w, REST_STRICT);
     struct answer a = expect_status(
+        patch(w, "Observation/o1", "[{\"op\":\"add\",\"path\":\"/status\",\"value\":\"final\"}]"),
+        422);
+    assert_at(w, &a, "issue.0.diagnostics",
+              "FHIR resource in payload failed FHIR validation rules.");
+    assert_contains(text_at(w, &a, "issue.1.diagnostics"), "Observation.code: minimum required");
+    expect_status(patch(w, "Observation/o1",
+                        "[{\"op\":\"add\",\"path\":\"/status\",\"value\":\"final\"},"
+                        "{\"op\":\"add\",\"path\":\"/code\",\"value\":{\"text\":\"x\"}}]"),
+                  200);
+    a = expect_status(
         patch(w, "Observation/o1", "[{\"op\":\"add\",\"path\":\"/colour\",\"value\":\"red\"}]"),
         422);
     assert_contains(arena_copy(&w->arena, a.body), "colour");
@@ -401,7 +410,7 @@ int main(void)
         WORLD_TEST(a_fhirpath_patch_answers_like_an_update),
         WORLD_TEST(each_failure_of_a_fhirpath_patch_has_its_status),
         WORLD_TEST(a_bundle_takes_a_fhirpath_patch_as_parameters_and_as_a_binary),
-        WORLD_TEST(a_patch_adds_no_fault_and_may_leave_those_that_were_there),
+        WORLD_TEST(a_patch_leaves_a_valid_resource_or_nothing),
         WORLD_TEST(patches_at_once_lose_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

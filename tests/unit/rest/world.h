@@ -26,7 +26,8 @@ struct world {
     struct rest_extract extract;
     struct rest_behaviour behaviour;
     uint32_t largest_count;
-    struct arena arena; /* of all requests */
+    enum rest_level level; /* what a test of interactions stores need not be valid */
+    struct arena arena;    /* of all requests */
 };
 
 struct answer {
@@ -52,6 +53,7 @@ UNUSED static void world_open(struct world *w)
                                   .behaviour = w->behaviour,
                                   .datastore_id = SLICE("ds1"),
                                   .software_version = SLICE("test"),
+                                  .level = w->level,
                                   .largest_count = w->largest_count };
     assert_int_equal(rest_open(&rest, &w->rest), ERR_NONE);
 }
@@ -62,6 +64,13 @@ UNUSED static void world_close(struct world *w)
     assert_int_equal(store_close(w->store), ERR_NONE);
 }
 
+UNUSED static void world_level(struct world *w, enum rest_level level)
+{
+    w->level = level;
+    world_close(w);
+    world_open(w);
+}
+
 UNUSED static struct world *world_new(struct rest_behaviour behaviour)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -69,6 +78,7 @@ UNUSED static struct world *world_new(struct rest_behaviour behaviour)
     snprintf(w->folder, sizeof w->folder, "/tmp/tarn-rest-XXXXXX");
     assert_non_null(mkdtemp(w->folder));
     w->behaviour = behaviour;
+    w->level = REST_UNCHECKED;
     arena_init(&w->arena, (size_t)1 << 31);
     world_open(w);
     return w;

@@ -1,0 +1,22 @@
+/* rest/validity.h - is the resource valid enough to be stored? Private to rest/. */
+#ifndef REST_VALIDITY_H
+#define REST_VALIDITY_H
+
+#include "rest/draft.h"
+
+/* Check d->resource at d->level. Errors go into d->issues, behind HealthLake's
+ * sentence, and are refused: ERR_INVALID, or ERR_UNPROCESSABLE for a patch's result.
+ * At REST_MINIMAL they become an OperationOutcome: *ret_resource is then the
+ * resource with the extension that holds it, parsed into d->scratch, else
+ * d->resource. */
+MUST_USE enum err validity_check(const struct draft *d, struct json *ret_resource);
+
+/* Check what $validate was given: all findings, warnings too, into `issues`. */
+MUST_USE enum err validity_findings(const struct rest *rest, enum rest_level level,
+                                    struct json resource, const struct fhir_type *type,
+                                    struct issues *issues);
+
+/* r->level by the request's header. */
+MUST_USE enum err validity_level(struct request *r);
+
+#endif
