@@ -82,8 +82,8 @@ static enum err round_gather(struct bundle *b, uint32_t number, struct round *re
     return ERR_NONE;
 }
 
-/* A patch whose version moved is open still, and *ret_again is set: it is drafted
- * anew. So is all of a transaction, of which nothing was written. */
+/* A patch or a conditional write whose version moved is open still, and *ret_again
+ * is set: it is drafted anew. So is all of a transaction, of which nothing was written. */
 static enum err round_keep(struct bundle *b, const struct round *round, bool *ret_again)
 {
     bool is_refused = false;
@@ -94,7 +94,7 @@ static enum err round_keep(struct bundle *b, const struct round *round, bool *re
         e->result = round->results[i];
         if (e->result.outcome != STORE_REFUSED) {
             e->is_open = false;
-        } else if (e->patch) {
+        } else if (e->patch || e->criteria) {
             *ret_again = true;
         } else {
             struct issues *issues = entry_issues(b, e);
@@ -109,7 +109,7 @@ static enum err round_keep(struct bundle *b, const struct round *round, bool *re
     return ERR_NONE;
 }
 
-static enum err round_try(struct bundle *b, uint32_t number, bool *ret_again)
+enum err bundle_round_try(struct bundle *b, uint32_t number, bool *ret_again)
 {
     struct round round;
     size_t refused;
@@ -120,8 +120,13 @@ static enum err round_try(struct bundle *b, uint32_t number, bool *ret_again)
     TRY(round_gather(b, number, &round));
     if (round.count == 0)
         return ERR_NONE;
-    TRY(store_apply(b->r->rest->settings.store, round.writes, round.count, b->is_transaction,
-                    b->r->arena, round.results, &b->time, &refused));
+    enum err err = store_apply_if(b->r->rest->settings.store, b->condition, round.writes,
+                                  round.count, b->is_transaction, b->r->arena, round.results,
+                                  &b->time, &refused);
+    *ret_again = b->condition && err == ERR_PRECONDITION;
+    if (*ret_again)
+        return ERR_NONE;
+    TRY(err);
     return round_keep(b, &round, ret_again);
 }
 
@@ -129,7 +134,7 @@ static enum err round_apply(struct bundle *b, uint32_t number)
 {
     bool again = true;
     for (int i = 0; again && i < PATCH_TRIES; i++)
-        TRY(round_try(b, number, &again));
+        TRY(bundle_round_try(b, number, &again));
     for (size_t i = 0; again && i < b->count; i++) {
         struct entry *e = &b->entries[i];
         if (e->patch && e->is_open && !e->is_inner && !e->err && e->round == number)
@@ -153,6 +158,12 @@ static enum err bundle_apply(struct bundle *b)
 static enum err bundle_run(struct bundle *b)
 {
     TRY(bundle_parse(b));
+    if (b->condition_count) {
+        TRY(bundle_failure(b));
+        TRY(bundle_run_conditions(b));
+        return bundle_answer(b);
+    }
+    b->is_final = true;
     TRY(bundle_draft(b));
     if (b->is_transaction)
         TRY(bundle_failure(b));
@@ -168,9 +179,11 @@ enum err rest_bundle(struct request *r)
     struct bundle b = { .r = r };
     map_init(&b.full_urls, UINT32_MAX, os_random_u64());
     map_init(&b.targets, UINT32_MAX, os_random_u64());
+    map_init(&b.reference_places, UINT32_MAX, os_random_u64());
     enum err err = request_parse(r, &b.scratch, &b.doc);
     if (!err)
         err = bundle_run(&b);
+    map_release(&b.reference_places);
     map_release(&b.targets);
     map_release(&b.full_urls);
     arena_release(&b.scratch);

@@ -12,11 +12,17 @@
  * written twice there needs another commit for each repetition (a round). A
  * patch is drafted just before its commit, from what is there then, and again
  * when another commit came in between.
+ *
+ * Criteria in a transaction (ifNoneExist, a search URL instead of an id, a
+ * reference "Type?criteria") are searched and the whole is drafted under one
+ * condition of the store, again whenever another commit overtook it
+ * (bundle_condition.c). A batch runs its conditional writes one by one.
  */
 #ifndef REST_BUNDLE_H
 #define REST_BUNDLE_H
 
 #include "base/map.h"
+#include "rest/criteria.h"
 #include "rest/patch.h"
 #include "rest/request.h"
 
@@ -47,6 +53,20 @@ struct entry {
     struct store_result result;
     struct slice faults;   /* stored all the same: an OperationOutcome */
     struct slice inner_answer; /* of is_inner: its response entry, whole */
+    /* A conditional write of a transaction; NULL: none. */
+    struct criteria *criteria;
+    struct slice new_id;     /* what a create or update that matches nothing gets */
+    struct slice body_id;    /* the resource's own; empty: none */
+    bool is_settled;         /* nothing to write: the answer is about what was there */
+    struct entry *same_as;   /* the POST before it that makes what it would have made */
+};
+
+/* A reference by criteria, as often as it may stand in the bundle. */
+struct bundle_reference {
+    struct slice text; /* "Type?criteria" */
+    struct criteria *criteria;
+    size_t matches; /* in the store and in the bundle; 2: more than one */
+    struct slice target;
 };
 
 struct bundle {
@@ -61,6 +81,13 @@ struct bundle {
     uint32_t round_count;
     bool has_faults; /* an entry was stored with findings */
     uint64_t time; /* reader time of the answer */
+    /* of a transaction with criteria: */
+    size_t condition_count; /* conditional entries and references */
+    struct bundle_reference *references;
+    size_t reference_count;
+    struct map reference_places; /* text to place + 1 */
+    struct store_condition *condition; /* NULL: none holds */
+    bool is_final;                     /* every reference must resolve in this draft */
 };
 
 /* The list of an entry, made when first needed; NULL when memory is short. */
@@ -80,6 +107,16 @@ MUST_USE enum err bundle_resource_check(struct bundle *b, const struct entry *e)
 /* The conditional writes of a batch, each a commit of its own behind the others. */
 MUST_USE enum err bundle_run_inner(struct bundle *b);
 MUST_USE enum err bundle_answer(struct bundle *b);
+
+/* Name the targets of the writes; two of one target are an entry's failure in a
+ * transaction, a further round in a batch. */
+MUST_USE enum err bundle_targets(struct bundle *b);
+/* Of a transaction: parse all criteria. Failures stay in the entries. */
+MUST_USE enum err bundle_conditions_parse(struct bundle *b);
+/* Search, draft and commit the transaction under its conditions. */
+MUST_USE enum err bundle_run_conditions(struct bundle *b);
+/* The one round of a transaction; *ret_again: nothing was written, try again. */
+MUST_USE enum err bundle_round_try(struct bundle *b, uint32_t round, bool *ret_again);
 
 /* The error of a transaction's first failed entry, all findings gathered in the
  * request's list; ERR_NONE when none failed. */

@@ -8,7 +8,7 @@ enum { TARGET_BYTES_MAX = 160 };
 struct rewriting {
     struct bundle *b;
     bool is_rewritten;
-    struct slice conditional; /* a "Type?criteria" met; in the arena */
+    const struct bundle_reference *unresolved; /* a "Type?criteria" without one match */
     /* The text asked before, in case this one is it joined to the entry's base. */
     char last[TARGET_BYTES_MAX];
     size_t last_length;
@@ -23,12 +23,6 @@ static bool is_same_as_written(const struct rewriting *w, struct slice url, stru
            url.length > target.length && slice_ends_with(url, target);
 }
 
-static bool is_conditional(struct slice url)
-{
-    ptrdiff_t mark = slice_find_byte(url, '?');
-    return mark > 0 && fhir_resource_find(slice_head(url, (size_t)mark)) != NULL;
-}
-
 static bool rewrite(void *context, struct slice url, struct slice *ret_target)
 {
     struct rewriting *w = context;
@@ -41,9 +35,14 @@ static bool rewrite(void *context, struct slice url, struct slice *ret_target)
         *ret_target = target;
         return is_changed;
     }
-    if (is_conditional(url)) {
-        char *copy = arena_copy(w->b->r->arena, slice_head(url, 200));
-        w->conditional = slice_of(copy, copy ? MIN(url.length, 200) : 0);
+    at = map_find(&w->b->reference_places, url);
+    if (at) {
+        const struct bundle_reference *r = &w->b->references[*at - 1];
+        w->last_length = 0;
+        w->is_rewritten = w->is_rewritten || r->matches == 1;
+        w->unresolved = r->matches == 1 ? w->unresolved : r;
+        *ret_target = r->target;
+        return r->matches == 1;
     }
     w->last_length = url.length <= sizeof w->last ? url.length : 0;
     if (w->last_length)
@@ -68,16 +67,19 @@ static enum err entry_put(struct bundle *b, struct entry *e, struct json resourc
         .level = b->r->level,
         .is_result = e->patch != PATCH_NONE,
         .ret_outcome = &e->faults,
+        .sets_id = e->criteria && e->verb == VERB_PUT && !e->patch && !e->body_id.length,
         .rewrite = b->is_transaction ? rewrite : NULL,
         .rewrite_context = &w,
         .is_rewritten = &w.is_rewritten,
         .full_url = b->is_transaction ? e->full_url : SLICE_NONE,
     };
     TRY(draft_put(&d, e->write));
-    if (w.conditional.length)
-        return issues_fail(e->issues, ERR_NOT_IMPLEMENTED, "not-supported",
-                           "The conditional reference %.*s is not supported yet (issue 5)",
-                           SLICE_ARGS(w.conditional));
+    if (w.unresolved && b->is_final)
+        return issues_fail(e->issues, ERR_PRECONDITION,
+                           w.unresolved->matches ? "multiple-matches" : "not-found",
+                           "The reference %.*s matches %s; it must match exactly one resource",
+                           SLICE_ARGS(slice_head(w.unresolved->text, 200)),
+                           w.unresolved->matches ? "several resources" : "nothing");
     e->write->skip_if_equal = !b->r->rest->settings.behaviour.always_new_version;
     return ERR_NONE;
 }
@@ -94,6 +96,26 @@ enum err bundle_resource_check(struct bundle *b, const struct entry *e)
                        length, behave->resource_bytes, behave->name);
 }
 
+/* The version of the match of criteria is expected, and the client's condition, if
+ * any, must agree with it. */
+static enum err match_expect(struct entry *e)
+{
+    struct store_write *write = e->write;
+    const struct store_version *match = &e->criteria->match;
+    struct store_result result = { .version = match->version };
+    if (e->criteria->count == 0) {
+        write->expect = STORE_NOT_THERE;
+        return ERR_NONE;
+    }
+    TRY(draft_expect(e->issues, e->if_match, e->if_none_match, write));
+    if (write->expect == STORE_NOT_THERE ||
+        (write->expect == STORE_VERSION && write->expect_version != match->version))
+        return draft_refused(e->issues, write, &result);
+    write->expect = STORE_VERSION;
+    write->expect_version = match->version;
+    return ERR_NONE;
+}
+
 static enum err entry_draft(struct bundle *b, struct entry *e, struct buf *work)
 {
     struct store_write *write = e->write;
@@ -101,7 +123,7 @@ static enum err entry_draft(struct bundle *b, struct entry *e, struct buf *work)
         *write = (struct store_write){ .operation = STORE_DELETE,
                                        .type = e->route.type->name,
                                        .id = e->route.id };
-        return draft_expect(e->issues, e->if_match, NULL, write);
+        return e->criteria ? match_expect(e) : draft_expect(e->issues, e->if_match, NULL, write);
     }
     TRY(bundle_resource_check(b, e));
     TRY(entry_put(b, e, e->resource, &b->scratch, work));
@@ -109,6 +131,8 @@ static enum err entry_draft(struct bundle *b, struct entry *e, struct buf *work)
         write->expect = STORE_NOT_THERE;
         return ERR_NONE;
     }
+    if (e->criteria)
+        return match_expect(e);
     return draft_expect(e->issues, e->if_match, e->if_none_match, write);
 }
 
@@ -128,7 +152,7 @@ static enum err entry_patch(struct bundle *b, struct entry *e, struct arena *scr
     TRY(patch_apply(&p, scratch, &doc, &version));
     TRY(entry_put(b, e, json_root(&doc), scratch, work));
     e->write->expect = STORE_VERSION;
-    e->write->expect_version = version;
+    e->write->expect_version = e->criteria ? e->criteria->match.version : version;
     return ERR_NONE;
 }
 
@@ -153,7 +177,7 @@ enum err bundle_draft(struct bundle *b)
     enum err err = ERR_NONE;
     for (size_t i = 0; !err && i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        if (!e->err && e->verb < VERB_GET && !e->patch && !e->is_inner)
+        if (!e->err && e->verb < VERB_GET && !e->patch && !e->is_inner && !e->is_settled)
             err = entry_make(b, e, NULL, &work);
     }
     buf_release(&work);

@@ -205,10 +205,6 @@ static void entry_parse(struct bundle *b, struct entry *e, struct json value)
              (!e->if_none_exist || e->verb != VERB_POST))
         entry_fail(b, e, ERR_INVALID, "invalid",
                    "request.ifNoneExist must be a string and belongs to POST");
-    else if (e->is_inner && b->is_transaction)
-        entry_fail(b, e, ERR_NOT_IMPLEMENTED, "not-supported",
-                   "Conditional writes are not supported yet in transactions (issue 5); a batch "
-                   "takes them");
     else if (e->verb != VERB_GET && e->query.length && !e->is_inner)
         entry_fail(b, e, ERR_INVALID, "not-supported",
                    "request.url of this write takes no parameters");
@@ -233,7 +229,7 @@ static void entry_read(struct bundle *b, struct entry *e, struct json value)
 
 static enum err entry_name(struct bundle *b, struct entry *e)
 {
-    if (e->verb == VERB_POST) {
+    if (e->verb == VERB_POST && !e->route.id.length) {
         uint8_t random[16];
         char id[UUID_TEXT_BYTES];
         os_random(random, sizeof random);
@@ -255,7 +251,7 @@ static enum err target_add(struct bundle *b, struct entry *e, size_t index)
     bool is_new;
     TRY(map_put(&b->targets, e->target, &seen, &is_new));
     if (b->is_transaction) {
-        if (is_new)
+        if (is_new || *seen == index)
             *seen = index;
         else
             entry_fail(b, e, ERR_INVALID, "duplicate",
@@ -280,7 +276,7 @@ static enum err full_url_add(struct bundle *b, struct entry *e, size_t index)
     if (!b->is_transaction || !e->full_url.length || e->verb == VERB_DELETE)
         return ERR_NONE;
     TRY(map_put(&b->full_urls, e->full_url, &at, &is_new));
-    if (is_new)
+    if (is_new || *at == index)
         *at = index;
     else
         entry_fail(b, e, ERR_INVALID, "duplicate", "fullUrl %.*s is Bundle.entry[%llu]'s too",
@@ -290,16 +286,21 @@ static enum err full_url_add(struct bundle *b, struct entry *e, size_t index)
 
 /* Targets are named in processing order, so that repetitions in a batch take
  * their rounds in that order. */
-static enum err targets_find(struct bundle *b)
+enum err bundle_targets(struct bundle *b)
 {
+    map_release(&b->targets);
+    map_init(&b->targets, UINT32_MAX, os_random_u64());
     for (int verb = VERB_DELETE; verb < VERB_GET; verb++) {
         for (size_t i = 0; i < b->count; i++) {
             struct entry *e = &b->entries[i];
             if ((int)e->verb != verb || e->err || e->is_inner)
                 continue;
-            TRY(entry_name(b, e));
-            TRY(target_add(b, e, i));
             TRY(full_url_add(b, e, i));
+            if (e->criteria && !e->route.id.length) /* not searched for yet */
+                continue;
+            TRY(entry_name(b, e));
+            if (!e->is_settled)
+                TRY(target_add(b, e, i));
         }
     }
     b->round_count = MAX(b->round_count, 1);
@@ -322,5 +323,7 @@ enum err bundle_parse(struct bundle *b)
     size_t i = 0;
     for (struct json v = json_first(list); json_exists(v); v = json_next(list, v))
         entry_read(b, &b->entries[i++], v);
-    return targets_find(b);
+    if (b->is_transaction)
+        TRY(bundle_conditions_parse(b));
+    return bundle_targets(b);
 }

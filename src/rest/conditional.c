@@ -144,19 +144,14 @@ enum err conditional_create(struct request *r, struct slice criteria)
 /* Nothing matches, and the body says which id it wants: it must be free. */
 static enum err id_check_free(struct conditional *c)
 {
-    struct request *r = c->r;
-    struct store_reader *reader;
-    struct store_version head;
-    bool is_found = false;
-    TRY(store_read_begin(r->rest->settings.store, 0, &reader));
-    enum err err = store_head_meta(reader, r->route.type->name, c->body_id, &is_found, &head);
-    store_read_end(reader);
-    if (err || !is_found)
-        return err;
-    return issues_fail(&r->issues, ERR_CONFLICT, "conflict",
+    bool is_found, is_deleted;
+    TRY(criteria_id(&c->criteria, c->body_id, &is_found, &is_deleted));
+    if (!is_found)
+        return ERR_NONE;
+    return issues_fail(&c->r->issues, ERR_CONFLICT, "conflict",
                        "Nothing matches the criteria, but %.*s/%.*s exists%s",
-                       SLICE_ARGS(r->route.type->name), SLICE_ARGS(c->body_id),
-                       head.is_deleted ? ", deleted" : "");
+                       SLICE_ARGS(c->r->route.type->name), SLICE_ARGS(c->body_id),
+                       is_deleted ? ", deleted" : "");
 }
 
 static enum err update_none(struct conditional *c)
@@ -230,19 +225,14 @@ static enum err delete_none(struct conditional *c)
 {
     struct request *r = c->r;
     struct slice id = criteria_value(&c->criteria, "_id");
-    struct store_reader *reader;
-    struct store_version head;
-    bool is_found = false;
+    bool is_found, is_deleted;
     if (!id.length)
         return none_found(c);
-    TRY(store_read_begin(r->rest->settings.store, 0, &reader));
-    enum err err = store_head_meta(reader, r->route.type->name, id, &is_found, &head);
-    store_read_end(reader);
-    TRY(err);
+    TRY(criteria_id(&c->criteria, id, &is_found, &is_deleted));
     if (!is_found)
         return none_found(c);
     r->response->status = 204;
-    if (head.is_deleted)
+    if (is_deleted)
         return ERR_NONE;
     return issues_fail(&r->issues, ERR_CONFLICT, "conflict",
                        "%.*s/%.*s exists, but the other criteria do not match it",

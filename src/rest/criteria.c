@@ -1,6 +1,7 @@
 #include "rest/criteria.h"
 
 #include "index/index.h"
+#include "os/clock.h"
 
 static enum err pairs_check(const struct criteria *c)
 {
@@ -68,19 +69,59 @@ enum err criteria_parse(struct criteria *c, const struct search_pair *pairs, siz
     return ERR_NONE;
 }
 
-static enum err search_at(struct criteria *c, struct store_reader *reader, struct arena *arena)
+enum err criteria_search_at(struct criteria *c, struct store_reader *reader,
+                            criteria_is_gone *is_gone, void *context, size_t gone_count,
+                            struct arena *arena)
 {
     uint64_t *docs;
-    TRY(store_search(reader, c->plan, 0, 2, arena, &docs, &c->count));
-    return c->count == 1 ? store_doc(reader, docs[0], arena, &c->match) : ERR_NONE;
+    size_t found;
+    c->count = 0;
+    TRY(store_search(reader, c->plan, 0, 2 + gone_count, arena, &docs, &found));
+    for (size_t i = 0; i < found && c->count < 2; i++) {
+        struct store_version v;
+        TRY(store_doc(reader, docs[i], arena, &v));
+        if (is_gone && is_gone(context, v.type, v.id))
+            continue;
+        if (c->count++ == 0)
+            c->match = v;
+    }
+    return ERR_NONE;
 }
 
 enum err criteria_search(struct criteria *c, struct arena *arena)
 {
     struct store_reader *reader;
     TRY(store_read_begin(c->rest->settings.store, 0, &reader));
-    enum err err = search_at(c, reader, arena);
+    enum err err = criteria_search_at(c, reader, NULL, NULL, 0, arena);
     store_read_end(reader);
+    return err;
+}
+
+enum err criteria_read(struct criteria *c, struct slice text, struct arena *arena)
+{
+    struct search_pair *pairs = NULL;
+    size_t count = 0;
+    ptrdiff_t mark = slice_find_byte(text, '?');
+    if (mark >= 0)
+        text = slice_from(text, (size_t)mark + 1);
+    TRY(search_pairs_parse(text, arena, &pairs, &count, c->issues));
+    return criteria_parse(c, pairs, count, arena);
+}
+
+bool criteria_meets(const struct criteria *c, const struct store_write *write)
+{
+    return slice_equal(write->type, c->type->name) && search_meets(c->plan, write, os_now_us());
+}
+
+enum err criteria_id(const struct criteria *c, struct slice id, bool *ret_is_found,
+                     bool *ret_is_deleted)
+{
+    struct store_reader *reader;
+    struct store_version head = { .is_deleted = false };
+    TRY(store_read_begin(c->rest->settings.store, 0, &reader));
+    enum err err = store_head_meta(reader, c->type->name, id, ret_is_found, &head);
+    store_read_end(reader);
+    *ret_is_deleted = !err && *ret_is_found && head.is_deleted;
     return err;
 }
 

@@ -28,8 +28,22 @@ struct criteria {
 /* The four first members are set. ERR_INVALID with its issue. */
 MUST_USE enum err criteria_parse(struct criteria *c, const struct search_pair *pairs, size_t count,
                                  struct arena *arena);
+/* Those of the reader's time, but for what `is_gone` says (NULL: none), of which
+ * there are at most `gone_count`. */
+typedef bool criteria_is_gone(void *context, struct slice type, struct slice id);
+MUST_USE enum err criteria_search_at(struct criteria *c, struct store_reader *reader,
+                                     criteria_is_gone *is_gone, void *context,
+                                     size_t gone_count, struct arena *arena);
 /* As of now. */
 MUST_USE enum err criteria_search(struct criteria *c, struct arena *arena);
+/* The search of the criteria text "a=b&c=d", or "Type?a=b". */
+MUST_USE enum err criteria_read(struct criteria *c, struct slice text, struct arena *arena);
+/* The parsed criteria's need of a resource with these terms, as far as it can be
+ * told without the store: a join is never met. */
+bool criteria_meets(const struct criteria *c, const struct store_write *write);
+/* Is there a resource of the type by that id, dead or alive? */
+MUST_USE enum err criteria_id(const struct criteria *c, struct slice id, bool *ret_is_found,
+                              bool *ret_is_deleted);
 /* 412: several resources match. */
 MUST_USE enum err criteria_many(const struct criteria *c);
 /* The value of the only criterion of that name; empty when absent. */

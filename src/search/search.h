@@ -86,4 +86,8 @@ MUST_USE enum err search_page_parse(struct slice token, uint64_t *ret_time, uint
 /* The parameters a type supports now, for the CapabilityStatement. */
 bool search_param_is_supported(const struct fhir_param *param);
 
+/* Would the resource be found if it were committed now, as far as its own terms
+ * tell? What a join asks for is never found. */
+bool search_meets(const struct plan *plan, const struct store_write *write, int64_t now);
+
 #endif

@@ -261,17 +261,6 @@ static void uris_and_narrative_links_are_rewritten_but_never_canonicals(void **s
     assert_contains(text_at(w, &a, "text.div"), target.bytes);
 }
 
-static void a_conditional_reference_is_refused_not_stored(void **state)
-{
-    struct world *w = *state;
-    expect_status(post(w, "",
-                       BUNDLE("transaction",
-                              PUT_ENTRY("Observation", "o1",
-                                        ",\"subject\":{\"reference\":\"Patient?identifier=1\"}"))),
-                  501);
-    expect_status(get(w, "Observation/o1"), 404);
-}
-
 /* ---- batch ---- */
 
 static void each_entry_of_a_batch_passes_or_fails_alone(void **state)
@@ -393,23 +382,6 @@ static void an_empty_bundle_is_answered_with_an_empty_one(void **state)
     assert_false(json_exists(answer_find(&a, "entry")));
 }
 
-static void conditions_that_come_later_are_refused_by_name(void **state)
-{
-    struct world *w = *state;
-    static const char *const CASES[] = {
-        "{\"resource\":{\"resourceType\":\"Patient\"},\"request\":{\"method\":\"POST\","
-        "\"url\":\"Patient\",\"ifNoneExist\":\"identifier=1\"}}",
-        "{\"resource\":{\"resourceType\":\"Patient\"},\"request\":{\"method\":\"PUT\","
-        "\"url\":\"Patient?identifier=1\"}}",
-        DO_ENTRY("DELETE", "Patient?identifier=1"),
-    };
-    for (size_t i = 0; i < ARRAY_COUNT(CASES); i++) {
-        struct slice body = arena_printf(&w->arena, BUNDLE("transaction", "%s"), CASES[i]);
-        struct answer a = expect_status(post(w, "", body.bytes), 501);
-        assert_contains(text_at(w, &a, "issue.0.diagnostics"), "issue 5");
-    }
-}
-
 static void malformed_entries_are_named(void **state)
 {
     struct world *w = *state;
@@ -518,7 +490,6 @@ int main(void)
         WORLD_TEST(urn_uuid_references_become_the_new_ids),
         WORLD_TEST(full_urls_of_updates_and_relative_ones_are_rewritten_too),
         WORLD_TEST(uris_and_narrative_links_are_rewritten_but_never_canonicals),
-        WORLD_TEST(a_conditional_reference_is_refused_not_stored),
         WORLD_TEST(each_entry_of_a_batch_passes_or_fails_alone),
         WORLD_TEST(repeated_targets_in_a_batch_are_written_one_after_the_other),
         WORLD_TEST(references_are_not_rewritten_in_a_batch),
@@ -527,7 +498,6 @@ int main(void)
         WORLD_TEST(what_is_no_batch_or_transaction_is_refused_at_the_base),
         WORLD_TEST(a_document_bundle_is_stored_as_a_resource),
         WORLD_TEST(an_empty_bundle_is_answered_with_an_empty_one),
-        WORLD_TEST(conditions_that_come_later_are_refused_by_name),
         WORLD_TEST(malformed_entries_are_named),
         HEALTHLAKE_TEST(entries_over_the_limit_are_a_422_that_names_limit_and_setting),
         HEALTHLAKE_TEST(a_bundle_over_its_bytes_is_a_413_that_names_limit_and_setting),
