@@ -7,6 +7,7 @@
 #include "rest/draft.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
+#include "rest/write.h"
 
 /* ---- failures of entries ---- */
 
@@ -176,6 +177,7 @@ enum err rest_bundle(struct request *r)
     static const char *const KNOWN[] = { NULL };
     TRY(request_only(r, KNOWN));
     TRY(media_body_is_json(r));
+    TRY(idempotency_check_absent(r));
     struct bundle b = { .r = r };
     map_init(&b.full_urls, UINT32_MAX, os_random_u64());
     map_init(&b.targets, UINT32_MAX, os_random_u64());

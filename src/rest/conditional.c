@@ -104,6 +104,8 @@ static enum err create_attempt(struct conditional *c, bool *ret_again)
     struct store_result result = { .outcome = STORE_UNCHANGED };
     if (c->criteria.count == 0) {
         TRY(apply(c, &result, ret_again));
+        if (*ret_again && result.outcome == STORE_REFUSED && idempotency_key(r))
+            return idempotency_refuse(r);
         return *ret_again ? ERR_NONE : write_reply(r, &c->write, &result);
     }
     TRY(match_take(c));
@@ -126,7 +128,7 @@ enum err conditional_create(struct request *r, struct slice criteria)
         criteria = slice_from(criteria, (size_t)mark + 1);
     TRY(search_pairs_parse(criteria, r->arena, &pairs, &count, &r->issues));
     struct conditional c = { .r = r, .scratch = &scratch };
-    TRY(write_id_new(r));
+    TRY(idempotency_id(r));
     enum err err = request_parse(r, &parse, &doc);
     if (!err)
         err = write_draft(r, json_root(&doc), WRITE_POST, &parse, &c.write);

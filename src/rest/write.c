@@ -8,19 +8,6 @@
 
 static const char *const NO_PARAMETERS[] = { NULL };
 
-/* Headers that would change what a write means, and come with issue 5: refused
- * rather than passed over, since a client relies on them. */
-static enum err refuse_later_headers(struct request *r)
-{
-    static const char *const LATER[] = { "x-amz-fhir-idempotency-key" };
-    for (size_t i = 0; i < ARRAY_COUNT(LATER); i++) {
-        if (http_header_find(r->http, LATER[i]))
-            return issues_fail(&r->issues, ERR_NOT_IMPLEMENTED, "not-supported",
-                               "The header %s is not supported yet (issue 5)", LATER[i]);
-    }
-    return ERR_NONE;
-}
-
 enum err write_draft(struct request *r, struct json resource, enum write_kind kind,
                      struct arena *scratch, struct store_write *write)
 {
@@ -148,19 +135,23 @@ enum err rest_create(struct request *r)
     struct store_result result;
     TRY(request_only(r, NO_PARAMETERS));
     TRY(media_body_is_json(r));
-    TRY(refuse_later_headers(r));
     if (criteria)
         return conditional_create(r, *criteria);
-    TRY(write_id_new(r));
+    TRY(idempotency_id(r));
     TRY(write_make(r, true, &write));
     write.expect = STORE_NOT_THERE; /* the id is new: anything else is a broken generator */
-    TRY(write_apply(r, &write, &result));
-    return write_reply(r, &write, &result);
+    enum err err = write_apply(r, &write, &result);
+    if (err == ERR_PRECONDITION && idempotency_key(r)) {
+        issues_init(&r->issues, r->arena); /* what it says of If-None-Match */
+        return idempotency_refuse(r);
+    }
+    return err ? err : write_reply(r, &write, &result);
 }
 
 enum err rest_update(struct request *r)
 {
     TRY(media_body_is_json(r));
+    TRY(idempotency_check_absent(r));
     if (!r->route.id.length)
         return conditional_update(r);
     TRY(request_only(r, NO_PARAMETERS));
@@ -217,7 +208,7 @@ enum err rest_patch(struct request *r)
                        .keep = r->arena };
     struct store_write write;
     struct store_result result;
-    TRY(refuse_later_headers(r));
+    TRY(idempotency_check_absent(r));
     if (!r->route.id.length)
         return conditional_patch(r);
     TRY(request_only(r, NO_PARAMETERS));
@@ -234,6 +225,7 @@ enum err rest_patch(struct request *r)
 
 enum err rest_delete(struct request *r)
 {
+    TRY(idempotency_check_absent(r));
     if (!r->route.id.length)
         return conditional_delete(r);
     TRY(request_only(r, NO_PARAMETERS));

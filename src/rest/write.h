@@ -21,6 +21,16 @@ MUST_USE enum err write_patch_kind(struct request *r, enum patch_kind *ret);
 /* The ceiling of an arena for one stored resource and its patching. */
 size_t write_scratch_bytes(const struct request *r);
 
+/* idempotency.c: the client's key for a create; NULL: none. */
+const struct slice *idempotency_key(const struct request *r);
+/* The new resource's id into r->route.id, made of the key where there is one. 409
+ * with the Location of what it created, when that was less than a day ago. */
+MUST_USE enum err idempotency_id(struct request *r);
+/* The 409 alone: the store found r->route.id taken. */
+MUST_USE enum err idempotency_refuse(struct request *r);
+/* 400 for a key on anything but a create: the client relies on it. */
+MUST_USE enum err idempotency_check_absent(struct request *r);
+
 /* conditional.c: the same interactions by criteria instead of an id. */
 MUST_USE enum err conditional_create(struct request *r, struct slice criteria);
 MUST_USE enum err conditional_update(struct request *r);
