@@ -1,0 +1,118 @@
+/* validate - how many resources a second one core checks, strict.
+ *
+ *     validate PACKAGES SECONDS FILE...
+ *
+ * PACKAGES: the folder of a data folder, or "-" for R4 alone (and no profiles). Files
+ * are read and parsed once; each round checks all of them as a write does: base R4,
+ * invariants, profiles of meta.profile, value sets. Prints resources/s and MB/s, and
+ * what opening the packages took.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "os/unpack.h"
+#include "profile/profile.h"
+
+enum { FILES_MAX = 20000 };
+static const size_t BYTES_MAX = (size_t)4 << 30;
+
+struct bench {
+    struct arena arena;
+    struct json_doc docs[FILES_MAX];
+    size_t count, bytes, errors;
+    const struct fhir_rules *rules;
+    struct profile_home *home;
+    struct terminology *terminology;
+};
+
+static void found(void *context, const struct fhir_finding *finding)
+{
+    struct bench *b = context;
+    b->errors += finding->severity <= ISSUE_ERROR;
+}
+
+static void read_all(struct bench *b, char **files, int count)
+{
+    for (int i = 0; i < count && b->count < FILES_MAX; i++) {
+        struct buf text;
+        buf_init(&text, BYTES_MAX);
+        if (os_file_unpack(files[i], &text) == ERR_NONE) {
+            char *copy = arena_copy(&b->arena, buf_slice(&text));
+            if (json_parse(slice_of(copy, text.length), NULL, &b->arena, &b->docs[b->count],
+                           NULL) == ERR_NONE) {
+                b->bytes += text.length;
+                b->count++;
+            }
+        }
+        buf_release(&text);
+    }
+}
+
+static void check(struct bench *b, const struct profile_set *set, struct json root)
+{
+    struct arena arena;
+    struct profile_check *run;
+    arena_init(&arena, (size_t)256 << 20);
+    struct profile_codes codes = { .terminology = b->terminology, .arena = &arena };
+    const struct profile_options asked = { .set = set,
+                                           .unknown_is_error = true,
+                                           .member_of = profile_member_of,
+                                           .context = &codes };
+    if (set && profile_check_begin(&asked, &arena, &run) != ERR_NONE)
+        abort();
+    const struct fhir_validate_options options = { .rules = b->rules,
+                                                   .found = found,
+                                                   .context = b,
+                                                   .hooks = set ? profile_check_hooks(run) : NULL };
+    const struct fhir_type *type =
+        fhir_resource_find(json_string_raw(json_member(root, "resourceType")));
+    struct issues issues;
+    issues_init(&issues, &arena);
+    if (fhir_validate(root, type, &options, &issues) != ERR_NONE)
+        abort();
+    if (set)
+        profile_check_end(run);
+    arena_release(&arena);
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench b;
+    if (argc < 4)
+        return 2;
+    bool has_packages = strcmp(argv[1], "-") != 0;
+    arena_init(&b.arena, BYTES_MAX);
+    double start = wall_seconds();
+    if (profile_home_open(has_packages ? argv[1] : NULL, &b.home) != ERR_NONE)
+        return 1;
+    double opened = wall_seconds();
+    const struct terminology_source source = profile_terminology(b.home);
+    if (terminology_open(&source, &b.terminology) != ERR_NONE ||
+        fhir_rules_compile(&b.arena, &b.rules) != ERR_NONE)
+        return 1;
+    read_all(&b, argv + 3, argc - 3);
+    struct profile_set *set = has_packages ? profile_home_set(b.home, NULL) : NULL;
+    size_t rounds = 0;
+    for (size_t i = 0; i < b.count; i++) /* value sets and rules are compiled when first met */
+        check(&b, set, json_root(&b.docs[i]));
+    b.errors = 0;
+    double begin = wall_seconds(), seconds = atof(argv[2]), took = 0;
+    do {
+        for (size_t i = 0; i < b.count; i++)
+            check(&b, set, json_root(&b.docs[i]));
+        rounds++;
+        took = wall_seconds() - begin;
+    } while (took < seconds);
+    double total = (double)rounds;
+    printf("%zu resources, %.1f MB: %.0f resources/s, %.1f MB/s, %zu errors a round; packages "
+           "opened in %.1f ms\n",
+           b.count, (double)b.bytes / 1e6, total * (double)b.count / took,
+           total * (double)b.bytes / 1e6 / took, b.errors / rounds, (opened - start) * 1000);
+    profile_set_unref(set);
+    terminology_close(b.terminology);
+    profile_home_close(b.home);
+    arena_release(&b.arena);
+    return 0;
+}
