@@ -165,11 +165,12 @@ static enum err make_home(const char *folder, struct profile_set *set,
     return ERR_NONE;
 }
 
-enum err profile_home_open(const char *folder, struct profile_home **ret_home)
+enum err profile_home_open(const char *folder, struct profile_home **ret_home,
+                           uint32_t *ret_damaged)
 {
     struct profile_set *set;
     struct os_file_stamp stamp = stamp_of(folder); /* before it is read: no change is lost */
-    TRY(profile_set_open(folder, &set, NULL));
+    TRY(profile_set_open(folder, &set, ret_damaged));
     TRY(make_home(folder, set, ret_home));
     (*ret_home)->stamp = stamp;
     (*ret_home)->looked_us = os_now_us();

@@ -47,6 +47,8 @@ struct profile_info {
 bool profile_find(const struct profile_set *set, struct slice canonical,
                   struct profile_info *ret_info);
 size_t profile_set_count(const struct profile_set *set); /* of definitions */
+/* What is built in counts as one. */
+size_t profile_set_package_count(const struct profile_set *set);
 
 /* Resources that packages hold, as JSON without what only people read. */
 enum profile_kind { PROFILE_STRUCTURE, PROFILE_VALUE_SET, PROFILE_CODE_SYSTEM };
@@ -97,7 +99,8 @@ void profile_packages(const struct profile_set *set, profile_package_visit *visi
 /* The set of a folder, opened anew when packages were added or removed, by whatever
  * process: looked for at most once a second. */
 struct profile_home;
-MUST_USE enum err profile_home_open(const char *folder, struct profile_home **ret_home);
+MUST_USE enum err profile_home_open(const char *folder, struct profile_home **ret_home,
+                                    uint32_t *ret_damaged);
 /* One whose set never changes; it is referenced. */
 MUST_USE enum err profile_home_of(struct profile_set *set, struct profile_home **ret_home);
 void profile_home_close(struct profile_home *home);

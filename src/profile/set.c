@@ -491,6 +491,11 @@ size_t profile_set_count(const struct profile_set *set)
     return set->definitions.count + (set->below ? profile_set_count(set->below) : 0);
 }
 
+size_t profile_set_package_count(const struct profile_set *set)
+{
+    return set->image_count + (set->below ? profile_set_package_count(set->below) : 0);
+}
+
 /* ---- rules ---- */
 
 static const struct profile_set *owner_of(const struct profile_set *set, const struct image *image)

@@ -7,6 +7,7 @@
 #define REST_REST_H
 
 #include "http/http.h"
+#include "profile/profile.h"
 #include "store/store.h"
 
 /* How to behave where HealthLake and the open default differ. Presets:
@@ -22,6 +23,7 @@ struct rest_behaviour {
     int instant_digits;      /* 6, HealthLake 3 */
     bool everything_by_id;   /* type then id, compartment only */
     bool refuse_large_count;
+    bool refuse_unknown_profiles; /* at strict; else only once a package is there */
     bool store_all_types; /* false: OperationOutcome, Parameters are no stored types */
 };
 struct rest_behaviour rest_behaviour_open(void);
@@ -42,6 +44,8 @@ struct rest_settings {
     struct store *store;
     struct rest_behaviour behaviour;
     enum rest_level level; /* of requests that name none */
+    struct profile_home *profiles;   /* packages; NULL: none, and none of R4 core */
+    struct terminology *terminology; /* of their codes and R4's; NULL: codes pass */
     struct slice public_url; /* "https://host"; empty: scheme and Host of the request */
     struct slice datastore_id;
     struct slice software_version;

@@ -5,6 +5,8 @@
 #include "rest/outcome.h"
 
 #define LEVEL_HEADER "x-amzn-healthlake-fhir-validation-level"
+enum { PROFILE_BYTES_MAX = 64 << 20 }; /* scratch of codes */
+
 #define MARK_URL "http://healthlake.amazonaws.com/fhir/StructureDefinition/validation-issue"
 
 bool rest_level_find(struct slice name, enum rest_level *ret)
@@ -87,10 +89,44 @@ static void finding_take(void *context, const struct fhir_finding *f)
     issues_locate(g->issues, has_place ? g->line : 0, has_place ? g->column : 0, f->key);
 }
 
+/* Has a package been added? R4's own profiles do not count. */
+static bool has_packages(const struct profile_set *set)
+{
+    struct profile_info core;
+    struct slice any = SLICE("http://hl7.org/fhir/StructureDefinition/vitalsigns|4.0.1");
+    return profile_set_package_count(set) > (profile_find(set, any, &core) ? 1u : 0u);
+}
+
+/* Base R4 and then, by hooks, the profiles of the set. */
+static enum err gather_profiles(const struct rest *rest, const struct profile_set *set,
+                                struct fhir_validate_options *options, struct json resource,
+                                const struct fhir_type *type)
+{
+    struct arena arena;
+    struct profile_check *run;
+    arena_init(&arena, PROFILE_BYTES_MAX);
+    struct profile_codes codes = { .terminology = rest->settings.terminology, .arena = &arena };
+    const struct profile_options asked = {
+        .set = set,
+        .unknown_is_error = rest->settings.behaviour.refuse_unknown_profiles || has_packages(set),
+        .now_us = options->now_us,
+        .member_of = codes.terminology ? profile_member_of : NULL,
+        .context = &codes,
+    };
+    enum err err = profile_check_begin(&asked, &arena, &run);
+    if (!err) {
+        options->hooks = profile_check_hooks(run);
+        err = fhir_validate(resource, type, options, NULL);
+        profile_check_end(run);
+    }
+    arena_release(&arena);
+    return err;
+}
+
 static enum err gather(const struct rest *rest, enum rest_level level, bool is_errors_only,
                        struct json resource, const struct fhir_type *type, struct gathering *g)
 {
-    const struct fhir_validate_options options = {
+    struct fhir_validate_options options = {
         .rules = level == REST_MINIMAL ? NULL : rest->rules,
         .is_shape_only = level == REST_MINIMAL,
         .is_errors_only = is_errors_only,
@@ -98,7 +134,15 @@ static enum err gather(const struct rest *rest, enum rest_level level, bool is_e
         .found = finding_take,
         .context = g,
     };
-    return fhir_validate(resource, type, &options, NULL);
+    if (level != REST_STRICT || !rest->settings.profiles)
+        return fhir_validate(resource, type, &options, NULL);
+    bool changed;
+    struct profile_set *set = profile_home_set(rest->settings.profiles, &changed);
+    if (changed && rest->settings.terminology)
+        terminology_forget(rest->settings.terminology);
+    enum err err = gather_profiles(rest, set, &options, resource, type);
+    profile_set_unref(set);
+    return err;
 }
 
 enum err validity_findings(const struct rest *rest, enum rest_level level, struct json resource,

@@ -16,13 +16,16 @@ struct kept {
     struct slice id;
 };
 
-static enum err open_rest(const struct server_settings *s, const struct kept *kept,
-                          struct store *store, struct rest **ret_rest)
+static enum err open_rest(const struct opener *o, const struct kept *kept, struct store *store,
+                          struct rest **ret_rest)
 {
+    const struct server_settings *s = o->settings;
     struct rest_settings settings = {
         .store = store,
         .behaviour = s->behaviour,
         .level = s->level,
+        .profiles = o->profiles,
+        .terminology = o->terminology,
         .public_url = s->public_url,
         .datastore_id = kept->id,
         .software_version = s->software_version,
@@ -31,14 +34,14 @@ static enum err open_rest(const struct server_settings *s, const struct kept *ke
 }
 
 /* Fills what it opened, also on failure. */
-static enum err open_parts(const struct server_settings *s, struct kept *kept,
-                           struct slice datastore_id, const char *folder, struct arena *arena,
-                           struct control_store *store, struct slice *error)
+static enum err open_parts(const struct opener *o, struct kept *kept, struct slice datastore_id,
+                           const char *folder, struct arena *arena, struct control_store *store,
+                           struct slice *error)
 {
     char *id = arena_copy(&kept->arena, datastore_id);
     kept->id = slice_of(id, datastore_id.length);
     kept->opening =
-        (struct opening){ .settings = s, .datastore_id = kept->id, .folder = folder };
+        (struct opening){ .settings = o->settings, .datastore_id = kept->id, .folder = folder };
     if (!id)
         return ERR_NO_MEMORY;
     enum err err = os_folder_make(folder, 0700);
@@ -48,7 +51,7 @@ static enum err open_parts(const struct server_settings *s, struct kept *kept,
         return err;
     }
     TRY(opening_store(&kept->opening, arena, &store->store, error));
-    return open_rest(s, kept, store->store, &store->rest);
+    return open_rest(o, kept, store->store, &store->rest);
 }
 
 enum err opener_open(void *context, struct slice datastore_id, const char *folder,

@@ -8,7 +8,13 @@
 #include "control/control.h"
 #include "server/server.h"
 
-/* `context`: the server's settings, which outlive the data store. */
+/* The context of both: outlives every data store. */
+struct opener {
+    const struct server_settings *settings;
+    struct profile_home *profiles;
+    struct terminology *terminology;
+};
+
 enum err opener_open(void *context, struct slice datastore_id, const char *folder,
                      struct arena *arena, struct control_store *ret_store, struct slice *error);
 enum err opener_close(void *context, struct control_store *store);

@@ -28,6 +28,7 @@ struct server {
     struct aws_credentials root;
     enum auth_root_origin root_origin;
     struct slice root_path;
+    struct opener opener;
     struct handling handling;
     struct metrics metrics;
     struct scrape scrape;
@@ -157,7 +158,7 @@ static enum err open_control(struct server *server, struct arena *arena, struct 
         .account_id = account_of(s),
         .public_url = s->public_url,
         .default_id = server->folder.datastore_id,
-        .opener = { .context = &server->settings, .open = opener_open, .close = opener_close },
+        .opener = { .context = &server->opener, .open = opener_open, .close = opener_close },
         .create_delay_seconds = s->create_delay_seconds,
         .s3_root = s->s3_root,
         .s3 = s->s3,
@@ -167,6 +168,29 @@ static enum err open_control(struct server *server, struct arena *arena, struct 
     TRY(control_open(&settings, arena, &server->handling.control, error));
     server->handling.access.control = server->handling.control;
     return ERR_NONE;
+}
+
+/* The packages of the folder, for all data stores, and the codes that they know. */
+static enum err open_profiles(struct server *server, struct arena *arena, struct slice *error)
+{
+    struct opener *o = &server->opener;
+    struct slice folder = arena_printf(arena, "%s/packages", server->folder.path);
+    uint32_t damaged = 0;
+    o->settings = &server->settings;
+    if (!folder.bytes)
+        return ERR_NO_MEMORY;
+    enum err err = profile_home_open(folder.bytes, &o->profiles, &damaged);
+    if (err) {
+        *error = arena_printf(arena, "%s: %s", folder.bytes, err_text(err));
+        return err;
+    }
+    if (damaged > 0)
+        log_line(LOG_ERROR, "profile",
+                 "%u packages in %s are damaged or of another Tarn and left out: `tarn package "
+                 "add` them again",
+                 damaged, folder.bytes);
+    const struct terminology_source source = profile_terminology(o->profiles);
+    return terminology_open(&source, &o->terminology);
 }
 
 static enum err start_http(struct server *server, const struct http_server_settings *settings,
@@ -243,6 +267,7 @@ static enum err server_steps(struct server *server, struct arena *arena, struct 
     struct slice wanted_id = server->settings.datastore_id;
     TRY(folder_open(&server->folder, server->settings.data, wanted_id, &server->arena, error));
     TRY(open_auth(server, error));
+    TRY(open_profiles(server, arena, error));
     TRY(open_control(server, arena, error));
     TRY(open_http(server, arena, error));
     return open_metrics(server, arena, error);
@@ -255,6 +280,9 @@ static enum err server_free(struct server *server)
 {
     enum err err = control_close(server->handling.control);
     auth_close(server->handling.auth);
+    if (server->opener.terminology)
+        terminology_close(server->opener.terminology);
+    profile_home_close(server->opener.profiles);
     folder_close(&server->folder);
     arena_release(&server->arena);
     free(server);

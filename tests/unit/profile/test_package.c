@@ -176,7 +176,7 @@ static void a_home_sees_what_was_added_and_removed(void **state)
     struct profile_home *home;
     struct profile_info info;
     bool changed;
-    assert_int_equal(profile_home_open(w->folder, &home), ERR_NONE);
+    assert_int_equal(profile_home_open(w->folder, &home, NULL), ERR_NONE);
     struct profile_set *before = profile_home_set(home, &changed);
     assert_false(changed);
     keep(w, MANIFEST("1.0.0"), DEFINITION("1", "1"));

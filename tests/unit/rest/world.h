@@ -26,6 +26,8 @@ struct world {
     struct rest_extract extract;
     struct rest_behaviour behaviour;
     uint32_t largest_count;
+    struct profile_home *profiles;
+    struct terminology *terminology;
     enum rest_level level; /* what a test of interactions stores need not be valid */
     struct arena arena;    /* of all requests */
 };
@@ -54,6 +56,8 @@ UNUSED static void world_open(struct world *w)
                                   .datastore_id = SLICE("ds1"),
                                   .software_version = SLICE("test"),
                                   .level = w->level,
+                                  .profiles = w->profiles,
+                                  .terminology = w->terminology,
                                   .largest_count = w->largest_count };
     assert_int_equal(rest_open(&rest, &w->rest), ERR_NONE);
 }
