@@ -131,6 +131,11 @@ enum err os_folder_remove(const char *path)
     return ERR_IO;
 }
 
+enum err os_file_remove(const char *path)
+{
+    return unlink(path) == 0 || errno == ENOENT ? ERR_NONE : ERR_IO;
+}
+
 enum err os_folder_sync(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -26,6 +26,9 @@ MUST_USE enum err os_folder_make(const char *path, unsigned mode);
 /* Remove a folder and all below it; an absent one is no error. */
 MUST_USE enum err os_folder_remove(const char *path);
 
+/* Remove a file; an absent one is no error. */
+MUST_USE enum err os_file_remove(const char *path);
+
 /* fsync of the folder itself, so that created and renamed names survive. */
 MUST_USE enum err os_folder_sync(const char *path);
 

@@ -30,6 +30,24 @@ static void render_store(struct store *store, struct buf *out)
     line(out, "tarn_store_writable", "gauge", !f.is_read_only);
 }
 
+static void render_index(struct store *store, struct buf *out)
+{
+    struct store_index_figures f;
+    store_index_figures(store, &f);
+    line(out, "tarn_index_runs", "gauge", f.runs);
+    line(out, "tarn_index_segments", "gauge", f.segments);
+    line(out, "tarn_index_past_segments", "gauge", f.past_segments);
+    line(out, "tarn_index_segment_bytes", "gauge", f.segment_bytes);
+    line(out, "tarn_index_past_segment_bytes", "gauge", f.past_bytes);
+    line(out, "tarn_index_tail_documents", "gauge", f.tail_docs);
+    line(out, "tarn_index_tail_bytes", "gauge", f.tail_bytes);
+    line(out, "tarn_index_merge_debt_postings", "gauge", f.merge_debt);
+    line(out, "tarn_index_merges_total", "counter", f.merges);
+    line(out, "tarn_index_merged_postings_total", "counter", f.merged_postings);
+    line(out, "tarn_index_merge_failures_total", "counter", f.merge_failures);
+    line(out, "tarn_index_damaged", "gauge", f.damaged_segment != 0);
+}
+
 static void render_http(struct http_server *http, struct buf *out)
 {
     struct http_figures f;
@@ -63,6 +81,7 @@ static void answer_metrics(const struct scrape *s, struct http_request *r,
     buf_init(&out, TEXT_BYTES);
     metrics_render(s->metrics, &out);
     render_store(s->store, &out);
+    render_index(s->store, &out);
     render_http(s->http, &out);
     render_process(s->metrics, &out);
     char *text = buf_status(&out) ? NULL : arena_copy(r->arena, buf_slice(&out));

@@ -44,6 +44,7 @@ struct store_settings {
                                   * every frame; all ever used must be kept by the caller */
     size_t cache_bytes;          /* 0: default */
     size_t memtable_bytes;       /* 0: default */
+    uint32_t merge_threads;      /* of the index; 0: default */
     bool accept_clock_ahead;     /* the stored last instant lies far ahead of the clock */
     bool keep_index;             /* for a check: an index that is damaged or of other rules is
                                   * ERR_CORRUPT or ERR_CONFLICT, not derived again */
@@ -300,6 +301,24 @@ struct store_figures {
     bool index_is_ready;     /* the tail has been derived again */
 };
 void store_figures(struct store *store, struct store_figures *ret);
+
+/* Of the index. */
+struct store_index_figures {
+    uint32_t runs;               /* in memory */
+    uint32_t segments;           /* files that a search of now reads */
+    uint32_t past_segments;      /* files that only a search of an earlier time reads */
+    uint64_t segment_bytes, past_bytes;
+    uint64_t tail_docs;          /* documents that are in runs only, and would be derived */
+    uint64_t tail_bytes;         /* again after a crash; memory of those runs */
+    uint64_t merge_debt;         /* postings that merges which are due have to write */
+    uint64_t merges;             /* since the store was opened, */
+    uint64_t merged_postings;    /* postings they read, */
+    uint64_t merge_failures;     /* and how often one failed and is tried again */
+    const char *damage;          /* of what was found wrong; empty: nothing. Static or the
+                                  * store's own */
+    uint64_t damaged_segment;    /* file number of one found damaged while open; 0: none */
+};
+void store_index_figures(struct store *store, struct store_index_figures *ret);
 
 /* What tarn check does: every head, body, posting and reference agrees. Calls
  * `report` for each disagreement. */

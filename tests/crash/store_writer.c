@@ -21,9 +21,11 @@
 #include <unistd.h>
 
 #include "os/thread.h"
+#include "store/embedded/engine.h"
 #include "store/store.h"
 
-enum { ENTRIES = 20, FIELD_COMMIT = 7, FIELD_ALL = 8, ARENA_BYTES = 64 << 20, BODY_PAD = 400 };
+enum { ENTRIES = 20, FIELD_COMMIT = 7, FIELD_ALL = 8, ARENA_BYTES = 64 << 20, BODY_PAD = 400,
+       CHECKPOINT_EVERY = 7 }; /* so that segments, manifests and merges are among what fails */
 
 static struct store *store;
 static _Atomic bool stops;
@@ -116,6 +118,10 @@ static int run_writer(unsigned long first, unsigned long last)
         err = apply_commit(k);
         if (!err)
             say("ack", k);
+        if (!err && k % CHECKPOINT_EVERY == 0)
+            err = postings_checkpoint(&store->postings);
+        if (!err && k % (CHECKPOINT_EVERY * 3) == 0)
+            err = postings_merge_window(&store->postings, k % 2, (uint32_t)k % 3, 2);
     }
     atomic_store(&stops, true);
     thread_join(watcher);

@@ -200,6 +200,24 @@ static enum err commit_run(struct commit *c)
     }
 }
 
+/* Tell the index who died, so that it knows which segments are worth rewriting. */
+static void report_deaths(const struct commit *c)
+{
+    uint64_t docs[64];
+    size_t count = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct pending *p = &c->pendings[i];
+        if (!p->writes || !p->head.head || p->head.is_deleted)
+            continue;
+        docs[count++] = p->head.head;
+        if (count == ARRAY_COUNT(docs)) {
+            postings_died(&c->store->postings, docs, count);
+            count = 0;
+        }
+    }
+    postings_died(&c->store->postings, docs, count);
+}
+
 static void report(const struct commit *c, struct store_result *results)
 {
     for (size_t i = 0; i < c->count; i++) {
@@ -223,8 +241,10 @@ static enum err apply(struct commit *c, struct store_write *writes, struct store
     TRY(commit_run(c));
     uint64_t last = c->doc_count ? c->first + c->doc_count - 1 : 0;
     TRY(store_wait_visible(store, MAX(last, c->rests_on)));
-    if (c->doc_count)
+    if (c->doc_count) {
         postings_settle(&store->postings);
+        report_deaths(c);
+    }
     report(c, results);
     *ret_time = 1 + (last ? last : atomic_load_explicit(&store->visible, memory_order_acquire));
     return ERR_NONE;

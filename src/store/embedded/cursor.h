@@ -1,9 +1,10 @@
 /* store/embedded/cursor.h - reading postings: one value, or a run of values.
  *
- * A term cursor walks the documents of one (field, value): first the blocks of
- * the segments, then the runs of the view, which follow in document order. A
- * scan hands out the documents of every value in a range. Both cut nothing at
- * the reader's time and know nothing of deaths: the search does.
+ * A term cursor walks the documents of one (field, value), block by block, over
+ * the segments and runs of the view that have it. A scan hands out the
+ * documents of every value in a range. Both cut nothing at the reader's time
+ * and know nothing of deaths: the search does. Past segments are opened only
+ * for a time at which one of their documents may have lived.
  */
 #ifndef STORE_EMBEDDED_CURSOR_H
 #define STORE_EMBEDDED_CURSOR_H
@@ -13,46 +14,43 @@
 
 #include "base/arena.h"
 #include "store/embedded/postings.h"
+#include "store/segment/posting.h"
 #include "store/store.h"
 
 #define DOC_END UINT64_MAX
 
 struct postings_reader {
-    const struct segments *segments;
     const struct postings_view *view;
+    uint64_t time; /* documents that were dead then are not wanted; 0: all are */
 };
 
 /* What a reader's searches read. */
 struct store_reader;
 struct postings_reader reader_postings(struct store_reader *reader);
 
+static inline bool reader_skips(const struct postings_reader *reader, const struct segment *s)
+{
+    return reader->time && s->footer.until && s->footer.until <= reader->time;
+}
+
 struct term_cursor {
-    const struct postings_reader *reader; /* borrowed */
-    uint32_t field;
-    struct slice value; /* borrowed */
-    enum err err;       /* why it ended early */
-
-    rocksdb_iterator_t *it; /* owned; NULL once the segments are done */
-    uint8_t *key;           /* in the arena: the block's key, document last */
-    size_t key_size;        /* without the document */
-    struct segment_block *block;
-    uint32_t block_at;
-    bool positioned, loaded;
-
-    uint32_t run; /* the view's run the next fields speak of */
-    bool run_loaded;
-    const uint32_t *docs;
-    uint32_t docs_count, docs_at;
+    struct posting_union lists; /* cut from the arena */
+    struct block block;
+    struct block_place place;
+    bool is_loaded, is_done;
+    enum err err; /* why it ended early */
 };
 
-/* ERR_NO_MEMORY. Must be closed. */
+/* ERR_NO_MEMORY, ERR_CORRUPT. */
 MUST_USE enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *reader,
                                    uint32_t field, struct slice value, struct arena *arena);
-void term_cursor_close(struct term_cursor *c);
 /* The first document at or above `doc`, which never goes back; DOC_END. */
 uint64_t term_cursor_seek(struct term_cursor *c, uint64_t doc);
-/* About how many documents it has. */
-uint64_t term_cursor_estimate(struct term_cursor *c);
+/* How many documents it has, dead ones included. */
+static inline uint64_t term_cursor_estimate(const struct term_cursor *c)
+{
+    return c->lists.docs;
+}
 
 /* Which values of a field: a PLAN_PREFIX, PLAN_RANGE or PLAN_CONTAINS. */
 typedef enum err scan_visit(void *context, struct slice value, const uint64_t *docs,

@@ -1,8 +1,9 @@
 /* store/embedded/engine.h - the store's state, shared by its files.
  *
- * Lock order, outermost first: condition_locks in order, join_lock of postings,
- * `ordered`, then any one of the small locks (postings.lock, recent.lock, sync.lock, births, types,
- * entities, deaths), which are never held together.
+ * Lock order, outermost first: condition_locks in order, checkpoint_lock,
+ * change_lock and join_lock of postings, `ordered`, then any one of the small
+ * locks (postings.lock, recent.lock, sync.lock, births, types, entities,
+ * deaths), which are never held together.
  *
  * Documents pass three marks, which only grow:
  *   written   their rows are in RocksDB's memtables, their run in the index
@@ -58,7 +59,7 @@ struct store {
     rocksdb_writeoptions_t *write_options; /* no sync, no slowdown */
     rocksdb_writeoptions_t *sync_options;
 
-    char *truth_path, *index_path, *segment_path; /* owned */
+    char *truth_path, *index_path; /* owned */
     store_extract *extract;
     void *extract_context;
     uint64_t seed; /* secret; of every hash table that hostile keys reach */

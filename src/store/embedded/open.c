@@ -14,6 +14,7 @@ enum {
     DEFAULT_MEMTABLE_BYTES = 16 << 20,
     LOG_BYTES_MAX = 32 << 20,
     BLOCK_BYTES = 8 * 1024,
+    DEFAULT_MERGE_THREADS = 2,
 };
 static const int64_t CLOCK_BEHIND_US_MAX = (int64_t)3600 * 1000 * 1000;
 
@@ -252,26 +253,64 @@ static void checkpoint_failed(void *context, enum err err)
     store_latch(context);
 }
 
-static enum err index_open(struct store *store, uint64_t rules_hash, bool keep)
+/* The dead among first .. last, for merges: read from the truth, for the pages of
+ * death.h would all be loaded and kept. */
+static enum err deaths_between(void *context, uint64_t first, uint64_t last, uint64_t until,
+                               uint64_t *bits, uint64_t *ret_count)
+{
+    struct store *store = context;
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
+                                                        store->families[FAMILY_DEATH]);
+    uint8_t from[8];
+    put_be64(from, first);
+    enum err err = ERR_NONE;
+    *ret_count = 0;
+    rocksdb_iter_seek(it, (char *)from, sizeof from);
+    for (; !err && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        struct slice key = rocks_iter_key(it), value = rocks_iter_value(it);
+        if (key.length != 8 || value.length != 8) {
+            err = ERR_CORRUPT;
+            break;
+        }
+        uint64_t doc = get_be64((const uint8_t *)key.bytes);
+        if (doc > last)
+            break;
+        if (get_be64((const uint8_t *)value.bytes) > until)
+            continue;
+        bits[(doc - first) / 64] |= (uint64_t)1 << ((doc - first) % 64);
+        ++*ret_count;
+    }
+    if (!err)
+        err = rocks_iter_err(it);
+    rocksdb_iter_destroy(it);
+    return err;
+}
+
+static enum err index_open(struct store *store, const struct store_settings *wanted)
 {
     const struct segments_settings where = {
-        .path = store->index_path,
-        .cache = store->cache,
-        .rules_hash = rules_hash,
+        .folder = store->index_path,
+        .rules_hash = wanted->rules_hash,
         .last = atomic_load(&store->written),
-        .keep = keep,
+        .keep = wanted->keep_index,
     };
-    TRY(segments_open(&store->segments, &where));
+    struct segment_set *set = NULL;
+    TRY(segments_open(&store->segments, &where, &set));
     const struct postings_settings settings = {
         .segments = &store->segments,
-        .path = store->segment_path,
-        .rules_hash = rules_hash,
+        .set = set,
+        .deaths = deaths_between,
+        .merge_threads = wanted->merge_threads ? wanted->merge_threads : DEFAULT_MERGE_THREADS,
         .visible = &store->visible,
         .failed = checkpoint_failed,
         .context = store,
     };
-    TRY(postings_open(&store->postings, &settings));
-    TRY(store_derive(store, store->segments.covers));
+    enum err err = postings_open(&store->postings, &settings);
+    if (err) {
+        segment_set_unref(set);
+        return err;
+    }
+    TRY(store_derive(store, set->covers));
     return postings_start(&store->postings);
 }
 
@@ -306,13 +345,11 @@ static enum err store_init(struct store *store, const struct store_settings *set
     store->births = malloc(sizeof *store->births);
     store->truth_path = path_join(settings->folder, "truth");
     store->index_path = path_join(settings->folder, "index");
-    store->segment_path = path_join(settings->folder, "segment.new");
     if (store->types)
         types_init(store->types);
     if (store->births)
         births_init(store->births, store->seed);
-    return store->types && store->births && store->truth_path && store->index_path &&
-                   store->segment_path
+    return store->types && store->births && store->truth_path && store->index_path
                ? ERR_NONE
                : ERR_NO_MEMORY;
 }
@@ -320,7 +357,6 @@ static enum err store_init(struct store *store, const struct store_settings *set
 static void store_free(struct store *store)
 {
     postings_close(&store->postings);
-    segments_close(&store->segments);
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
         if (store->families[f])
             rocksdb_column_family_handle_destroy(store->families[f]);
@@ -344,7 +380,6 @@ static void store_free(struct store *store)
     free(store->births);
     free(store->truth_path);
     free(store->index_path);
-    free(store->segment_path);
     frame_pool_release(&store->frames);
     cond_destroy(&store->sync.done);
     mutex_destroy(&store->entities.lock);
@@ -362,7 +397,6 @@ static enum err open_all(struct store *store, const struct store_settings *setti
     *error = SLICE("cannot open the store");
     TRY(store_init(store, settings));
     TRY(os_folder_make(settings->folder, 0700));
-    TRY(os_folder_remove(store->segment_path)); /* left by a crash */
     TRY(rocks_open(store, arena, error));
     *error = SLICE("the store's small records are damaged or of another version");
     TRY(restore(store, settings));
@@ -379,7 +413,7 @@ static enum err open_all(struct store *store, const struct store_settings *setti
     store->sync.synced = atomic_load(&store->written);
     atomic_store(&store->visible, store->sync.synced);
     *error = SLICE("the index could not be derived from the stored bodies");
-    enum err err = index_open(store, settings->rules_hash, settings->keep_index);
+    enum err err = index_open(store, settings);
     if (settings->keep_index && err == ERR_CONFLICT)
         *error = SLICE("the index was made under other rules (another version or base URL)");
     else if (settings->keep_index && err == ERR_CORRUPT)
@@ -445,5 +479,26 @@ void store_figures(struct store *store, struct store_figures *ret)
         .ordered_docs = atomic_load(&store->ordered_docs),
         .is_read_only = atomic_load(&store->is_read_only),
         .index_is_ready = store->is_ready,
+    };
+}
+
+void store_index_figures(struct store *store, struct store_index_figures *ret)
+{
+    struct postings_figures f;
+    postings_figures(&store->postings, &f);
+    *ret = (struct store_index_figures){
+        .runs = f.runs,
+        .segments = f.segments,
+        .past_segments = f.past_segments,
+        .segment_bytes = f.segment_bytes,
+        .past_bytes = f.past_bytes,
+        .tail_docs = f.tail_docs,
+        .tail_bytes = f.tail_bytes,
+        .merge_debt = f.debt,
+        .merges = f.merges,
+        .merged_postings = f.merged_postings,
+        .merge_failures = f.merge_failures,
+        .damage = store->segments.damage,
+        .damaged_segment = f.damaged,
     };
 }

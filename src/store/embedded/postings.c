@@ -4,7 +4,6 @@
 
 #include "os/clock.h"
 #include "os/thread.h"
-#include "store/embedded/rocks.h"
 
 /* Views outlive whoever made them: hence the heap. */
 static struct postings_view *view_new(uint32_t count)
@@ -31,6 +30,7 @@ void postings_view_give(struct postings_view *view)
         return;
     for (uint32_t i = 0; i < view->count; i++)
         run_unref(view->runs[i]);
+    segment_set_unref(view->segments);
     free(view);
 }
 
@@ -54,11 +54,14 @@ enum err postings_open(struct postings *p, const struct postings_settings *setti
     p->current = view_new(0);
     if (!p->current)
         return ERR_NO_MEMORY;
-    p->current->covers = settings->segments->covers;
+    p->current->segments = settings->set;
+    p->current->covers = settings->set->covers;
     mutex_init(&p->lock);
     mutex_init(&p->join_lock);
     mutex_init(&p->checkpoint_lock);
+    mutex_init(&p->change_lock);
     cond_init(&p->work);
+    cond_init(&p->merge_work);
     cond_init(&p->room);
     return ERR_NONE;
 }
@@ -67,11 +70,15 @@ void postings_stop(struct postings *p)
 {
     mutex_lock(&p->lock);
     p->stop = true;
+    atomic_store(&p->give_up, true);
     cond_broadcast(&p->work);
+    cond_broadcast(&p->merge_work);
     mutex_unlock(&p->lock);
     if (p->is_running)
         thread_join(p->thread);
     p->is_running = false;
+    while (p->merge_thread_count)
+        thread_join(p->merge_threads[--p->merge_thread_count]);
 }
 
 void postings_close(struct postings *p)
@@ -83,7 +90,9 @@ void postings_close(struct postings *p)
     p->current = NULL;
     free(p->spare);
     cond_destroy(&p->room);
+    cond_destroy(&p->merge_work);
     cond_destroy(&p->work);
+    mutex_destroy(&p->change_lock);
     mutex_destroy(&p->checkpoint_lock);
     mutex_destroy(&p->join_lock);
     mutex_destroy(&p->lock);
@@ -112,6 +121,7 @@ void postings_add(struct postings *p, struct run *run)
     CHECK(view && view->count > p->current->count);
     p->spare = NULL;
     view->covers = p->current->covers;
+    view->segments = segment_set_ref(p->current->segments);
     view->count = p->current->count;
     for (uint32_t i = 0; i < view->count; i++)
         view->runs[i] = run_ref(p->current->runs[i]);
@@ -145,6 +155,18 @@ static uint32_t join_from(const struct postings *p)
     return from;
 }
 
+static struct postings_view *copy_view(const struct postings_view *from)
+{
+    struct postings_view *view = view_new(from->count);
+    if (!view)
+        return NULL;
+    view->covers = from->covers;
+    view->segments = segment_set_ref(from->segments);
+    for (uint32_t i = 0; i < from->count; i++)
+        view->runs[i] = run_ref(from->runs[i]);
+    return view;
+}
+
 /* Under the lock: `run` takes the place of `count` runs starting at `first`.
  * Frozen runs may have gone meanwhile, so the place is looked up. */
 static struct postings_view *replace(struct postings *p, const struct run *first,
@@ -159,6 +181,7 @@ static struct postings_view *replace(struct postings *p, const struct run *first
     if (!view)
         return NULL;
     view->covers = old->covers;
+    view->segments = segment_set_ref(old->segments);
     uint32_t made = 0;
     for (uint32_t i = 0; i < old->count; i++) {
         if (i == at && run)
@@ -240,31 +263,81 @@ static struct postings_view *freeze(struct postings *p)
     return count ? view : NULL;
 }
 
+enum err postings_change(struct postings *p, const struct segments_change *c,
+                         const struct run *first, uint32_t runs)
+{
+    struct segment_set *set = NULL;
+    struct postings_view *made = NULL, *old = NULL, *now = postings_view_take(p);
+    enum err err = segments_change(p->settings.segments, now->segments, c, &set);
+    mutex_lock(&p->lock);
+    if (!err) {
+        made = runs ? replace(p, first, runs, NULL) : copy_view(p->current);
+        err = made ? ERR_NONE : ERR_NO_MEMORY;
+    }
+    if (made) {
+        segment_set_unref(made->segments);
+        made->segments = set;
+        made->covers = set->covers;
+        old = publish(p, made);
+        p->changes++;
+        cond_broadcast(&p->merge_work);
+    } else {
+        segment_set_unref(set);
+    }
+    mutex_unlock(&p->lock);
+    postings_view_give(now);
+    postings_view_give(old);
+    return err;
+}
+
+/* What a merge or a checkpoint has made, once the set has it or not. A file that
+ * the set left out goes; what failed stays, for the manifest may name it. */
+static void merged_release(struct merged *made, bool is_shown)
+{
+    if (made->segment && is_shown && !made->segment->footer.key_count)
+        atomic_store(&made->segment->is_doomed, true);
+    segment_unref(made->segment);
+    segment_unref(made->past);
+}
+
+static enum err checkpoint_write(struct postings *p, const struct postings_view *view,
+                                 uint32_t count)
+{
+    struct segments *segments = p->settings.segments;
+    struct merged made = { NULL, NULL };
+    const struct merge m = {
+        .folder = segments->folder,
+        .first = view->runs[0]->base,
+        .last = run_last(view->runs[count - 1]),
+        .until = atomic_load_explicit(p->settings.visible, memory_order_acquire),
+        .number = segments_number(segments),
+        .past_number = segments_number(segments),
+        .deaths = p->settings.deaths,
+        .context = p->settings.context,
+        .runs = view->runs,
+        .count = count,
+    };
+    TRY(merge_write(&m, &made));
+    mutex_lock(&p->change_lock);
+    struct segments_change c = { .first = UINT32_MAX, .segment = made.segment };
+    c.past = made.past;
+    c.covers = m.last;
+    enum err err = postings_change(p, &c, view->runs[0], count);
+    mutex_unlock(&p->change_lock);
+    merged_release(&made, !err);
+    return err;
+}
+
 static enum err checkpoint(struct postings *p)
 {
     struct postings_view *view = freeze(p);
     if (!view)
         return ERR_NONE;
-    uint32_t count = p->frozen; /* changed under the lock that we hold only */
-    uint64_t last = run_last(view->runs[count - 1]);
-    enum err err =
-        segment_write(p->settings.segments->options, p->settings.path, view->runs, count,
-                      p->settings.rules_hash);
-    if (!err)
-        err = segments_take_in(p->settings.segments, p->settings.path);
-    struct postings_view *made = NULL, *old = NULL;
+    /* p->frozen is changed under the lock that we hold only. */
+    enum err err = checkpoint_write(p, view, p->frozen);
     mutex_lock(&p->lock);
-    if (!err) {
-        made = replace(p, view->runs[0], count, NULL);
-        err = made ? ERR_NONE : ERR_NO_MEMORY;
-    }
-    if (made) {
-        made->covers = last;
-        old = publish(p, made);
-    }
     p->frozen = 0;
     mutex_unlock(&p->lock);
-    postings_view_give(old);
     postings_view_give(view);
     return err;
 }
@@ -282,6 +355,14 @@ static bool is_due(const struct postings *p)
     return p->tail_docs >= POSTINGS_TAIL_DOCS || p->tail_bytes >= POSTINGS_TAIL_BYTES;
 }
 
+static bool is_behind(struct postings *p)
+{
+    mutex_lock(&p->lock);
+    bool behind = p->current->segments->count >= POSTINGS_SEGMENTS_MAX;
+    mutex_unlock(&p->lock);
+    return behind;
+}
+
 static void *thread_run(void *context)
 {
     struct postings *p = context;
@@ -293,7 +374,7 @@ static void *thread_run(void *context)
         }
         uint64_t before = p->current->covers;
         mutex_unlock(&p->lock);
-        bool behind = segments_are_many(p->settings.segments);
+        bool behind = is_behind(p);
         enum err err = behind ? ERR_NONE : postings_checkpoint(p);
         if (err)
             p->settings.failed(p->settings.context, err);
@@ -314,5 +395,10 @@ enum err postings_start(struct postings *p)
 {
     TRY(thread_start(&p->thread, thread_run, p));
     p->is_running = true;
+    uint32_t wanted = MIN(MAX(p->settings.merge_threads, 1u), POSTINGS_MERGE_THREADS_MAX);
+    while (p->merge_thread_count < wanted) {
+        TRY(thread_start(&p->merge_threads[p->merge_thread_count], postings_merge_thread, p));
+        p->merge_thread_count++;
+    }
     return ERR_NONE;
 }

@@ -7,11 +7,12 @@
  *
  *   commit --- run ---> tail of runs --- joined by committers ---> few runs
  *                            |
- *                            +--- checkpoint thread: file, ingest, publish
+ *                            +--- checkpoint thread: segment, manifest, publish
+ *                                     |
+ *                                     +--- merge threads: fewer, larger segments
  *
- * A reader takes a view: the runs it needs and how far the segments reached
- * then (a segment lies wholly below or above that). What lies above is in the
- * view's runs too and is skipped, so every posting is seen exactly once.
+ * A reader takes a view: the runs and the segments it needs. A view never
+ * changes, and every posting is in it once.
  */
 #ifndef STORE_EMBEDDED_POSTINGS_H
 #define STORE_EMBEDDED_POSTINGS_H
@@ -21,19 +22,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <rocksdb/c.h>
-
 #include "base/arena.h"
 #include "base/err.h"
-#include "store/embedded/run.h"
-#include "store/embedded/segment.h"
+#include "store/segment/run.h"
+#include "store/embedded/segments.h"
+#include "store/segment/merge.h"
 
 enum {
     POSTINGS_TAIL_DOCS = 10000,     /* a checkpoint is due */
     POSTINGS_TAIL_DOCS_MAX = 60000, /* writers wait */
     POSTINGS_RUNS_MAX = 24,         /* more are joined */
     POSTINGS_WAIT_MS = 5000,        /* how long a writer waits before ERR_BUSY */
+    POSTINGS_SEGMENTS_MAX = 64,     /* no checkpoint while so many stand: merges are behind */
+    POSTINGS_MERGE_THREADS_MAX = 8,
 };
+/* The first merge thread takes nothing larger, so that a large merge never
+ * keeps the small ones waiting. */
+#define POSTINGS_SMALL_MERGE ((uint64_t)8 << 20)
 #define POSTINGS_TAIL_BYTES ((uint64_t)48 << 20)
 #define POSTINGS_TAIL_BYTES_MAX ((uint64_t)512 << 20)
 
@@ -41,16 +46,19 @@ struct postings_view {
     _Atomic uint32_t references;
     uint32_t count;
     uint64_t covers; /* documents up to here are in the segments */
+    struct segment_set *segments; /* one reference is the view's */
     struct run *runs[];
 };
 
 struct postings_settings {
     struct segments *segments; /* borrowed */
-    const char *path;          /* where a segment is written before it is taken in */
-    uint64_t rules_hash;
+    struct segment_set *set;   /* taken over */
+    merge_deaths *deaths;
+    uint32_t merge_threads;    /* 1 .. POSTINGS_MERGE_THREADS_MAX */
     const _Atomic uint64_t *visible;
-    void (*failed)(void *context, enum err err); /* a checkpoint could not be written */
-    void *context;
+    void (*failed)(void *context, enum err err); /* a checkpoint or manifest could not
+                                                   * be written */
+    void *context; /* of deaths and failed */
 };
 
 struct postings {
@@ -64,15 +72,23 @@ struct postings {
     uint64_t tail_docs; /* in the current view's runs */
     uint64_t tail_bytes;
     bool stop, is_running;
+    uint32_t merge_thread_count; /* started */
+    _Atomic bool give_up;        /* tells merges under way to stop */
+    uint32_t merge_thread_serial; /* gives each thread its part */
+    uint64_t changes;             /* of the set and of what is known to be dead */
+    uint64_t merges, merged_postings, merge_failures;
+    uint64_t damaged; /* number of a segment that a merge found damaged; 0: none */
+    pthread_cond_t merge_work;
+    pthread_mutex_t change_lock; /* one change of the segments at a time; before `lock` */
     pthread_mutex_t join_lock; /* one join or choice of runs at a time; taken before `lock` */
     pthread_mutex_t checkpoint_lock; /* one checkpoint at a time; taken before the others */
-    pthread_t thread;
+    pthread_t thread, merge_threads[POSTINGS_MERGE_THREADS_MAX];
 };
 
 MUST_USE enum err postings_open(struct postings *p, const struct postings_settings *settings);
-/* Starts the thread that writes checkpoints. */
+/* Starts the threads that write checkpoints and merge. */
 MUST_USE enum err postings_start(struct postings *p);
-/* Stops the thread; a checkpoint under way is finished. */
+/* Stops the threads; a checkpoint under way is finished, a merge given up. */
 void postings_stop(struct postings *p);
 /* Frees the runs; no reader may be left. Stops the thread first if need be. */
 void postings_close(struct postings *p);
@@ -87,6 +103,33 @@ void postings_settle(struct postings *p);
 MUST_USE enum err postings_wait(struct postings *p);
 /* Write the visible part of the tail to the segments now. */
 MUST_USE enum err postings_checkpoint(struct postings *p);
+
+/* Outside the ordered section: these documents, ascending or not, have died. */
+void postings_died(struct postings *p, const uint64_t *docs, size_t count);
+/* One merge that is due, at most so large; *ret_any false when none is. For the
+ * threads and for tests. */
+MUST_USE enum err postings_merge(struct postings *p, uint64_t most, bool *ret_any);
+
+/* Merge these neighbours, whether or not it is worth it; nothing when they are
+ * not there or are being merged. */
+MUST_USE enum err postings_merge_window(struct postings *p, bool is_past, uint32_t first,
+                                        uint32_t count);
+
+/* Of its files (postings.c, merger.c). Under change_lock: the set with the change
+ * becomes the current one, on disk first, then for readers; `first` and the
+ * `runs` - 1 runs after it are in the segments from now on. */
+MUST_USE enum err postings_change(struct postings *p, const struct segments_change *c,
+                                  const struct run *first, uint32_t runs);
+void *postings_merge_thread(void *postings);
+
+struct postings_figures {
+    uint32_t runs, segments, past_segments;
+    uint64_t segment_bytes, past_bytes, tail_docs, tail_bytes;
+    uint64_t debt; /* postings that merges which are due have to write */
+    uint64_t merges, merged_postings, merge_failures;
+    uint64_t damaged;
+};
+void postings_figures(struct postings *p, struct postings_figures *ret);
 
 struct postings_view *postings_view_take(struct postings *p);
 void postings_view_give(struct postings_view *view);

@@ -108,14 +108,6 @@ static enum err cursor_err(const struct cursor *c)
     return err;
 }
 
-static void cursor_close(struct cursor *c)
-{
-    if (c->kind == CURSOR_TERM)
-        term_cursor_close(&c->term);
-    for (size_t i = 0; i < c->child_count; i++)
-        cursor_close(&c->children[i]);
-}
-
 /* ---- opening ---- */
 
 static enum err gather_visit(void *context, struct slice value, const uint64_t *docs,
@@ -195,7 +187,7 @@ static enum err open_children(struct search *s, const struct plan *plan, int dep
     if (!c->children)
         return ERR_LIMIT;
     for (size_t i = 0; i < plan->child_count; i++) {
-        c->child_count = i + 1; /* closed whether or not it opens */
+        c->child_count = i + 1;
         TRY(cursor_open(s, plan->children[i], depth + 1, &c->children[i]));
     }
     return ERR_NONE;
@@ -216,7 +208,7 @@ static void and_order(struct cursor *c)
 }
 
 /* With many children every step would ask them all, so they are emptied into
- * one set, each cursor open only while it is read. */
+ * one set, one cursor after the other. */
 static enum err open_wide_or(struct search *s, const struct plan *plan, int depth,
                              struct cursor *c)
 {
@@ -230,7 +222,6 @@ static enum err open_wide_or(struct search *s, const struct plan *plan, int dept
             err = docset_add(&c->set, &doc, 1);
         if (!err)
             err = cursor_err(&child);
-        cursor_close(&child);
         TRY(err);
     }
     docset_sort(&c->set);
@@ -257,7 +248,6 @@ static enum err gather_live(struct search *s, const struct plan *plan, int depth
     }
     if (!err)
         err = cursor_err(&c);
-    cursor_close(&c);
     docset_sort(set);
     return err;
 }
@@ -304,7 +294,6 @@ static enum err add_term(struct search *s, uint32_t field, struct slice value,
         err = docset_add(set, &doc, 1);
     if (!err)
         err = term.err;
-    term_cursor_close(&term);
     arena_release(&scratch);
     return err;
 }
@@ -451,8 +440,7 @@ struct postings_reader reader_postings(struct store_reader *reader)
 {
     if (!reader->view)
         reader->view = postings_view_take(&reader->store->postings);
-    return (struct postings_reader){ .segments = &reader->store->segments,
-                                     .view = reader->view };
+    return (struct postings_reader){ .view = reader->view, .time = reader->time };
 }
 
 static void search_begin(struct store_reader *reader, struct arena *arena, struct search *s)
@@ -524,7 +512,6 @@ enum err store_search(struct store_reader *reader, const struct plan *plan, uint
     enum err err = cursor_open(&s, plan, 0, &c);
     if (!err)
         err = collect(&s, &c, after, limit, ret_docs, ret_count);
-    cursor_close(&c);
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
 }
 
@@ -539,7 +526,6 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
     enum err err = cursor_open(&s, plan, 0, &c);
     while (!err && !(err = next_live(&s, &c, doc + 1, &doc)) && doc != DOC_END)
         count++;
-    cursor_close(&c);
     arena_release(&arena);
     *ret_count = count;
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;

@@ -1,7 +1,6 @@
 #include "fixture.h"
 
-#include "store/embedded/run.h"
-#include "store/embedded/segment.h"
+#include "store/segment/run.h"
 
 enum { COUNT = 5000 };
 
@@ -104,60 +103,11 @@ static void joined_runs_hold_what_each_held(void **state)
     arena_release(&arena);
 }
 
-static void keys_of_segments_order_as_their_values_do(void **state)
-{
-    (void)state;
-    const struct slice values[] = { SLICE_INIT(""),       SLICE_INIT("\0"),   SLICE_INIT("\0\0"),
-                                    SLICE_INIT("\0\x01"), SLICE_INIT("\x01"), SLICE_INIT("a"),
-                                    SLICE_INIT("a\0"),    SLICE_INIT("a\0b"), SLICE_INIT("ab"),
-                                    SLICE_INIT("\xff"),   SLICE_INIT("\xff\xff") };
-    uint8_t before[SEGMENT_KEY_BYTES_MAX], key[SEGMENT_KEY_BYTES_MAX];
-    size_t before_size = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(values); i++) {
-        size_t size = segment_key(key, 5, values[i], true);
-        put_be64(key + size, 77);
-        size += 8;
-        if (i)
-            assert_true(slice_compare(slice_of((char *)before, before_size),
-                                      slice_of((char *)key, size)) < 0);
-        char text[TERM_VALUE_BYTES_MAX];
-        uint32_t field = 0;
-        size_t text_size = 0;
-        uint64_t doc = 0;
-        assert_true(segment_key_parse(slice_of((char *)key, size), &field, text, &text_size, &doc));
-        assert_true(field == 5 && doc == 77);
-        assert_true(slice_equal(slice_of(text, text_size), values[i]));
-        for (size_t cut = 0; cut < size; cut++)
-            (void)segment_key_parse(slice_of((char *)key, cut), &field, text, &text_size, &doc);
-        memcpy(before, key, size);
-        before_size = size;
-    }
-}
-
-static void damaged_blocks_are_refused(void **state)
-{
-    (void)state;
-    struct segment_block *block = malloc(sizeof *block);
-    const char good[] = { 1, 3, 9, 4, 5 }; /* documents 91, 95, 100 */
-    assert_int_equal(segment_block_parse(100, slice_of(good, sizeof good), block), ERR_NONE);
-    assert_true(block->count == 3 && block->docs[0] == 91 && block->docs[2] == 100);
-    for (size_t cut = 0; cut < sizeof good; cut++)
-        assert_int_equal(segment_block_parse(100, slice_of(good, cut), block), ERR_CORRUPT);
-    const char bad[][5] = { { 2, 3, 9, 4, 5 }, { 1, 0, 9, 4, 5 },   { 1, 3, 9, 4, 6 },
-                            { 1, 3, 8, 4, 5 }, { 1, 2, 9, 4, 5 },   { 1, 3, 9, 4, -1 },
-                            { 1, 3, 127, 4, 5 }, { 1, -1, 127, 4, 5 } };
-    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
-        assert_int_equal(segment_block_parse(100, slice_of(bad[i], 5), block), ERR_CORRUPT);
-    free(block);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_are_sorted_whatever_order_they_come_in),
         cmocka_unit_test(joined_runs_hold_what_each_held),
-        cmocka_unit_test(keys_of_segments_order_as_their_values_do),
-        cmocka_unit_test(damaged_blocks_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

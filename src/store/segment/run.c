@@ -1,4 +1,4 @@
-#include "store/embedded/run.h"
+#include "store/segment/run.h"
 
 #include <stdlib.h>
 

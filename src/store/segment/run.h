@@ -1,4 +1,4 @@
-/* store/embedded/run.h - one sorted, immutable run of postings in memory.
+/* store/segment/run.h - one sorted, immutable run of postings in memory.
  *
  * A commit's terms become one run; runs of neighbours are merged into larger
  * ones and at last into the segment on disk. Keys stand in the order of
@@ -7,8 +7,8 @@
  * numbers are known. One allocation; counted references; thread-safe once
  * published.
  */
-#ifndef STORE_EMBEDDED_RUN_H
-#define STORE_EMBEDDED_RUN_H
+#ifndef STORE_SEGMENT_RUN_H
+#define STORE_SEGMENT_RUN_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

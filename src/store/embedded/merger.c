@@ -1,0 +1,273 @@
+/* Merging segments in the background, and knowing when. */
+#include "os/clock.h"
+#include "os/thread.h"
+#include "store/embedded/postings.h"
+#include "store/segment/tiers.h"
+
+enum { TIERS_MAX = 1024, RETRY_MS = 1000 };
+
+/* What one merge is about. Its segments are busy, so that their places in the
+ * set can move but they stay neighbours. */
+struct job {
+    struct segment_set *set; /* referenced: the segments were found in it */
+    uint32_t first, count;   /* in its list */
+    bool is_past;
+    uint64_t dead_before;    /* known dead of its segments */
+    uint64_t postings;
+};
+
+/* ---- what is due ---- */
+
+static uint32_t tiers_of(struct segment *const *list, uint32_t count, struct tier tiers[])
+{
+    count = MIN(count, (uint32_t)TIERS_MAX);
+    for (uint32_t i = 0; i < count; i++)
+        tiers[i] = (struct tier){
+            .weight = list[i]->footer.posting_count,
+            .docs = list[i]->footer.docs,
+            .dead = list[i]->footer.until ? 0 : atomic_load(&list[i]->dead),
+            .is_busy = list[i]->is_busy,
+        };
+    return count;
+}
+
+/* Under the lock. */
+static void job_take(struct segment_set *set, uint32_t first, uint32_t count, struct job *ret)
+{
+    *ret = (struct job){ .set = segment_set_ref(set), .first = first, .count = count };
+    ret->is_past = first >= set->count;
+    for (uint32_t i = first; i < first + count; i++) {
+        set->list[i]->is_busy = true;
+        ret->dead_before += atomic_load(&set->list[i]->dead);
+        ret->postings += set->list[i]->footer.posting_count;
+    }
+}
+
+/* Under the lock. */
+static bool job_pick(struct postings *p, uint64_t most, struct job *ret)
+{
+    struct segment_set *set = p->current->segments;
+    struct tier tiers[TIERS_MAX];
+    uint32_t first = 0, count = 0;
+    uint32_t n = tiers_of(set->list, set->count, tiers);
+    if (!tiers_pick(tiers, n, most, &first, &count)) {
+        n = tiers_of(set->list + set->count, set->past_count, tiers);
+        if (!tiers_pick(tiers, n, most, &first, &count))
+            return false;
+        first += set->count;
+    }
+    job_take(set, first, count, ret);
+    return true;
+}
+
+/* ---- doing it ---- */
+
+/* Past segments overlap, and need not be neighbours in documents. */
+static struct merge job_merge(struct postings *p, const struct job *job)
+{
+    struct segment *const *list = job->set->list + job->first;
+    struct merge m = {
+        .folder = p->settings.segments->folder,
+        .first = list[0]->footer.first,
+        .last = list[0]->footer.last,
+        .until = list[0]->footer.until,
+        .number = segments_number(p->settings.segments),
+        .past_number = segments_number(p->settings.segments),
+        .is_past = job->is_past,
+        .deaths = p->settings.deaths,
+        .context = p->settings.context,
+        .stop = &p->give_up,
+        .segments = list,
+        .count = job->count,
+    };
+    for (uint32_t i = 1; i < job->count; i++) {
+        m.first = MIN(m.first, list[i]->footer.first);
+        m.last = MAX(m.last, list[i]->footer.last);
+        m.until = MAX(m.until, list[i]->footer.until);
+    }
+    if (!job->is_past)
+        m.until = atomic_load_explicit(p->settings.visible, memory_order_acquire);
+    return m;
+}
+
+/* Where the job's segments stand in the current set, under change_lock. */
+static uint32_t place_of(struct postings *p, const struct job *job)
+{
+    struct postings_view *view = postings_view_take(p);
+    const struct segment_set *set = view->segments;
+    uint32_t at = job->is_past ? set->count : 0;
+    while (set->list[at] != job->set->list[job->first])
+        at++;
+    CHECK(at + job->count <= set->count + set->past_count);
+    at -= job->is_past ? set->count : 0;
+    postings_view_give(view);
+    return at;
+}
+
+static enum err job_show(struct postings *p, const struct job *job, struct merged *made)
+{
+    struct segment *const *list = job->set->list + job->first;
+    mutex_lock(&p->change_lock);
+    uint64_t dead = 0;
+    for (uint32_t i = 0; i < job->count; i++)
+        dead += atomic_load(&list[i]->dead);
+    if (made->segment)
+        atomic_store(&made->segment->dead, dead - MIN(dead, job->dead_before));
+    struct segments_change c = { .first = place_of(p, job),
+                                 .count = job->count,
+                                 .is_past = job->is_past,
+                                 .segment = job->is_past ? made->past : made->segment,
+                                 .past = job->is_past ? NULL : made->past };
+    c.covers = p->current->covers; /* changes under change_lock only */
+    enum err err = postings_change(p, &c, NULL, 0);
+    mutex_unlock(&p->change_lock);
+    for (uint32_t i = 0; !err && i < job->count; i++)
+        atomic_store(&list[i]->is_doomed, true);
+    if (!err && made->segment && !made->segment->footer.key_count)
+        atomic_store(&made->segment->is_doomed, true);
+    segment_unref(made->segment);
+    segment_unref(made->past);
+    return err;
+}
+
+/* A segment whose bytes are wrong is not tried again: it stays busy. */
+static void job_end(struct postings *p, const struct job *job, enum err err)
+{
+    mutex_lock(&p->lock);
+    for (uint32_t i = job->first; err != ERR_CORRUPT && i < job->first + job->count; i++)
+        job->set->list[i]->is_busy = false;
+    if (err == ERR_CORRUPT)
+        p->damaged = job->set->list[job->first]->footer.number;
+    if (!err) {
+        p->merges++;
+        p->merged_postings += job->postings;
+    } else if (err != ERR_BUSY) {
+        p->merge_failures++;
+    }
+    mutex_unlock(&p->lock);
+    segment_set_unref(job->set);
+}
+
+static enum err job_run(struct postings *p, const struct job *job)
+{
+    struct merged made = { NULL, NULL };
+    const struct merge m = job_merge(p, job);
+    enum err err = merge_write(&m, &made);
+    if (!err && (err = job_show(p, job, &made)))
+        p->settings.failed(p->settings.context, err);
+    job_end(p, job, err);
+    return err;
+}
+
+enum err postings_merge(struct postings *p, uint64_t most, bool *ret_any)
+{
+    struct job job;
+    mutex_lock(&p->lock);
+    *ret_any = job_pick(p, most, &job);
+    mutex_unlock(&p->lock);
+    return *ret_any ? job_run(p, &job) : ERR_NONE;
+}
+
+enum err postings_merge_window(struct postings *p, bool is_past, uint32_t first, uint32_t count)
+{
+    struct job job;
+    mutex_lock(&p->lock);
+    struct segment_set *set = p->current->segments;
+    uint32_t all = is_past ? set->past_count : set->count;
+    bool is_there = count && first < all && count <= all - first;
+    first += is_past ? set->count : 0;
+    for (uint32_t i = first; is_there && i < first + count; i++)
+        is_there = !set->list[i]->is_busy;
+    if (is_there)
+        job_take(set, first, count, &job);
+    mutex_unlock(&p->lock);
+    return is_there ? job_run(p, &job) : ERR_NONE;
+}
+
+/* ---- the threads ---- */
+
+static void wait_a_while(struct postings *p)
+{
+    for (int ms = 0; ms < RETRY_MS && !atomic_load(&p->give_up); ms += 10)
+        os_sleep_us(10000);
+}
+
+/* A disk that is full for a while stops merges, not the store. */
+void *postings_merge_thread(void *postings)
+{
+    struct postings *p = postings;
+    mutex_lock(&p->lock);
+    bool is_first = !p->merge_thread_serial++;
+    uint64_t most = is_first && p->settings.merge_threads > 1 ? POSTINGS_SMALL_MERGE : UINT64_MAX;
+    while (!p->stop) {
+        uint64_t changes = p->changes;
+        mutex_unlock(&p->lock);
+        bool any = false;
+        enum err err = postings_merge(p, most, &any);
+        if (err && err != ERR_BUSY && err != ERR_CORRUPT)
+            wait_a_while(p);
+        mutex_lock(&p->lock);
+        while (!any && !p->stop && p->changes == changes)
+            cond_wait(&p->merge_work, &p->lock);
+    }
+    mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* ---- the dead ---- */
+
+static struct segment *segment_of(const struct segment_set *set, uint64_t doc)
+{
+    uint32_t low = 0, high = set->count;
+    while (low < high) { /* segments below low end before doc, those from high on do not */
+        uint32_t middle = low + (high - low) / 2;
+        if (set->list[middle]->footer.last < doc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < set->count && set->list[low]->footer.first <= doc ? set->list[low] : NULL;
+}
+
+void postings_died(struct postings *p, const uint64_t *docs, size_t count)
+{
+    struct postings_view *view = count ? postings_view_take(p) : NULL;
+    bool is_due = false;
+    for (size_t i = 0; i < count; i++) {
+        struct segment *s = segment_of(view->segments, docs[i]);
+        if (!s)
+            continue;
+        uint64_t dead = 1 + atomic_fetch_add_explicit(&s->dead, 1, memory_order_relaxed);
+        is_due = is_due || (dead >= TIER_DEAD_MIN && dead % TIER_DEAD_MIN == 0);
+    }
+    if (is_due) {
+        mutex_lock(&p->lock);
+        p->changes++;
+        cond_broadcast(&p->merge_work);
+        mutex_unlock(&p->lock);
+    }
+    postings_view_give(view);
+}
+
+void postings_figures(struct postings *p, struct postings_figures *ret)
+{
+    struct tier tiers[TIERS_MAX];
+    mutex_lock(&p->lock);
+    const struct segment_set *set = p->current->segments;
+    *ret = (struct postings_figures){ .runs = p->current->count,
+                                      .segments = set->count,
+                                      .past_segments = set->past_count,
+                                      .tail_docs = p->tail_docs,
+                                      .tail_bytes = p->tail_bytes,
+                                      .merges = p->merges,
+                                      .merged_postings = p->merged_postings,
+                                      .merge_failures = p->merge_failures,
+                                      .damaged = p->damaged };
+    for (uint32_t i = 0; i < set->count + set->past_count; i++)
+        *(i < set->count ? &ret->segment_bytes : &ret->past_bytes) += set->list[i]->size;
+    uint32_t n = tiers_of(set->list, set->count, tiers);
+    ret->debt = tiers_debt(tiers, n);
+    n = tiers_of(set->list + set->count, set->past_count, tiers);
+    ret->debt += tiers_debt(tiers, n);
+    mutex_unlock(&p->lock);
+}

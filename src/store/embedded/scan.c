@@ -1,0 +1,185 @@
+/* Scanning the values of a field: all there are, or those that a plan asks. */
+#include "store/embedded/cursor.h"
+
+enum { PIECE = 256 };
+static const size_t SCAN_ARENA_BYTES = (size_t)1 << 20;
+
+/* ---- which values ---- */
+
+static bool tail_matches(const struct plan *plan, struct slice value)
+{
+    size_t length = MAX(plan->tail_from.length, plan->tail_to.length);
+    if (!length)
+        return true;
+    size_t at = plan->tail_at;
+    if (!at)
+        at = value.length < 8 ? value.length : value.length - 8;
+    if (value.length < length || at > value.length - length)
+        return false;
+    struct slice tail = slice_of(value.bytes + at, length);
+    return slice_compare(tail, plan->tail_from) >= 0 &&
+           (!plan->tail_to.length || slice_compare(tail, plan->tail_to) < 0);
+}
+
+static bool parts_match(const struct plan *plan, struct slice value)
+{
+    if (!plan->part_count)
+        return true;
+    struct slice rest = value.length < plan->parts_at ? SLICE_NONE
+                                                      : slice_from(value, plan->parts_at);
+    for (size_t i = 0; i < plan->part_count; i++) {
+        bool is_there = rest.bytes != NULL;
+        struct slice part = slice_cut(&rest, '\0');
+        if (!is_there || (plan->parts[i].bytes && !slice_equal(part, plan->parts[i])))
+            return false;
+    }
+    return true;
+}
+
+/* The value lies at or above plan->from already. */
+static bool value_matches(const struct plan *plan, struct slice value, bool *ret_past)
+{
+    *ret_past = false;
+    if (plan->kind == PLAN_RANGE) {
+        *ret_past = plan->to.length && slice_compare(value, plan->to) >= 0;
+        return !*ret_past && tail_matches(plan, value) && parts_match(plan, value);
+    }
+    if (!slice_starts_with(value, plan->from)) {
+        *ret_past = true;
+        return false;
+    }
+    if (plan->kind == PLAN_PREFIX)
+        return parts_match(plan, value);
+    struct slice rest = slice_from(value, plan->from.length);
+    ptrdiff_t end = slice_find_byte(rest, '\0');
+    if (end >= 0)
+        rest = slice_head(rest, (size_t)end);
+    return slice_find(rest, plan->needle) >= 0;
+}
+
+/* ---- lists ---- */
+
+/* The documents of a list in pieces. */
+static enum err hand_out(struct posting *list, union block_room *room, uint32_t field,
+                         struct slice value, scan_all_visit *visit, void *context)
+{
+    while (list->number != POSTING_END) {
+        struct block block;
+        struct block_place place = { 0 };
+        uint64_t docs[PIECE];
+        TRY(posting_next(list, room, &block));
+        for (uint32_t low = 0; low != BLOCK_NONE;) {
+            size_t n = 0;
+            while (n < PIECE && (low = block_seek(&block, &place, low)) != BLOCK_NONE)
+                docs[n++] = block.number << BLOCK_SHIFT | low++;
+            if (n)
+                TRY(visit(context, field, value, docs, n));
+        }
+    }
+    return ERR_NONE;
+}
+
+/* A scan's own memory, whatever there is to read. */
+struct scan {
+    const struct postings_reader *reader;
+    const struct plan *plan; /* NULL: every field and value */
+    scan_all_visit *visit;
+    void *context;
+    struct segment_walk *walk;
+    union block_room *room;
+    uint8_t key[KEY_BYTES_MAX];
+    size_t key_size;
+};
+
+static bool is_wanted(const struct scan *s, uint32_t field, struct slice value, bool *ret_past)
+{
+    *ret_past = s->plan && field != s->plan->field;
+    return !*ret_past && (!s->plan || value_matches(s->plan, value, ret_past));
+}
+
+static enum err scan_segment(struct scan *s, const struct segment *segment)
+{
+    struct segment_walk *w = s->walk;
+    bool any = false, past = false;
+    TRY(segment_walk_seek(w, segment, s->key, s->key_size, &any));
+    while (any) {
+        if (w->leaf.key_size < 4)
+            return ERR_CORRUPT;
+        uint32_t field = key_field(w->leaf.key);
+        struct slice value = slice_of((const char *)w->leaf.key + 4, w->leaf.key_size - 4);
+        if (is_wanted(s, field, value, &past)) {
+            struct posting list;
+            TRY(segment_walk_list(w, &list));
+            TRY(hand_out(&list, s->room, field, value, s->visit, s->context));
+        }
+        if (past)
+            return ERR_NONE;
+        TRY(segment_walk_next(w, &any));
+    }
+    return ERR_NONE;
+}
+
+static enum err scan_run(struct scan *s, const struct run *run)
+{
+    uint32_t at = s->plan ? run_lower_bound(run, s->plan->field, s->plan->from) : 0;
+    for (bool past = false; at < run->key_count && !past; at++) {
+        const struct run_key *key = &run->keys[at];
+        struct slice value = run_value(run, key);
+        if (!is_wanted(s, key->field, value, &past))
+            continue;
+        struct posting list;
+        posting_open_run(&list, run->docs + key->docs_at, key[1].docs_at - key->docs_at,
+                         run->base);
+        TRY(hand_out(&list, s->room, key->field, value, s->visit, s->context));
+    }
+    return ERR_NONE;
+}
+
+static enum err scan(struct scan *s)
+{
+    const struct postings_view *view = s->reader->view;
+    const struct segment_set *set = view->segments;
+    struct arena arena;
+    arena_init(&arena, SCAN_ARENA_BYTES);
+    s->walk = arena_raw(&arena, sizeof *s->walk);
+    s->room = arena_raw(&arena, sizeof *s->room);
+    enum err err = s->walk && s->room ? ERR_NONE : ERR_NO_MEMORY;
+    for (uint32_t i = 0; !err && i < set->count + set->past_count; i++)
+        if (!reader_skips(s->reader, set->list[i]))
+            err = scan_segment(s, set->list[i]);
+    for (uint32_t i = 0; !err && i < view->count; i++)
+        err = scan_run(s, view->runs[i]);
+    arena_release(&arena);
+    return err;
+}
+
+struct one_field {
+    scan_visit *visit;
+    void *context;
+};
+
+static enum err visit_field(void *context, uint32_t field, struct slice value,
+                            const uint64_t *docs, size_t count)
+{
+    const struct one_field *f = context;
+    (void)field;
+    return f->visit(f->context, value, docs, count);
+}
+
+enum err postings_scan(const struct postings_reader *reader, const struct plan *plan,
+                       scan_visit *visit, void *context)
+{
+    if (plan->from.length > TERM_VALUE_BYTES_MAX)
+        return ERR_NONE;
+    struct one_field f = { visit, context };
+    struct scan s = { .reader = reader, .plan = plan, .visit = visit_field, .context = &f };
+    s.key_size = key_render(s.key, plan->field, plan->from);
+    return scan(&s);
+}
+
+enum err postings_scan_all(const struct postings_reader *reader, scan_all_visit *visit,
+                           void *context)
+{
+    struct scan s = { .reader = reader, .visit = visit, .context = context };
+    return scan(&s);
+}

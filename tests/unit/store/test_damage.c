@@ -1,0 +1,228 @@
+/* An index that is missing, cut, damaged, of an older format or ahead of the
+ * truth: found, and derived again; files nobody names are removed. */
+#include "fixture.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include "store/embedded/engine.h"
+
+enum { COUNT = 3000, EACH = 500 };
+
+static void fill(struct fixture *f)
+{
+    for (int from = 0; from < COUNT; from += EACH) {
+        struct store_write writes[EACH];
+        struct store_result results[EACH];
+        struct arena_mark mark = arena_mark(&f->arena);
+        for (int i = 0; i < EACH; i++) {
+            const char *id = arena_printf(&f->arena, "n%d", (from + i) % 1000).bytes;
+            writes[i] = put_write(&f->arena, "N", id,
+                                  arena_printf(&f->arena, "1=all;2=%s;3=m%d;", id, (from + i) % 9)
+                                      .bytes);
+        }
+        uint64_t time = 0;
+        size_t refused = 0;
+        assert_int_equal(store_apply(f->store, writes, EACH, true, &f->arena, results, &time,
+                                     &refused),
+                         ERR_NONE);
+        arena_rewind(&f->arena, mark);
+        assert_int_equal(postings_checkpoint(&f->store->postings), ERR_NONE);
+    }
+}
+
+static void check_answers(struct fixture *f)
+{
+    uint64_t *docs = NULL;
+    struct plan all = term_plan(1, "all"), one = term_plan(2, "n77");
+    assert_int_equal(search_docs(f, 0, &all, &docs), 1000);
+    assert_int_equal(search_docs(f, 0, &one, &docs), 1);
+    assert_int_equal(search_docs(f, 1501, &all, &docs), 1000);
+    assert_int_equal(search_docs(f, 501, &all, &docs), 500);
+}
+
+static char *index_file(struct fixture *f, const char *name)
+{
+    return (char *)(uintptr_t)arena_printf(&f->arena, "%s/index/%s", f->folder, name).bytes;
+}
+
+/* The name of one segment; how many there are. */
+static int find_segments(struct fixture *f, char name[256])
+{
+    DIR *folder = opendir(index_file(f, ""));
+    int count = 0;
+    assert_non_null(folder);
+    for (struct dirent *e; (e = readdir(folder));) {
+        size_t length = strlen(e->d_name);
+        if (length > 4 && strcmp(e->d_name + length - 4, ".seg") == 0) {
+            snprintf(name, 256, "%s", e->d_name);
+            count++;
+        }
+    }
+    closedir(folder);
+    return count;
+}
+
+static void write_at(const char *path, long at, int bits)
+{
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, at < 0 ? SEEK_END : SEEK_SET), 0);
+    int old = fgetc(file);
+    assert_int_equal(fseek(file, -1, SEEK_CUR), 0);
+    fputc(old ^ bits, file);
+    fclose(file);
+}
+
+static void expect_damage(struct fixture *f, const char *what)
+{
+    struct store_index_figures figures;
+    store_index_figures(f->store, &figures);
+    assert_non_null(strstr(figures.damage, what));
+}
+
+static void a_missing_segment_is_named_and_derived_again(void **state)
+{
+    struct fixture *f = *state;
+    char name[256];
+    fill(f);
+    fixture_close(f);
+    assert_true(find_segments(f, name) > 0);
+    assert_int_equal(unlink(index_file(f, name)), 0);
+    fixture_open(f);
+    expect_damage(f, name);
+    check_answers(f);
+}
+
+static void a_segment_with_a_damaged_footer_is_derived_again(void **state)
+{
+    struct fixture *f = *state;
+    char name[256];
+    fill(f);
+    fixture_close(f);
+    assert_true(find_segments(f, name) > 0);
+    write_at(index_file(f, name), -20, 4);
+    fixture_open(f);
+    expect_damage(f, name);
+    check_answers(f);
+}
+
+static void a_segment_cut_short_is_derived_again(void **state)
+{
+    struct fixture *f = *state;
+    char name[256];
+    fill(f);
+    fixture_close(f);
+    assert_true(find_segments(f, name) > 0);
+    assert_int_equal(truncate(index_file(f, name), 1000), 0);
+    fixture_open(f);
+    check_answers(f);
+}
+
+static void a_damaged_block_is_refused_not_misread(void **state)
+{
+    struct fixture *f = *state;
+    char name[256];
+    fill(f);
+    fixture_close(f);
+    for (int i = find_segments(f, name); i > 0; i = 0)
+        for (long at = 16; at < 200; at += 40)
+            write_at(index_file(f, name), at, 1);
+    fixture_open(f);
+    struct store_reader *reader = reader_at(f, 0);
+    struct plan plan = { .kind = PLAN_PREFIX, .field = 2, .from = SLICE("") };
+    uint64_t count = 0;
+    assert_int_equal(store_count(reader, &plan, &count), ERR_CORRUPT);
+    store_read_end(reader);
+}
+
+static void a_damaged_manifest_is_replaced(void **state)
+{
+    struct fixture *f = *state;
+    fill(f);
+    for (long at = 0; at < 60; at += 7) {
+        fixture_close(f);
+        write_at(index_file(f, "manifest"), at, 8);
+        fixture_open(f);
+        expect_damage(f, "manifest");
+        check_answers(f);
+    }
+}
+
+static void an_index_of_an_older_format_is_derived_again(void **state)
+{
+    struct fixture *f = *state;
+    fill(f);
+    fixture_close(f);
+    assert_int_equal(os_folder_remove(index_file(f, "")), ERR_NONE);
+    assert_int_equal(os_folder_make(index_file(f, "lost"), 0700), ERR_NONE);
+    assert_int_equal(os_file_replace(index_file(f, "CURRENT"), SLICE("MANIFEST-000004\n"), 0600),
+                     ERR_NONE);
+    fixture_open(f);
+    check_answers(f);
+    assert_false(os_file_exists(index_file(f, "CURRENT")));
+    assert_false(os_file_exists(index_file(f, "lost")));
+    fixture_reopen(f);
+    check_answers(f);
+}
+
+static void an_orphan_is_removed_and_no_name_is_used_twice(void **state)
+{
+    struct fixture *f = *state;
+    char name[256];
+    fill(f);
+    fixture_close(f);
+    int count = find_segments(f, name);
+    assert_int_equal(os_file_replace(index_file(f, "000000999999.seg"), SLICE("?"), 0600),
+                     ERR_NONE);
+    assert_int_equal(os_file_replace(index_file(f, "manifest.new"), SLICE("?"), 0600), ERR_NONE);
+    fixture_open(f);
+    check_answers(f);
+    assert_false(os_file_exists(index_file(f, "000000999999.seg")));
+    assert_false(os_file_exists(index_file(f, "manifest.new")));
+    assert_int_equal(find_segments(f, name), count);
+}
+
+static void files_of_merged_segments_go_with_their_last_reader(void **state)
+{
+    struct fixture *f = *state;
+    char name[256];
+    fill(f);
+    struct store_reader *reader = reader_at(f, 0);
+    struct plan all = term_plan(1, "all");
+    uint64_t count = 0;
+    assert_int_equal(store_count(reader, &all, &count), ERR_NONE);
+    postings_stop(&f->store->postings);
+    atomic_store(&f->store->postings.give_up, false);
+    int before = find_segments(f, name);
+    struct store_index_figures figures;
+    store_index_figures(f->store, &figures);
+    assert_int_equal(before, (int)(figures.segments + figures.past_segments));
+    assert_true(figures.segments > 1);
+    assert_int_equal(postings_merge_window(&f->store->postings, false, 0, figures.segments),
+                     ERR_NONE);
+    assert_true(find_segments(f, name) > (int)figures.past_segments + 2);
+    assert_int_equal(store_count(reader, &all, &count), ERR_NONE);
+    assert_int_equal(count, 1000);
+    store_read_end(reader);
+    store_index_figures(f->store, &figures);
+    assert_int_equal(figures.segments, 1);
+    assert_int_equal(find_segments(f, name), (int)(figures.segments + figures.past_segments));
+    check_answers(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+        TEST(a_missing_segment_is_named_and_derived_again),
+        TEST(a_segment_with_a_damaged_footer_is_derived_again),
+        TEST(a_segment_cut_short_is_derived_again),
+        TEST(a_damaged_block_is_refused_not_misread),
+        TEST(a_damaged_manifest_is_replaced),
+        TEST(an_index_of_an_older_format_is_derived_again),
+        TEST(an_orphan_is_removed_and_no_name_is_used_twice),
+        TEST(files_of_merged_segments_go_with_their_last_reader),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
