@@ -64,7 +64,7 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "always so)",
           &o->host_without_port },
         { "create-delay", OPTION_NUMBER, "SECONDS", NULL,
-          "how long a data store made by CreateFHIRDatastore\nsays CREATING (default 0)",
+          "how long a data store made by CreateFHIRDatastore\nsays CREATING, and UPDATING after a change of NLP or\nanalytics (default 0)",
           &o->create_delay },
         { "s3-root", OPTION_TEXT, "DIR", NULL,
           "import and export jobs find s3://bucket/key below it\n(default: no location is mapped)",

@@ -7,7 +7,7 @@
 static const char *const status_names[] = {
     [DATASTORE_CREATING] = "CREATING",           [DATASTORE_ACTIVE] = "ACTIVE",
     [DATASTORE_DELETING] = "DELETING",           [DATASTORE_DELETED] = "DELETED",
-    [DATASTORE_CREATE_FAILED] = "CREATE_FAILED",
+    [DATASTORE_CREATE_FAILED] = "CREATE_FAILED", [DATASTORE_UPDATING] = "UPDATING",
 };
 
 static const size_t CONFIG_BYTES_MAX = (size_t)8 << 20;
@@ -21,6 +21,8 @@ const char *datastore_status_name(enum datastore_status status)
 enum datastore_status datastore_status_at(const struct datastore *d, int64_t now_us)
 {
     bool is_due = d->status == DATASTORE_CREATING && now_us >= d->active_us && !d->needs_fill;
+    if (d->status == DATASTORE_ACTIVE && now_us < d->updated_us)
+        return DATASTORE_UPDATING;
     return is_due ? DATASTORE_ACTIVE : d->status;
 }
 

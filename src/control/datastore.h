@@ -1,6 +1,8 @@
 /* control/datastore.h - one data store as the control plane sees it; private.
  *
  *     CREATING --active_us is there--> ACTIVE --Delete--> DELETING --worker--> DELETED
+ *                                      ACTIVE --Update of NLP or analytics--> UPDATING
+ *                                      UPDATING --updated_us is there--> ACTIVE
  *
  * CREATING is left by the clock alone, so nothing needs to be written for it; one that
  * is to be filled first (PreloadDataConfig) stays until that is done, or becomes
@@ -26,6 +28,7 @@ enum datastore_status {
     DATASTORE_DELETING,
     DATASTORE_DELETED,
     DATASTORE_CREATE_FAILED,
+    DATASTORE_UPDATING, /* never stored: ACTIVE until the clock says so */
 };
 
 enum datastore_host { HOST_CLOSED, HOST_OPENING, HOST_OPEN };
@@ -43,13 +46,14 @@ struct datastore {
     bool is_filling, runs_job; /* a thread is at it */
     /* guarded by control.lock */
     enum datastore_status status;
+    int64_t updated_us; /* until then UPDATING, if ACTIVE; not kept over a restart */
     enum datastore_host host;
     bool is_stuck;  /* its files could not be removed */
     unsigned users; /* requests and jobs that need it open */
     struct control_store store;
 };
 
-/* At this time; CREATING turns into ACTIVE by itself. */
+/* At this time; CREATING and UPDATING turn into ACTIVE by themselves. */
 enum datastore_status datastore_status_at(const struct datastore *d, int64_t now_us);
 const char *datastore_status_name(enum datastore_status status);
 

@@ -260,13 +260,35 @@ enum err config_replace(struct call *call, struct datastore *d, struct json newe
     return err;
 }
 
+/* NLP and analytics take their time on the service, everything else is at once. */
+static bool is_slow(struct json older, struct json newer)
+{
+    static const char *const names[] = { "AnalyticsConfiguration", "NlpConfiguration" };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        struct json was = shape_get(shape_get(older, names[i]), "Status");
+        struct json is = shape_get(shape_get(newer, names[i]), "Status");
+        if (json_exists(is) && (!json_exists(was) || !json_same(was, is, NULL, NULL)))
+            return true;
+    }
+    return false;
+}
+
 enum err update_datastore(struct call *call)
 {
     struct datastore *d;
+    struct json older;
     TRY(call_datastore(call, &d));
     TRY(refuse_unless_active(call, d));
     TRY(update_check(call));
+    TRY(call_config(call, d, &older));
     TRY(config_replace(call, d, call->input));
+    if (is_slow(older, call->input)) {
+        struct control *control = call->control;
+        mutex_lock(&control->lock);
+        d->updated_us =
+            call->now_us + (int64_t)control->settings.create_delay_seconds * 1000000;
+        mutex_unlock(&control->lock);
+    }
     return describe_datastore(call);
 }
 

@@ -29,7 +29,7 @@ static enum err look(const struct control *control, struct slice id, struct aren
     int64_t now_us = os_now_us();
     struct datastore *d = registry_find(control, id, now_us);
     enum datastore_status status = d ? datastore_status_at(d, now_us) : DATASTORE_DELETED;
-    if (d && status == DATASTORE_ACTIVE) {
+    if (d && (status == DATASTORE_ACTIVE || status == DATASTORE_UPDATING)) {
         *ret = d;
         return ERR_NONE;
     }

@@ -27,10 +27,12 @@ void view_endpoint(struct call *call, const char *id)
     json_write_string(&call->out, url.bytes ? url : SLICE(""));
 }
 
-static enum datastore_status status_of(struct call *call, const struct datastore *d)
+static enum datastore_status status_of(struct call *call, const struct datastore *d,
+                                       bool *ret_is_stuck)
 {
     mutex_lock(&call->control->lock);
     enum datastore_status status = datastore_status_at(d, call->now_us);
+    *ret_is_stuck = d->is_stuck;
     mutex_unlock(&call->control->lock);
     return status;
 }
@@ -66,14 +68,21 @@ static void view_config(struct call *call, struct json config)
 enum err view_properties(struct call *call, const struct datastore *d)
 {
     struct json config;
+    bool is_stuck;
     TRY(call_config(call, d, &config));
-    view_head(call, d, status_of(call, d));
+    enum datastore_status status = status_of(call, d, &is_stuck);
+    view_head(call, d, status);
     view_time(&call->out, "CreatedAt", d->created_us);
     view_config(call, config);
-    if (d->is_stuck)
+    if (is_stuck)
         buf_append_cstr(&call->out,
                         ",\"ErrorCause\":{\"ErrorMessage\":\"The files of this data store could "
                         "not be removed. Delete it again to try again.\","
+                        "\"ErrorCategory\":\"RETRYABLE_ERROR\"}");
+    if (status == DATASTORE_CREATE_FAILED)
+        buf_append_cstr(&call->out,
+                        ",\"ErrorCause\":{\"ErrorMessage\":\"The data store could not be filled "
+                        "with the data of PreloadDataConfig. Delete it and create another.\","
                         "\"ErrorCategory\":\"RETRYABLE_ERROR\"}");
     buf_append_byte(&call->out, '}');
     return buf_status(&call->out);

@@ -51,8 +51,8 @@ const signer = new SignatureV4({ credentials: keys, region: 'eu-west-1', service
   sha256: Sha256 });
 
 /** A signed request as it stands, past what an SDK would let through. */
-async function raw(path, { method = 'POST', target, body, headers = {} } = {}) {
-  const url = new URL(path, store.origin);
+async function raw(path, { method = 'POST', target, body, headers = {}, origin = store.origin } = {}) {
+  const url = new URL(path, origin);
   const request = new HttpRequest({ method, protocol: url.protocol, hostname: url.hostname,
     port: Number(url.port), path: url.pathname, body,
     headers: { host: url.host, ...(target ? { 'x-amz-target': target } : {}), ...headers } });
@@ -61,7 +61,7 @@ async function raw(path, { method = 'POST', target, body, headers = {} } = {}) {
   const text = await answer.text();
   return { status: answer.status, headers: answer.headers, text, json: () => JSON.parse(text) };
 }
-const call = (operation, body) => raw('/', { target: `HealthLake.${operation}`,
+const call = (operation, body, origin) => raw('/', { origin, target: `HealthLake.${operation}`,
   body: typeof body === 'string' ? body : JSON.stringify(body),
   headers: { 'content-type': 'application/x-amz-json-1.0' } });
 
@@ -440,6 +440,30 @@ test('a data store is CREATING for as long as is asked, and all is there after a
     assert.equal(again.DatastoreId, DatastoreId);
     const { Tags } = await peer.send(new sdk.ListTagsForResourceCommand({ ResourceARN: arn(DatastoreId) }));
     assert.deepEqual(Tags, [{ Key: 'a', Value: 'b' }]);
+  } finally {
+    await server.stop();
+    other.remove();
+  }
+});
+
+test('a change of analytics is UPDATING for as long as is asked, and requests go on', async () => {
+  const other = scratch();
+  const server = await serve(join(other.folder, 'data'), [...options, '--create-delay', '1']);
+  const peer = connect(server);
+  try {
+    const update = async (input) => (await call('UpdateFHIRDatastore', { DatastoreId: server.id, ...input },
+      server.origin)).json();
+    const named = await update({ DatastoreName: 'at once' });
+    assert.equal(named.DatastoreProperties.DatastoreStatus, 'ACTIVE');
+    const slow = await update({ AnalyticsConfiguration: { Status: 'PAUSED' } });
+    assert.equal(slow.DatastoreProperties.DatastoreStatus, 'UPDATING');
+    assert.equal((await update({ DatastoreName: 'too early' })).__type, 'ConflictException');
+    const list = await peer.send(new sdk.ListFHIRDatastoresCommand({ Filter: { DatastoreStatus: 'UPDATING' } }));
+    assert.equal(list.DatastorePropertiesList.length, 1);
+    assert.equal((await fetch(`${server.endpoint}/Patient/1`)).status, 401); // known, asks for credentials
+    await until(async () => (await peer.send(new sdk.DescribeFHIRDatastoreCommand({ DatastoreId: server.id })))
+      .DatastoreProperties.DatastoreStatus === 'ACTIVE');
+    assert.equal((await update({ DatastoreName: 'now' })).DatastoreProperties.DatastoreStatus, 'ACTIVE');
   } finally {
     await server.stop();
     other.remove();
