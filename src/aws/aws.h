@@ -134,14 +134,33 @@ struct slice aws_claim_session_token(const struct aws_claim *claim); /* empty: n
 
 /* ---- a client's credentials ---- */
 
+/* A role that a profile says is to be assumed. */
+struct aws_assumption {
+    struct slice role_arn, session_name, external_id; /* the last may be empty */
+    uint64_t seconds;                                 /* 0: not said */
+    struct slice region;                              /* where to ask; may be empty */
+    struct aws_credentials source;                    /* to ask with */
+};
+/* Ask STS. On failure *ret_text says why. Texts in the arena. */
+typedef enum err aws_assume(void *context, struct arena *a, const struct aws_assumption *what,
+                            struct aws_credentials *ret_credentials, struct slice *ret_text);
+
 /* The first parts of the chain that AWS's own tools follow: AWS_ACCESS_KEY_ID,
  * AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN (passed over when a profile is
  * chosen), then the profile (`profile`, else AWS_PROFILE, else "default") in
  * AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials) and AWS_CONFIG_FILE
- * (~/.aws/config). Texts in the arena. *ret_region: AWS_REGION, else
+ * (~/.aws/config). A profile's role_arn is assumed (`assume`) with the credentials of
+ * its source_profile, or of the environment; else it has a key, or a
+ * credential_process, which is run. Texts in the arena. *ret_region: AWS_REGION, else
  * AWS_DEFAULT_REGION, else the profile's; may be empty. Filled also on failure.
- * ERR_NOT_FOUND, ERR_UNSUPPORTED (the profile assumes a role, asks a process or
- * SSO), ERR_INVALID, ERR_IO, ERR_NO_MEMORY; *ret_text then says what to do. */
+ * ERR_NOT_FOUND, ERR_UNSUPPORTED (the profile asks SSO, a web identity, a machine's
+ * metadata or MFA; or a role without `assume`), ERR_INVALID, ERR_IO, ERR_NO_MEMORY, what
+ * `assume` returns; *ret_text then says what to do. */
+MUST_USE enum err aws_credentials_resolve(struct arena *a, const char *profile,
+                                          aws_assume *assume, void *context,
+                                          struct aws_credentials *ret_credentials,
+                                          struct slice *ret_region, struct slice *ret_text);
+/* The same without roles. */
 MUST_USE enum err aws_credentials_find(struct arena *a, const char *profile,
                                        struct aws_credentials *ret_credentials,
                                        struct slice *ret_region, struct slice *ret_text);

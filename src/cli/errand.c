@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/assume.h"
 #include "os/file.h"
 
 enum { FILE_BYTES = 64 << 20 };
@@ -76,7 +77,8 @@ static int find_credentials(const char *verb, const struct errand *p, struct are
         profile = dotenv_find(d, "AWS_PROFILE");
         named = true;
     }
-    enum err err = aws_credentials_find(arena, profile, &settings->credentials, &region, &why);
+    enum err err = aws_credentials_resolve(arena, profile, cli_assume, NULL, &settings->credentials,
+                                           &region, &why);
     if (!settings->region.length)
         settings->region = region;
     if (!err)
@@ -91,7 +93,7 @@ static int find_credentials(const char *verb, const struct errand *p, struct are
 }
 
 int errand_find(const char *verb, const struct errand *p, struct arena *arena, struct dotenv *d,
-               struct sync_settings *settings)
+                struct sync_settings *settings)
 {
     int status = read_dotenv(verb, p, arena, d);
     if (status >= 0)
@@ -111,7 +113,7 @@ int errand_find(const char *verb, const struct errand *p, struct arena *arena, s
 }
 
 int errand_consents(const char *verb, const struct errand *p, struct arena *arena,
-                   struct sync_consent **ret_consents, size_t *ret_count)
+                    struct sync_consent **ret_consents, size_t *ret_count)
 {
     struct buf text;
     struct slice why = SLICE_NONE;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "auth/auth.h"
+#include "cli/assume.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "os/clock.h"
@@ -39,11 +40,9 @@ static int parse(struct presign_options *o, int argc, char **argv)
         { "service", OPTION_TEXT, "NAME", NULL, "default healthlake", &o->service },
         { 0 },
     };
-    const struct option_usage usage = { .line = "tarn presign [options] URL",
-                                        .about = about,
-                                        .rows = rows,
-                                        .least = 1,
-                                        .most = 1 };
+    const struct option_usage usage = {
+        .line = "tarn presign [options] URL", .about = about, .rows = rows, .least = 1, .most = 1
+    };
     size_t argument_count;
     return options_parse(&usage, argc, argv, &argument_count);
 }
@@ -84,15 +83,15 @@ static int find_credentials(const struct presign_options *o, struct arena *arena
     enum err err = ERR_NONE;
     if (o->key_id || o->secret) {
         if (!o->key_id || !o->secret)
-            return options_refuse("presign",
-                                  "--access-key-id and --secret-access-key go together");
-        *ret_credentials = (struct aws_credentials){ slice_cstr(o->key_id), slice_cstr(o->secret),
-                                                     SLICE_NONE };
+            return options_refuse("presign", "--access-key-id and --secret-access-key go together");
+        *ret_credentials =
+            (struct aws_credentials){ slice_cstr(o->key_id), slice_cstr(o->secret), SLICE_NONE };
     } else if (o->data) {
         enum auth_root_origin origin;
         err = auth_root_find(o->data, false, arena, ret_credentials, &origin, &path, &error);
     } else {
-        err = aws_credentials_find(arena, o->profile, ret_credentials, ret_region, &error);
+        err = aws_credentials_resolve(arena, o->profile, cli_assume, NULL, ret_credentials,
+                                      ret_region, &error);
     }
     if (err) {
         fprintf(stderr, "tarn presign: %.*s\n",
@@ -137,8 +136,8 @@ static int presign(const struct presign_options *o, struct slice text, struct ar
         return 1;
     if (o->region)
         region = slice_cstr(o->region);
-    struct aws_scope scope = { region.length ? region : SLICE("us-east-1"),
-                               slice_cstr(o->service), os_now_us() };
+    struct aws_scope scope = { region.length ? region : SLICE("us-east-1"), slice_cstr(o->service),
+                               os_now_us() };
     struct slice query;
     enum err err = o->expires > 604800 ? ERR_INVALID
                                        : aws_presign(arena, &request, &credentials, &scope, NULL,

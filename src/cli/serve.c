@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/url.h"
+#include "cli/assume.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "os/signal.h"
@@ -64,7 +65,8 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "always so)",
           &o->host_without_port },
         { "create-delay", OPTION_NUMBER, "SECONDS", NULL,
-          "how long a data store made by CreateFHIRDatastore\nsays CREATING, and UPDATING after a change of NLP or\nanalytics (default 0)",
+          "how long a data store made by CreateFHIRDatastore\nsays CREATING, and UPDATING after a "
+          "change of NLP or\nanalytics (default 0)",
           &o->create_delay },
         { "s3-root", OPTION_TEXT, "DIR", NULL,
           "import and export jobs find s3://bucket/key below it\n(default: no location is mapped)",
@@ -190,7 +192,8 @@ static int s3_make(const struct serve_options *o, struct arena *arena, struct se
     if (!url_parse(s->s3.endpoint, &url) || url.query.bytes)
         return options_refuse("serve", "--s3-endpoint: '%s' is no http or https URL",
                               o->s3_endpoint);
-    if (aws_credentials_find(arena, NULL, &s->s3.credentials, &region, &why) == ERR_NONE)
+    if (aws_credentials_resolve(arena, NULL, cli_assume, NULL, &s->s3.credentials, &region, &why) ==
+        ERR_NONE)
         return -1;
     return options_refuse("serve", "--s3-endpoint: %.*s", SLICE_ARGS(why));
 }

@@ -16,6 +16,7 @@
 
 #include "control/progress.h"
 #include "control/shape.h"
+#include "os/clock.h"
 #include "os/file.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
     LINE_BYTES_MAX = 64 << 20,
     BATCH_LINES = 500,
     MANIFEST_BYTES = 64 * 1024,
+    NOTE_EVERY_US = 50 * 1000,
 };
 
 static const size_t BATCH_ARENA_BYTES = (size_t)1 << 30;
@@ -33,7 +35,8 @@ struct import {
     struct bucket input;
     struct output output;
     struct slice input_uri, output_uri, key_id;
-    uint64_t again; /* so many lines more may have been stored by a run cut off */
+    bool is_again;    /* lines may have been stored by a run cut off */
+    int64_t noted_us; /* when the progress was written last; monotonic */
     /* the file being read */
     FILE *file, *success, *failure;
     const char *name; /* of its output files */
@@ -93,9 +96,14 @@ static enum err output_end(FILE *file, uint64_t before, uint64_t *ret)
     return at < 0 ? ERR_IO : ERR_NONE;
 }
 
+/* Each note is synced: not for every small file. */
 static enum err progress_note(struct import *m, bool is_done)
 {
     struct progress *p = &m->progress;
+    int64_t now_us = os_monotonic_us();
+    if (now_us - m->noted_us < NOTE_EVERY_US)
+        return ERR_NONE;
+    m->noted_us = now_us;
     p->is_done = is_done;
     p->offset = m->line_end;
     p->line = m->line;
@@ -133,8 +141,7 @@ static enum err take_line(struct import *m, struct slice text, uint64_t end)
     if (text.length == 0)
         return ERR_NONE;
     m->run->report.resources++;
-    m->lines[m->count] = (struct rest_line){ .text = text, .is_again = m->again > 0 };
-    m->again -= m->again > 0;
+    m->lines[m->count] = (struct rest_line){ .text = text, .is_again = m->is_again };
     m->line_ids[m->count++] = m->line;
     return m->count == BATCH_LINES ? apply_batch(m) : ERR_NONE;
 }
@@ -205,6 +212,18 @@ static enum err name_outputs(struct import *m, const char *key)
     return ERR_NONE;
 }
 
+/* An output file as it was when the progress was noted. */
+static bool cut_back(struct import *m, const char *kind, uint64_t length)
+{
+    struct stat stat_of;
+    struct slice path = arena_printf(&m->run->arena, "%s/%s/%s", m->output.folder, kind, m->name);
+    if (!path.bytes)
+        return false;
+    if (stat(path.bytes, &stat_of) != 0)
+        return length == 0;
+    return (uint64_t)stat_of.st_size >= length && truncate(path.bytes, (off_t)length) == 0;
+}
+
 /* Go on behind the last line that was noted. */
 static enum err file_resume(struct import *m)
 {
@@ -223,7 +242,9 @@ static enum err file_begin(struct import *m, const char *key)
                                      .bytes_before = r->bytes };
     m->line = m->line_end = m->read_bytes = 0;
     r->files++;
-    return ERR_NONE;
+    /* What a run cut off wrote behind its last note. */
+    bool is_cut = !m->is_again || (cut_back(m, "SUCCESS", 0) && cut_back(m, "FAILURE", 0));
+    return is_cut ? ERR_NONE : ERR_IO;
 }
 
 static enum err import_file(struct import *m, const char *key, bool is_again)
@@ -296,18 +317,6 @@ static enum err write_manifest(struct import *m)
 
 /* ---- going on after a run cut off ---- */
 
-/* An output file as it was when the progress was noted. */
-static bool cut_back(struct import *m, const char *kind, uint64_t length)
-{
-    struct stat stat_of;
-    struct slice path = arena_printf(&m->run->arena, "%s/%s/%s", m->output.folder, kind, m->name);
-    if (!path.bytes)
-        return false;
-    if (stat(path.bytes, &stat_of) != 0)
-        return length == 0;
-    return (uint64_t)stat_of.st_size >= length && truncate(path.bytes, (off_t)length) == 0;
-}
-
 /* Whether the output is there as it was noted; if not, all begins anew, and what is
  * in the store already makes no versions. */
 static enum err resume(struct import *m, bool *ret_goes_on)
@@ -317,16 +326,14 @@ static enum err resume(struct import *m, bool *ret_goes_on)
     *ret_goes_on = false;
     if (!is_again)
         return progress_save(m->run, &m->progress);
-    m->again = UINT64_MAX;
+    m->is_again = true;
     if (!m->progress.key.length)
         return ERR_NONE;
     TRY(output_open(m->run, m->output_uri, true, &m->output));
     TRY(name_outputs(m, m->progress.key.bytes));
     *ret_goes_on =
         cut_back(m, "SUCCESS", m->progress.success) && cut_back(m, "FAILURE", m->progress.failure);
-    if (*ret_goes_on)
-        m->again = BATCH_LINES;
-    else
+    if (!*ret_goes_on)
         m->run->report = (struct job_report){ 0 };
     return ERR_NONE;
 }

@@ -4,9 +4,9 @@
  *     {"key":"a.ndjson","done":false,"offset":1234,"line":500,"success":100,"failure":0,
  *      "errorsBefore":0,"bytesBefore":0,"files":1,...}
  *
- * Written after each commit of lines, before anything else is done. Between the two a
- * kill leaves one batch in the store that is not noted: it is applied again, and what
- * is equal to what is there makes no version, whatever the server's behaviour.
+ * Written after commits of lines, at most every 50 ms. What a kill leaves in the store
+ * behind the last note is applied again, and what is equal to what is there makes no
+ * version, whatever the server's behaviour; output files are cut back to the note.
  */
 #ifndef CONTROL_PROGRESS_H
 #define CONTROL_PROGRESS_H

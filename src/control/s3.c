@@ -6,6 +6,7 @@
 
 #include "base/codec.h"
 #include "base/url.h"
+#include "base/xml.h"
 #include "http/http.h"
 #include "os/clock.h"
 
@@ -157,9 +158,9 @@ static enum err sink_take(void *state, struct slice piece)
 static enum err fail_status(struct s3 *s3, const struct ask *ask, int status, struct slice answer)
 {
     struct slice rest = answer;
-    struct slice code = s3_xml_next(&rest, "Code", &s3->arena);
+    struct slice code = xml_next(&rest, "Code", &s3->arena);
     rest = answer;
-    struct slice message = s3_xml_next(&rest, "Message", &s3->arena);
+    struct slice message = xml_next(&rest, "Message", &s3->arena);
     enum err err = status == 404                    ? ERR_NOT_FOUND
                    : status == 401 || status == 403 ? ERR_FORBIDDEN
                                                     : ERR_NETWORK;
@@ -280,7 +281,7 @@ static enum err upload_begin(struct upload *u)
     };
     TRY(perform(u->s3, &ask, &x));
     struct slice rest = ask.answer;
-    struct slice id = s3_xml_next(&rest, "UploadId", &u->s3->arena);
+    struct slice id = xml_next(&rest, "UploadId", &u->s3->arena);
     if (!id.length || id.length > 2048)
         return fail(u->s3, ERR_NETWORK, "The S3 endpoint gave no upload id");
     struct buf text;
@@ -320,8 +321,8 @@ static enum err upload_end(struct upload *u)
     ask.query = arena_printf(&u->s3->arena, "uploadId=%.*s", SLICE_ARGS(u->id));
     TRY(ask.query.bytes ? perform(u->s3, &ask, &x) : ERR_NO_MEMORY);
     struct slice rest = ask.answer;
-    return s3_xml_raw(&rest, "Error").bytes ? fail_status(u->s3, &ask, x.status, ask.answer)
-                                            : ERR_NONE;
+    return xml_raw(&rest, "Error").bytes ? fail_status(u->s3, &ask, x.status, ask.answer)
+                                         : ERR_NONE;
 }
 
 /* So that no parts are left that cost money; what comes of it is of no account. */
@@ -418,20 +419,20 @@ static enum err page_visit(struct listing *l, struct slice answer, bool *ret_mor
 {
     struct slice rest = answer, contents;
     struct arena *arena = &l->s3->arena;
-    while ((contents = s3_xml_raw(&rest, "Contents")).bytes) {
+    while ((contents = xml_raw(&rest, "Contents")).bytes) {
         struct arena_mark mark = arena_mark(arena);
-        struct slice key = s3_xml_next(&contents, "Key", arena);
+        struct slice key = xml_next(&contents, "Key", arena);
         if (!key.bytes)
             return fail(l->s3, ERR_NETWORK, "The S3 endpoint listed an object without a key");
         TRY(l->visit(l->context, key));
         arena_rewind(arena, mark);
     }
     rest = answer;
-    *ret_more = slice_is(s3_xml_next(&rest, "IsTruncated", arena), "true");
+    *ret_more = slice_is(xml_next(&rest, "IsTruncated", arena), "true");
     if (!*ret_more)
         return ERR_NONE;
     rest = answer;
-    struct slice token = s3_xml_next(&rest, "NextContinuationToken", arena);
+    struct slice token = xml_next(&rest, "NextContinuationToken", arena);
     if (!token.length || slice_equal(token, buf_slice(&l->after)))
         return fail(l->s3, ERR_NETWORK, "The S3 endpoint's list does not go on");
     buf_clear(&l->after);

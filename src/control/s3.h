@@ -38,13 +38,4 @@ MUST_USE enum err s3_list(struct s3 *s3, struct slice bucket, struct slice prefi
 /* Of the last failure: a sentence with what the endpoint said; until the next call. */
 const char *s3_error(const struct s3 *s3);
 
-/* ---- XML, as far as S3's answers go (s3_xml.c) ---- */
-
-/* The text of the next element of that name in *rest, which moves behind it; decoded
- * into the arena. .bytes NULL: there is none (or it is broken, or memory is short).
- * Elements inside of it are part of the text. */
-struct slice s3_xml_next(struct slice *rest, const char *name, struct arena *arena);
-/* The same, not decoded and borrowed. */
-struct slice s3_xml_raw(struct slice *rest, const char *name);
-
 #endif

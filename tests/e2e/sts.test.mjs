@@ -202,6 +202,24 @@ test("a profile with role_arn works in the SDK's own chain", async () => {
   }
 });
 
+test("a profile with role_arn works in ours: source_profile, credential_process", async () => {
+  const config = join(place.folder, 'ours');
+  writeFileSync(config, `[default]\nregion = us-east-1\n[profile base]\n`
+    + `credential_process = printf '{"Version":1,"AccessKeyId":"${app.accessKeyId}","SecretAccessKey":"`
+    + `${app.secretAccessKey}"}'\n[profile etl]\nrole_arn = ${roleArn}\nsource_profile = base\n`
+    + `role_session_name = ours\n[profile none]\nrole_arn = ${roleArn}x\nsource_profile = base\n`);
+  const env = { AWS_CONFIG_FILE: config, AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_ENDPOINT_URL_STS: store.origin, AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' };
+  const made = await run(['presign', '--profile', 'etl', `${store.endpoint}/Patient`], { env });
+  assert.equal(made.status, 0, made.stderr);
+  assert.match(made.stdout, /X-Amz-Credential=ASIA/);
+  assert.equal((await fetch(made.stdout.trim())).status, 200);
+  const none = await run(['presign', '--profile', 'none', `${store.endpoint}/Patient`], { env });
+  assert.equal(none.status, 1);
+  assert.match(none.stderr, /cannot be assumed: status 403 AccessDenied/);
+  assert.ok(!none.stderr.includes(app.secretAccessKey));
+});
+
 test('conditions on tags of the data store, of the request, and on their keys', async () => {
   await iam('user', 'create', 'tagger');
   const who = credentials(await iam('key', 'create', 'tagger'));

@@ -1,11 +1,16 @@
-/* control/s3_xml.c - elements of S3's answers by name, and their text.
+/* base/xml.c - elements of an answer of AWS's by name, and their text.
  *
- * Not an XML parser: S3's documents have neither comments, CDATA nor declarations of
+ * Not an XML parser: AWS's documents have neither comments, CDATA nor declarations of
  * entities, and an element is never inside of one of its own name. Whatever comes is
  * read once from front to back.
  */
+#include "base/xml.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/buf.h"
 #include "base/utf8.h"
-#include "control/s3.h"
 
 /* "<name" with what may follow a name behind it. */
 static ptrdiff_t find_open(struct slice text, struct slice name)
@@ -27,7 +32,7 @@ static ptrdiff_t find_open(struct slice text, struct slice name)
     return -1;
 }
 
-struct slice s3_xml_raw(struct slice *rest, const char *name)
+struct slice xml_raw(struct slice *rest, const char *name)
 {
     char close[64];
     struct slice element = slice_cstr(name);
@@ -103,9 +108,9 @@ static bool text_decode(struct slice raw, struct buf *out)
     return true;
 }
 
-struct slice s3_xml_next(struct slice *rest, const char *name, struct arena *arena)
+struct slice xml_next(struct slice *rest, const char *name, struct arena *arena)
 {
-    struct slice raw = s3_xml_raw(rest, name);
+    struct slice raw = xml_raw(rest, name);
     struct buf text;
     char *copy = NULL;
     if (!raw.bytes)

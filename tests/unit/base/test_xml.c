@@ -5,14 +5,14 @@
 
 #include <cmocka.h>
 
-#include "control/s3.h"
+#include "base/xml.h"
 
 static struct arena arena;
 
 static void next_is(const char *text, const char *name, const char *expected)
 {
     struct slice rest = slice_cstr(text);
-    struct slice found = s3_xml_next(&rest, name, &arena);
+    struct slice found = xml_next(&rest, name, &arena);
     if (!expected) {
         assert_null(found.bytes);
         return;
@@ -68,11 +68,11 @@ static void elements_come_one_after_the_other(void **state)
 {
     (void)state;
     struct slice rest = SLICE("<C><Key>a</Key></C><C><Key>b</Key></C>");
-    struct slice first = s3_xml_raw(&rest, "C");
+    struct slice first = xml_raw(&rest, "C");
     assert_true(slice_is(first, "<Key>a</Key>"));
-    struct slice second = s3_xml_raw(&rest, "C");
+    struct slice second = xml_raw(&rest, "C");
     assert_true(slice_is(second, "<Key>b</Key>"));
-    assert_null(s3_xml_raw(&rest, "C").bytes);
+    assert_null(xml_raw(&rest, "C").bytes);
     assert_int_equal(rest.length, 0);
 }
 
