@@ -109,10 +109,11 @@ static enum err match_expect(struct entry *e)
     }
     TRY(draft_expect(e->issues, e->if_match, e->if_none_match, write));
     if (write->expect == STORE_NOT_THERE ||
-        (write->expect == STORE_VERSION && write->expect_version != match->version))
+        (write->expect == STORE_VERSION && !store_write_expects(write, match->version)))
         return draft_refused(e->issues, write, &result);
     write->expect = STORE_VERSION;
     write->expect_version = match->version;
+    write->expect_other_count = 0;
     return ERR_NONE;
 }
 

@@ -73,10 +73,11 @@ static enum err match_expect(struct conditional *c)
     TRY(draft_expect(&r->issues, if_match, http_header_find(r->http, "If-None-Match"), &c->write));
     struct store_result result = { .version = match->version };
     if (c->write.expect == STORE_NOT_THERE ||
-        (c->write.expect == STORE_VERSION && c->write.expect_version != match->version))
+        (c->write.expect == STORE_VERSION && !store_write_expects(&c->write, match->version)))
         return draft_refused(&r->issues, &c->write, &result);
     c->write.expect = STORE_VERSION;
     c->write.expect_version = match->version;
+    c->write.expect_other_count = 0;
     c->write.skip_if_equal = !r->rest->settings.behaviour.always_new_version;
     return ERR_NONE;
 }

@@ -81,9 +81,7 @@ static enum err terms_make(const struct draft *d, struct store_write *w)
     w->home_type = x.home_type;
     w->home_id = x.home_id;
     w->appendix = x.appendix;
-    if (d->is_create)
-        w->appendix = arena_printf(d->arena, DRAFT_POST_MARK "%.*s", SLICE_ARGS(x.appendix));
-    return d->is_create && !w->appendix.bytes ? ERR_NO_MEMORY : ERR_NONE;
+    return ERR_NONE;
 }
 
 static enum err put_make(const struct draft *given, struct store_write *ret)
@@ -91,6 +89,7 @@ static enum err put_make(const struct draft *given, struct store_write *ret)
     struct draft d = *given;
     TRY(validity_check(given, &d.resource));
     *ret = (struct store_write){ .operation = STORE_PUT, .type = d.type->name, .id = d.id };
+    ret->origin = d.is_create ? ORIGIN_POST : d.is_result ? ORIGIN_PATCH : ORIGIN_PUT;
     TRY(body_make(&d, ret));
     return terms_make(&d, ret);
 }
@@ -107,6 +106,33 @@ enum err draft_put(const struct draft *d, struct store_write *ret)
 
 /* ---- conditions ---- */
 
+/* The versions of If-Match; those of tags that are not ours are none. */
+static enum err versions_parse(struct issues *issues, struct slice list, struct store_write *write)
+{
+    struct slice rest = list;
+    enum etag tag;
+    uint64_t version, *versions = NULL;
+    size_t count = 0, room = list.length / 3 + 1; /* a tag has two quotes and a comma */
+    while ((tag = etag_next(&rest, &version)) == ETAG_VERSION || tag == ETAG_FOREIGN) {
+        if (!versions && !(versions = arena_array(issues->arena, room, sizeof *versions)))
+            return ERR_NO_MEMORY;
+        if (tag == ETAG_VERSION)
+            versions[count++] = version;
+    }
+    if (tag == ETAG_BAD || !versions)
+        return issues_fail(issues, ERR_INVALID, "value",
+                           "If-Match must be ETags of this server, such as W/\"3\", or *");
+    if (count == 0)
+        return issues_fail(issues, ERR_PRECONDITION, "exception",
+                           "If-Match: %.*s is no version of anything here",
+                           SLICE_ARGS(slice_head(list, 100)));
+    write->expect = STORE_VERSION;
+    write->expect_version = versions[0];
+    write->expect_others = versions + 1;
+    write->expect_other_count = count - 1;
+    return ERR_NONE;
+}
+
 enum err draft_expect(struct issues *issues, const struct slice *if_match,
                       const struct slice *if_none_match, struct store_write *write)
 {
@@ -120,17 +146,8 @@ enum err draft_expect(struct issues *issues, const struct slice *if_match,
         write->expect = STORE_NOT_THERE;
     } else if (if_match) {
         write->expect = STORE_LIVE;
-        if (slice_is(slice_trim(*if_match), "*"))
-            return ERR_NONE;
-        write->expect = STORE_VERSION;
-        bool is_version = etag_parse(*if_match, &write->expect_version);
-        if (!is_version && is_etag(*if_match))
-            return issues_fail(issues, ERR_PRECONDITION, "exception",
-                               "If-Match: %.*s is no version of anything here",
-                               SLICE_ARGS(slice_head(*if_match, 100)));
-        if (!is_version)
-            return issues_fail(issues, ERR_INVALID, "value",
-                               "If-Match must be one ETag of this server, such as W/\"3\", or *");
+        if (!slice_is(slice_trim(*if_match), "*"))
+            return versions_parse(issues, *if_match, write);
     }
     return ERR_NONE;
 }
@@ -152,6 +169,13 @@ enum err draft_refused(struct issues *issues, const struct store_write *write,
         return issues_fail(issues, ERR_PRECONDITION, "exception",
                            "If-Match: * but %.*s/%.*s is deleted (version %llu)",
                            SLICE_ARGS(write->type), SLICE_ARGS(write->id), version);
+    if (write->expect_other_count)
+        return issues_fail(issues, ERR_PRECONDITION, "exception",
+                           "If-Match asks for one of %zu versions of %.*s/%.*s, the current one "
+                           "is %llu%s",
+                           write->expect_other_count + 1, SLICE_ARGS(write->type),
+                           SLICE_ARGS(write->id), version,
+                           result->was_deleted ? ", a deletion" : "");
     return issues_fail(issues, ERR_PRECONDITION, "exception",
                        "If-Match asks for version %llu of %.*s/%.*s, the current one is %llu%s",
                        (unsigned long long)write->expect_version, SLICE_ARGS(write->type),

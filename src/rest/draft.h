@@ -40,8 +40,8 @@ enum { DRAFT_EXTRA_BYTES = (3 << 20) + 1024 };
 /* Fill *ret: a PUT of the draft, `expect` and `skip_if_equal` left to the caller. */
 MUST_USE enum err draft_put(const struct draft *d, struct store_write *ret);
 
-/* The request's condition as the store wants it: If-Match W/"3" or *, and
- * If-None-Match *. Either may be NULL. */
+/* The request's condition as the store wants it: If-Match W/"3", W/"5" or *, and
+ * If-None-Match *. Either may be NULL. What is read is cut from the issues' arena. */
 MUST_USE enum err draft_expect(struct issues *issues, const struct slice *if_match,
                                const struct slice *if_none_match, struct store_write *write);
 
@@ -49,7 +49,7 @@ MUST_USE enum err draft_expect(struct issues *issues, const struct slice *if_mat
 MUST_USE enum err draft_refused(struct issues *issues, const struct store_write *write,
                                 const struct store_result *result);
 
-/* First line of a write's appendix when it came by POST; history tells it. */
-#define DRAFT_POST_MARK "POST\n"
+/* A write's origin, which history tells. Stored: numbers may not change. */
+enum draft_origin { ORIGIN_PUT, ORIGIN_POST, ORIGIN_PATCH };
 
 #endif

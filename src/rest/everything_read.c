@@ -192,7 +192,7 @@ static enum err names_add(struct everything *e, struct slice appendix)
         struct slice name = slice_cut(&rest, '\n');
         uint64_t *value;
         if (slice_find_byte(name, '/') < 0 || map_find(&e->names, name))
-            continue; /* a mark of ours, or known */
+            continue; /* a mark of older versions of ours, or known */
         char *copy = arena_copy(e->r->arena, name);
         if (!copy)
             return ERR_NO_MEMORY;

@@ -1,6 +1,7 @@
-/* Versions newest first, deletions among them: of one resource (also one that is
- * deleted now), of a type, of the whole store. Pages are cut at a document number
- * and read at the first page's instant, so they never shift. */
+/* Versions by age, newest first unless _sort says otherwise, deletions among them: of
+ * one resource (also one that is deleted now), of a type, of the whole store. Pages
+ * are cut at a document number and read at the first page's instant, so they never
+ * shift. */
 #include "base/codec.h"
 #include "base/date.h"
 #include "rest/draft.h"
@@ -14,7 +15,9 @@ struct history {
     uint64_t *docs;
     size_t count, next;
     uint64_t total;     /* of all versions; 0: not stated */
-    uint64_t next_page; /* its versions lie below this document; 0: none */
+    uint64_t next_page; /* its versions lie below this document, oldest first above it;
+                         * 0: none */
+    bool is_oldest_first;
     bool is_headed, is_begun;
     uint32_t page_count; /* _count as applied */
     bool is_count_stated;
@@ -40,12 +43,14 @@ static enum err is_created(struct history *h, const struct store_version *v, boo
     return ERR_NONE;
 }
 
-/* How this version came about. A first version that came by POST says so in its
- * appendix. */
+/* How this version came about. */
 static void entry_request(const struct store_version *v, struct buf *out)
 {
-    bool is_post = v->is_first && slice_starts_with(v->appendix, SLICE(DRAFT_POST_MARK));
-    const char *method = v->is_deleted ? "DELETE" : is_post ? "POST" : "PUT";
+    bool is_post = !v->is_deleted && v->origin == ORIGIN_POST;
+    const char *method = v->is_deleted                ? "DELETE"
+                         : is_post                    ? "POST"
+                         : v->origin == ORIGIN_PATCH ? "PATCH"
+                                                      : "PUT";
     buf_printf(out, "\"request\":{\"method\":\"%s\",\"url\":\"%.*s", method, SLICE_ARGS(v->type));
     if (!is_post)
         buf_printf(out, "/%.*s", SLICE_ARGS(v->id));
@@ -105,10 +110,14 @@ static struct slice path_of(const struct request *r)
 static enum err head_append(struct history *h, struct buf *out)
 {
     struct request *r = h->r;
+    const struct slice *sort = request_parameter(r, "_sort");
     struct slice query = h->filters, path = path_of(r);
     if (h->is_count_stated)
         query = arena_printf(r->arena, "_count=%u%s%.*s", h->page_count,
                              h->filters.length ? "&" : "", SLICE_ARGS(h->filters));
+    if (sort) /* one of the three known texts */
+        query = arena_printf(r->arena, "%.*s%s_sort=%.*s", SLICE_ARGS(query),
+                             query.length ? "&" : "", SLICE_ARGS(*sort));
     buf_append_cstr(out, "{\"resourceType\":\"Bundle\",\"type\":\"history\"");
     if (h->total)
         buf_printf(out, ",\"total\":%llu", (unsigned long long)h->total);
@@ -167,9 +176,21 @@ static enum err filter_parse(struct history *h, const char *name, struct date_ra
     return copy ? ERR_NONE : ERR_NO_MEMORY;
 }
 
-static enum err history_parse(struct history *h, uint64_t *ret_before)
+static enum err sort_parse(struct history *h)
 {
-    static const char *const KNOWN[] = { "_count", "_since", "_at", "page", NULL };
+    const struct slice *sort = request_parameter(h->r, "_sort");
+    h->is_oldest_first = sort && slice_is(*sort, "_lastUpdated");
+    if (!sort || h->is_oldest_first || slice_is(*sort, "-_lastUpdated") || slice_is(*sort, "none"))
+        return ERR_NONE;
+    return issues_fail(&h->r->issues, ERR_INVALID, "value",
+                       "_sort=%.*s: a history is sorted by _lastUpdated, -_lastUpdated (the "
+                       "default) or none",
+                       SLICE_ARGS(slice_head(*sort, 100)));
+}
+
+static enum err history_parse(struct history *h, uint64_t *ret_position)
+{
+    static const char *const KNOWN[] = { "_count", "_since", "_at", "_sort", "page", NULL };
     struct request *r = h->r;
     struct date_range since = { .low = INT64_MIN };
     h->at.low = INT64_MIN;
@@ -178,11 +199,26 @@ static enum err history_parse(struct history *h, uint64_t *ret_before)
     h->is_count_stated = request_parameter(r, "_count") != NULL;
     TRY(filter_parse(h, "_since", &since));
     TRY(filter_parse(h, "_at", &h->at));
+    TRY(sort_parse(h));
     h->since = since.low;
     const struct slice *page = request_parameter(r, "page");
-    *ret_before = 0;
-    if (page && search_page_parse(*page, &r->time, ret_before))
+    *ret_position = 0;
+    if (page && search_page_parse(*page, &r->time, ret_position))
         return issues_fail(&r->issues, ERR_INVALID, "value", "Invalid pagination token.");
+    return ERR_NONE;
+}
+
+static enum err docs_keep(struct history *h, const struct store_version *versions, size_t count,
+                          size_t limit)
+{
+    h->count = MIN(count, limit);
+    h->docs = arena_array(h->r->arena, h->count, sizeof *h->docs);
+    if (!h->docs)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < h->count; i++)
+        h->docs[i] = versions[i].doc;
+    if (count > h->count)
+        h->next_page = h->docs[h->count - 1];
     return ERR_NONE;
 }
 
@@ -200,15 +236,27 @@ static enum err versions_gather(struct history *h, const struct store_changes *q
         if (versions[i].doc <= q->alive_at)
             count = versions[i].is_deleted ? i : i + 1;
     }
-    h->count = MIN(count, q->limit);
-    h->docs = arena_array(r->arena, h->count, sizeof *h->docs);
-    if (!h->docs)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < h->count; i++)
-        h->docs[i] = versions[i].doc;
-    if (count > h->count)
-        h->next_page = h->docs[h->count - 1];
-    return ERR_NONE;
+    return docs_keep(h, versions, count, q->limit);
+}
+
+/* The same oldest first: with _at, from the version that was current when its range
+ * began. */
+static enum err versions_gather_up(struct history *h, const struct store_changes *q)
+{
+    struct request *r = h->r;
+    struct slice type = r->route.type->name;
+    struct store_version *versions;
+    size_t count = 0;
+    uint64_t after = q->after_doc;
+    if (q->alive_at) {
+        TRY(store_history(h->reader, type, r->route.id, q->alive_at + 1, INT64_MIN, 1, r->arena,
+                          &versions, &count));
+        uint64_t from = count && !versions->is_deleted ? versions->doc - 1 : q->alive_at;
+        after = MAX(after, from);
+    }
+    TRY(store_history_up(h->reader, type, r->route.id, after, q->before_doc, q->limit + 1,
+                         r->arena, &versions, &count));
+    return docs_keep(h, versions, count, q->limit);
 }
 
 static enum err instance_check(struct history *h)
@@ -224,24 +272,34 @@ static enum err instance_check(struct history *h)
     return ERR_NONE;
 }
 
-/* The range of documents that the parameters leave. */
-static enum err history_gather(struct history *h, uint64_t before)
+/* The range of documents that the parameters leave, from the page's position on. */
+static enum err range_find(struct history *h, uint64_t position, struct store_changes *q)
 {
-    struct request *r = h->r;
-    struct store_changes q = { .before_doc = before, .limit = h->page_count };
-    if (r->route.id.length)
-        TRY(instance_check(h));
-    TRY(store_doc_before(h->reader, h->since, &q.after_doc));
+    TRY(store_doc_before(h->reader, h->since, &q->after_doc));
     if (h->at.low != INT64_MIN) {
         uint64_t last;
         TRY(store_doc_before(h->reader, h->at.high, &last));
-        q.before_doc = before ? MIN(before, last + 1) : last + 1;
-        TRY(store_doc_before(h->reader, h->at.low + 1, &q.alive_at));
+        q->before_doc = last + 1;
+        TRY(store_doc_before(h->reader, h->at.low + 1, &q->alive_at));
     }
+    if (q->is_oldest_first)
+        q->after_doc = MAX(q->after_doc, position);
+    else if (position)
+        q->before_doc = q->before_doc ? MIN(position, q->before_doc) : position;
+    return ERR_NONE;
+}
+
+static enum err history_gather(struct history *h, uint64_t position)
+{
+    struct request *r = h->r;
+    struct store_changes q = { .is_oldest_first = h->is_oldest_first, .limit = h->page_count };
+    if (r->route.id.length)
+        TRY(instance_check(h));
+    TRY(range_find(h, position, &q));
     if (h->page_count == 0)
         return ERR_NONE;
     if (r->route.id.length)
-        return versions_gather(h, &q);
+        return q.is_oldest_first ? versions_gather_up(h, &q) : versions_gather(h, &q);
     q.type = r->route.type ? r->route.type->name : SLICE_NONE;
     return store_changes(h->reader, &q, r->arena, &h->docs, &h->count, &h->next_page);
 }
@@ -249,14 +307,14 @@ static enum err history_gather(struct history *h, uint64_t before)
 enum err rest_history(struct request *r)
 {
     struct history *h = arena_alloc(r->arena, sizeof *h);
-    uint64_t before;
+    uint64_t position;
     if (!h)
         return ERR_NO_MEMORY;
     h->r = r;
-    TRY(history_parse(h, &before));
+    TRY(history_parse(h, &position));
     TRY(request_reader(r, &h->reader));
     arena_init(&h->scratch, 4 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
-    enum err err = history_gather(h, before);
+    enum err err = history_gather(h, position);
     if (err) {
         history_end(h);
         return err;

@@ -29,7 +29,7 @@ static enum err expectation_check(const struct patch *p, const struct store_vers
     struct store_write write = { .type = p->type->name, .id = p->id };
     struct store_result result = { .version = head->version, .was_deleted = head->is_deleted };
     TRY(draft_expect(p->issues, p->if_match, NULL, &write));
-    if (write.expect == STORE_VERSION && write.expect_version != head->version)
+    if (write.expect == STORE_VERSION && !store_write_expects(&write, head->version))
         return draft_refused(p->issues, &write, &result);
     return ERR_NONE;
 }

@@ -9,13 +9,22 @@ static const int64_t SECOND_US = 1000000;
 /* If-None-Match lists the version (or is "*"). */
 static bool etag_is_listed(struct slice list, uint64_t version)
 {
-    while (list.bytes) {
-        struct slice tag = slice_trim(slice_cut(&list, ','));
-        uint64_t number;
-        if (slice_is(tag, "*") || (etag_parse(tag, &number) && number == version))
-            return true;
+    uint64_t number;
+    if (slice_is(slice_trim(list), "*"))
+        return true;
+    for (;;) {
+        switch (etag_next(&list, &number)) {
+        case ETAG_VERSION:
+            if (number == version)
+                return true;
+            break;
+        case ETAG_FOREIGN:
+            break;
+        case ETAG_END:
+        case ETAG_BAD:
+            return false;
+        }
     }
-    return false;
 }
 
 /* The client has it already: 304. If-None-Match wins over If-Modified-Since

@@ -24,27 +24,36 @@ struct slice reply_version_path(struct request *r, struct slice type, struct sli
                         (unsigned long long)version);
 }
 
-/* What stands between an ETag's quotes; SLICE_NONE when it has not that form. */
-static struct slice etag_inside(struct slice text)
+static void blanks_skip(struct slice *list)
 {
-    text = slice_trim(text);
-    if (slice_starts_with(text, SLICE("W/")))
-        text = slice_from(text, 2);
-    if (text.length < 2 || text.bytes[0] != '"' || text.bytes[text.length - 1] != '"')
-        return SLICE_NONE;
-    struct slice inside = slice_of(text.bytes + 1, text.length - 2);
-    return slice_find_byte(inside, '"') < 0 ? inside : SLICE_NONE;
+    while (list->length && (list->bytes[0] == ' ' || list->bytes[0] == '\t'))
+        *list = slice_from(*list, 1);
 }
 
-bool is_etag(struct slice text)
+/* A comma inside the quotes is part of the tag (RFC 9110, 8.8.3). */
+enum etag etag_next(struct slice *list, uint64_t *ret_version)
 {
-    return etag_inside(text).bytes != NULL;
-}
-
-bool etag_parse(struct slice text, uint64_t *ret_version)
-{
-    struct slice inside = etag_inside(text);
-    return inside.length && slice_parse_u64(inside, ret_version);
+    blanks_skip(list);
+    while (slice_starts_with(*list, SLICE(","))) {
+        *list = slice_from(*list, 1);
+        blanks_skip(list);
+    }
+    if (!list->length)
+        return ETAG_END;
+    if (slice_starts_with(*list, SLICE("W/")))
+        *list = slice_from(*list, 2);
+    if (!slice_starts_with(*list, SLICE("\"")))
+        return ETAG_BAD;
+    struct slice inside = slice_from(*list, 1);
+    ptrdiff_t end = slice_find_byte(inside, '"');
+    if (end < 0)
+        return ETAG_BAD;
+    *list = slice_from(inside, (size_t)end + 1);
+    inside = slice_head(inside, (size_t)end);
+    blanks_skip(list);
+    if (list->length && list->bytes[0] != ',')
+        return ETAG_BAD;
+    return slice_parse_u64(inside, ret_version) ? ETAG_VERSION : ETAG_FOREIGN;
 }
 
 enum err reply_header(struct request *r, const char *name, struct slice value)

@@ -13,10 +13,14 @@ struct slice reply_etag(struct request *r, uint64_t version);   /* W/"3" */
 struct slice reply_version_path(struct request *r, struct slice type, struct slice id,
                                 uint64_t version);
 
-/* A version number out of W/"3" or "3"; false on anything else. */
-bool etag_parse(struct slice text, uint64_t *ret_version);
-/* Whether it has an ETag's form, whoever made it: W/"..." or "...". */
-bool is_etag(struct slice text);
+/* The next of a list of ETags, W/"3" or "3", commas between them; *list is cut. */
+enum etag {
+    ETAG_END,
+    ETAG_VERSION, /* *ret_version is set */
+    ETAG_FOREIGN, /* an ETag's form, but none of ours */
+    ETAG_BAD,     /* no ETag: the rest of the list cannot be read */
+};
+enum etag etag_next(struct slice *list, uint64_t *ret_version);
 
 /* Status, Content-Type and body (which must live in the arena or longer). */
 MUST_USE enum err reply_body(struct request *r, int status, struct slice body);

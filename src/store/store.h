@@ -61,18 +61,24 @@ MUST_USE enum err store_close(struct store *store);
 
 enum store_operation { STORE_PUT, STORE_DELETE };
 
+enum { STORE_ORIGINS = 16 };
+
 enum store_expect {
     STORE_ANY,       /* whatever is there */
     STORE_NOT_THERE, /* never existed (a deleted id stays taken) */
-    STORE_VERSION,   /* the live head has exactly expect_version */
+    STORE_VERSION,   /* the live head has exactly expect_version, or one of expect_others */
     STORE_LIVE,      /* some live head is there */
 };
 
 struct store_write {
     uint8_t operation;   /* enum store_operation */
     uint8_t expect;      /* enum store_expect */
+    uint8_t origin;      /* below STORE_ORIGINS; kept with the version, no part of what
+                          * skip_if_equal compares; opaque to the store */
     bool skip_if_equal;  /* a PUT whose body and splice equal the live head's makes no version */
     uint64_t expect_version;
+    const uint64_t *expect_others; /* with STORE_VERSION: or one of these */
+    size_t expect_other_count;
     struct slice type, id;
     struct slice body;     /* PUT: minified JSON without versionId and lastUpdated */
     uint32_t splice;       /* PUT: where a read puts them back; opaque to the store */
@@ -81,6 +87,15 @@ struct store_write {
     struct term *terms;    /* PUT: unsorted, repeats allowed; the store may reorder them */
     size_t term_count;
 };
+
+/* Is `version` one that a write with STORE_VERSION may meet? */
+static inline bool store_write_expects(const struct store_write *w, uint64_t version)
+{
+    bool is_expected = version == w->expect_version;
+    for (size_t i = 0; !is_expected && i < w->expect_other_count; i++)
+        is_expected = version == w->expect_others[i];
+    return is_expected;
+}
 
 enum store_outcome {
     STORE_CREATED,   /* first version, or the first after a delete */
@@ -160,6 +175,7 @@ struct store_version {
     int64_t instant;
     bool is_deleted;   /* then body is empty */
     bool is_first;     /* of the resource ever */
+    uint8_t origin;    /* the write's; with a body only */
     struct slice type, id;
     uint32_t splice;
     struct slice body, appendix; /* decompressed into the arena */
@@ -181,12 +197,18 @@ MUST_USE enum err store_history(struct store_reader *reader, struct slice type, 
                                 uint64_t before_doc, int64_t since, size_t limit,
                                 struct arena *arena, struct store_version **ret_versions,
                                 size_t *ret_count);
+/* The same oldest first: those with after_doc < doc < before_doc (0: to the newest). */
+MUST_USE enum err store_history_up(struct store_reader *reader, struct slice type, struct slice id,
+                                   uint64_t after_doc, uint64_t before_doc, size_t limit,
+                                   struct arena *arena, struct store_version **ret_versions,
+                                   size_t *ret_count);
 /* The last document committed before the instant, at most the reader's; 0: none. */
 MUST_USE enum err store_doc_before(struct store_reader *reader, int64_t instant,
                                    uint64_t *ret_doc);
 
-/* Documents of all entities, newest first, deletions among them. */
+/* Documents of all entities, deletions among them. */
 struct store_changes {
+    bool is_oldest_first; /* else newest first */
     struct slice type;   /* empty: all types */
     uint64_t before_doc; /* 0: from the newest */
     uint64_t after_doc;  /* down to the one above this */
@@ -195,7 +217,8 @@ struct store_changes {
 };
 /* Up to `limit`, from a walk over at most STORE_CHANGES_WALK documents, so that
  * a rare type costs no more than a frequent one: then the list is short, or
- * empty, and *ret_next is what to pass as before_doc to go on; 0 at the end. */
+ * empty, and *ret_next is what to pass as before_doc (oldest first: as after_doc)
+ * to go on; 0 at the end. */
 enum { STORE_CHANGES_WALK = 200 * 1000 };
 MUST_USE enum err store_changes(struct store_reader *reader, const struct store_changes *query,
                                 struct arena *arena, uint64_t **ret_docs, size_t *ret_count,

@@ -120,6 +120,7 @@ static void render_body(struct commit *c, const struct pending *p)
                             .appendix_size = is_deleted ? 0 : (uint32_t)w->appendix.length,
                             .is_deleted = is_deleted,
                             .is_raw = p->is_raw,
+                            .origin = is_deleted ? 0 : w->origin,
                             .id = w->id };
     memcpy(row.hash, p->hash, HASH_BYTES);
     struct body_key_bytes key;

@@ -1,4 +1,4 @@
-/* What changed, newest first: a walk over places, which lie in commit order. */
+/* What changed, by age: a walk over places, which lie in commit order. */
 #include "store/embedded/engine.h"
 #include "store/embedded/rocks.h"
 
@@ -31,6 +31,7 @@ struct walk {
     struct store *store;
     const struct store_changes *query;
     uint16_t type; /* 0: all */
+    uint64_t newest; /* the walk's upper end */
     uint64_t *docs;
     size_t count;
 };
@@ -45,28 +46,45 @@ static enum err is_wanted(struct walk *w, uint64_t doc, struct slice value, bool
     return ERR_NONE;
 }
 
-/* From `newest` down. *ret_next as store_changes() has it. */
-static enum err walk_run(struct walk *w, rocksdb_iterator_t *it, uint64_t newest,
-                         uint64_t *ret_next)
+/* Does the walk end at the document `it` stands on, and if not, is that one taken?
+ * *ret_next as store_changes() has it. */
+static enum err walk_step(struct walk *w, rocksdb_iterator_t *it, bool is_last_step,
+                          uint64_t *ret_next, bool *ret_done)
 {
+    const struct store_changes *q = w->query;
+    struct slice k = rocks_iter_key(it);
+    if (k.length != 8)
+        return ERR_CORRUPT;
+    uint64_t doc = get_be64((const uint8_t *)k.bytes);
+    bool wanted;
+    *ret_done = doc <= q->after_doc || doc > w->newest;
+    if (*ret_done)
+        return ERR_NONE;
+    TRY(is_wanted(w, doc, rocks_iter_value(it), &wanted));
+    if ((wanted && w->count == q->limit) || is_last_step) {
+        *ret_next = q->is_oldest_first ? doc - 1 : doc + 1;
+        *ret_done = true;
+    } else if (wanted) {
+        w->docs[w->count++] = doc;
+    }
+    return ERR_NONE;
+}
+
+static enum err walk_run(struct walk *w, rocksdb_iterator_t *it, uint64_t *ret_next)
+{
+    bool is_up = w->query->is_oldest_first, done = false;
     uint8_t key[8];
-    put_be64(key, newest);
-    rocksdb_iter_seek_for_prev(it, (char *)key, sizeof key);
-    for (size_t steps = 0; rocksdb_iter_valid(it); steps++, rocksdb_iter_prev(it)) {
-        struct slice k = rocks_iter_key(it);
-        if (k.length != sizeof key)
-            return ERR_CORRUPT;
-        uint64_t doc = get_be64((const uint8_t *)k.bytes);
-        if (doc <= w->query->after_doc)
-            return ERR_NONE;
-        bool wanted;
-        TRY(is_wanted(w, doc, rocks_iter_value(it), &wanted));
-        if ((wanted && w->count == w->query->limit) || steps == STORE_CHANGES_WALK) {
-            *ret_next = doc + 1;
-            return ERR_NONE;
-        }
-        if (wanted)
-            w->docs[w->count++] = doc;
+    put_be64(key, is_up ? w->query->after_doc + 1 : w->newest);
+    if (is_up)
+        rocksdb_iter_seek(it, (char *)key, sizeof key);
+    else
+        rocksdb_iter_seek_for_prev(it, (char *)key, sizeof key);
+    for (size_t steps = 0; !done && rocksdb_iter_valid(it); steps++) {
+        TRY(walk_step(w, it, steps == STORE_CHANGES_WALK, ret_next, &done));
+        if (is_up)
+            rocksdb_iter_next(it);
+        else
+            rocksdb_iter_prev(it);
     }
     return rocks_iter_err(it);
 }
@@ -86,10 +104,10 @@ enum err store_changes(struct store_reader *reader, const struct store_changes *
     w.type = query->type.length ? types_find(store->types, query->type) : 0;
     if (query->type.length && !w.type)
         return ERR_NONE; /* nothing of this type was ever stored */
-    uint64_t newest = query->before_doc ? MIN(query->before_doc - 1, reader->time) : reader->time;
+    w.newest = query->before_doc ? MIN(query->before_doc - 1, reader->time) : reader->time;
     rocksdb_iterator_t *it =
         rocksdb_create_iterator_cf(store->db, store->read_options, store->families[FAMILY_PLACE]);
-    enum err err = walk_run(&w, it, newest, ret_next);
+    enum err err = walk_run(&w, it, ret_next);
     rocksdb_iter_destroy(it);
     *ret_count = w.count;
     return err;

@@ -177,7 +177,7 @@ static bool expectation_holds(const struct store_write *w, const struct entity_r
     case STORE_NOT_THERE:
         return !head->head;
     case STORE_VERSION:
-        return is_live && head->version == w->expect_version;
+        return is_live && store_write_expects(w, head->version);
     case STORE_LIVE:
         return is_live;
     }

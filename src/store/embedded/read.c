@@ -188,6 +188,7 @@ static enum err body_render(struct store *store, const struct body_row *row, uin
                                    .instant = row->instant,
                                    .is_deleted = row->is_deleted,
                                    .is_first = row->version == 1,
+                                   .origin = row->origin,
                                    .type = types_name(store->types, type),
                                    .id = slice_of(id, row->id.length),
                                    .splice = row->splice };
@@ -284,6 +285,53 @@ enum err store_history(struct store_reader *reader, struct slice type, struct sl
     rocksdb_iterator_t *it = versions_iterator(reader->store);
     enum err err =
         history_fill(it, entity.entity, newest, since, &like, list, room, ret_count);
+    rocksdb_iter_destroy(it);
+    return err;
+}
+
+static enum err history_fill_up(rocksdb_iterator_t *it, uint64_t entity, uint64_t after,
+                                uint64_t newest, const struct store_version *like,
+                                struct store_version *list, size_t limit, size_t *ret_count)
+{
+    struct version_key_bytes key;
+    struct version_row row;
+    size_t count = 0;
+    put_be64(key.entity, entity);
+    put_be64(key.doc, after + 1);
+    rocksdb_iter_seek(it, (char *)&key, sizeof key);
+    for (; count < limit && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        struct slice k = rocks_iter_key(it);
+        if (k.length != sizeof key || memcmp(k.bytes, key.entity, 8) != 0)
+            break;
+        TRY(version_row_decode(k, rocks_iter_value(it), &row));
+        if (row.doc > newest)
+            break;
+        version_fill(&row, like->type, like->id, &list[count++]);
+    }
+    *ret_count = count;
+    return rocks_iter_err(it);
+}
+
+enum err store_history_up(struct store_reader *reader, struct slice type, struct slice id,
+                          uint64_t after_doc, uint64_t before_doc, size_t limit,
+                          struct arena *arena, struct store_version **ret_versions,
+                          size_t *ret_count)
+{
+    struct entity_row entity;
+    bool found = false;
+    *ret_count = 0;
+    TRY(entity_of(reader->store, type, id, &found, &entity));
+    size_t room = found ? (size_t)MIN((uint64_t)limit, entity.version) : 0;
+    *ret_versions = arena_array(arena, room, sizeof **ret_versions);
+    if (!*ret_versions)
+        return ERR_NO_MEMORY;
+    if (!room)
+        return ERR_NONE;
+    uint64_t newest = before_doc ? MIN(before_doc - 1, reader->time) : reader->time;
+    struct store_version like = { .type = type, .id = id };
+    rocksdb_iterator_t *it = versions_iterator(reader->store);
+    enum err err = history_fill_up(it, entity.entity, after_doc, newest, &like, *ret_versions,
+                                   room, ret_count);
     rocksdb_iter_destroy(it);
     return err;
 }

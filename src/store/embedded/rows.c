@@ -1,5 +1,7 @@
 #include "store/embedded/rows.h"
 
+#include "store/store.h"
+
 #include "base/check.h"
 
 void entity_row_encode(const struct entity_row *row, struct entity_row_bytes *out)
@@ -87,6 +89,7 @@ void body_key_encode(uint64_t home, uint16_t type, uint64_t doc, struct body_key
 void body_head_encode(const struct body_row *row, struct body_head_bytes *out)
 {
     CHECK(row->id.length <= ID_BYTES_MAX);
+    CHECK(row->origin < STORE_ORIGINS);
     put_be64(out->entity, row->entity);
     put_be64(out->version, row->version);
     put_instant(out->instant, row->instant);
@@ -96,7 +99,8 @@ void body_head_encode(const struct body_row *row, struct body_head_bytes *out)
     put_be32(out->appendix_size, row->appendix_size);
     put_be16(out->id_size, (uint16_t)row->id.length);
     out->flags[0] =
-        (uint8_t)((row->is_deleted ? ROW_DELETED : 0) | (row->is_raw ? ROW_RAW : 0));
+        (uint8_t)((row->is_deleted ? ROW_DELETED : 0) | (row->is_raw ? ROW_RAW : 0) |
+                  row->origin << ROW_ORIGIN_SHIFT);
 }
 
 enum err body_row_decode(struct slice bytes, struct body_row *ret)
@@ -114,6 +118,7 @@ enum err body_row_decode(struct slice bytes, struct body_row *ret)
     ret->appendix_size = get_be32(at->appendix_size);
     ret->is_deleted = at->flags[0] & ROW_DELETED;
     ret->is_raw = at->flags[0] & ROW_RAW;
+    ret->origin = (uint8_t)(at->flags[0] >> ROW_ORIGIN_SHIFT);
     size_t id_size = get_be16(at->id_size);
     if (id_size > rest.length)
         return ERR_CORRUPT;

@@ -42,6 +42,7 @@ enum {
 enum {
     ROW_DELETED = 1, /* a tombstone */
     ROW_RAW = 2,     /* body rows: the frame is not compressed */
+    ROW_ORIGIN_SHIFT = 4, /* body rows: how the version came about, 4 bits */
 };
 
 /* entity: type(2) id -> this. head 0: only referenced as a home so far. */
@@ -134,6 +135,7 @@ struct body_row {
     uint8_t hash[HASH_BYTES];
     uint32_t splice, body_size, appendix_size;
     bool is_deleted, is_raw;
+    uint8_t origin;
     struct slice id, frame; /* into the row */
 };
 

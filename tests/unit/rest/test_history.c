@@ -77,6 +77,57 @@ static void history_tells_a_post_from_a_put(void **state)
     assert_at(w, &a, "entry.0.request.method", "PUT");
 }
 
+static void history_tells_a_patch_and_a_put_after_it_that_changes_nothing_makes_no_version(
+    void **state)
+{
+    struct world *w = *state;
+    put_version(w, "one");
+    expect_status(ask(w, "PATCH", "Patient/p1", "Content-Type: application/merge-patch+json",
+                      "{\"active\":true}"),
+                  200);
+    expect_status(put(w, "Patient/p1",
+                      "{\"resourceType\":\"Patient\",\"id\":\"p1\",\"name\":[{\"family\":\"one\"}],"
+                      "\"active\":true}"),
+                  200);
+    expect_status(ask(w, "PATCH", "Patient?_id=p1", "Content-Type: application/merge-patch+json",
+                      "{\"active\":false}"),
+                  200);
+    expect_status(post(w, "",
+                       "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{"
+                       "\"resource\":{\"resourceType\":\"Binary\",\"contentType\":"
+                       "\"application/merge-patch+json\",\"data\":\"eyJhY3RpdmUiOnRydWV9\"},"
+                       "\"request\":{\"method\":\"PATCH\",\"url\":\"Patient/p1\"}}]}"),
+                  200);
+    struct answer a = expect_status(get(w, "Patient/p1/_history"), 200);
+    assert_int_equal(count_at(&a, "entry"), 4);
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "entry.%d.request.method", i);
+        assert_at(w, &a, path, "PATCH");
+        snprintf(path, sizeof path, "entry.%d.request.url", i);
+        assert_at(w, &a, path, "Patient/p1");
+        snprintf(path, sizeof path, "entry.%d.response.status", i);
+        assert_at(w, &a, path, "200");
+    }
+    assert_at(w, &a, "entry.3.request.method", "PUT");
+}
+
+static void a_put_that_equals_what_was_posted_makes_no_version(void **state)
+{
+    struct world *w = *state;
+    struct answer a =
+        expect_status(post(w, "Patient", "{\"resourceType\":\"Patient\",\"active\":true}"), 201);
+    const char *id = text_at(w, &a, "id");
+    a = expect_status(get(w, arena_printf(&w->arena, "Patient/%s", id).bytes), 200);
+    a = expect_status(ask_bytes(w, "PUT", arena_printf(&w->arena, "Patient/%s", id).bytes,
+                                "Content-Type: application/fhir+json", a.body),
+                      200);
+    assert_string_equal(header(w, &a, "ETag"), "W/\"1\"");
+    a = expect_status(get(w, arena_printf(&w->arena, "Patient/%s/_history", id).bytes), 200);
+    assert_at(w, &a, "total", "1");
+    assert_at(w, &a, "entry.0.request.method", "POST");
+}
+
 static void pages_follow_their_next_links_and_stay_stable_while_versions_come(void **state)
 {
     struct world *w = *state;
@@ -245,6 +296,85 @@ static void at_gives_what_was_current_then(void **state)
     }
 }
 
+enum { LIST_MAX = 64 };
+
+/* response.location of each entry, over all pages. */
+static size_t locations(struct world *w, const char *target, const char *ret[LIST_MAX])
+{
+    size_t count = 0;
+    while (target) {
+        struct answer a = expect_status(get(w, target), 200);
+        size_t here = count_at(&a, "entry");
+        for (size_t i = 0; i < here && count < LIST_MAX; i++) {
+            char path[64];
+            snprintf(path, sizeof path, "entry.%zu.response.location", i);
+            ret[count++] = text_at(w, &a, path);
+        }
+        target = link_of(w, &a, "next");
+    }
+    return count;
+}
+
+static void sort_by_last_updated_is_the_newest_first_turned_round(void **state)
+{
+    struct world *w = *state;
+    live_a_life(w);
+    const char *five = updated_at(w);
+    expect_status(post(w, "Organization", "{\"resourceType\":\"Organization\"}"), 201);
+    put_version(w, "six");
+    put_version(w, "seven");
+    expect_status(ask(w, "DELETE", "Patient/p1", NULL, NULL), 204);
+    const char *const SCOPES[] = { "Patient/p1/", "Patient/", "" };
+    const char *const FILTERS[] = {
+        "",
+        arena_printf(&w->arena, "&_since=%s", five).bytes,
+        arena_printf(&w->arena, "&_at=%s", five).bytes,
+        arena_printf(&w->arena, "&_at=%.4s", five).bytes,
+        "&_at=2999",
+        arena_printf(&w->arena, "&_since=%s&_at=%.4s", five, five).bytes,
+    };
+    static const size_t COUNTS[3][6] = { { 8, 4, 1, 8, 0, 4 }, { 8, 4, 1, 8, 0, 4 },
+                                         { 9, 5, 1, 9, 1, 5 } };
+    for (size_t s = 0; s < ARRAY_COUNT(SCOPES); s++) {
+        for (size_t f = 0; f < ARRAY_COUNT(FILTERS); f++) {
+            const char *down[LIST_MAX], *up[LIST_MAX];
+            struct slice target =
+                arena_printf(&w->arena, "%s_history?_count=2%s", SCOPES[s], FILTERS[f]);
+            size_t count = locations(w, target.bytes, down);
+            assert_int_equal(count, COUNTS[s][f]);
+            target = arena_printf(&w->arena, "%s&_sort=_lastUpdated", target.bytes);
+            assert_int_equal(locations(w, target.bytes, up), count);
+            for (size_t i = 0; i < count; i++)
+                assert_string_equal(up[i], down[count - 1 - i]);
+        }
+    }
+}
+
+static void sort_takes_three_values_and_stays_in_the_links(void **state)
+{
+    struct world *w = *state;
+    live_a_life(w);
+    struct answer a =
+        expect_status(get(w, "Patient/p1/_history?_sort=_lastUpdated&_count=2"), 200);
+    assert_string_equal(link_of(w, &a, "self"),
+                        "Patient/p1/_history?_count=2&_sort=_lastUpdated");
+    assert_at(w, &a, "total", "5");
+    assert_at(w, &a, "entry.0.response.status", "201");
+    assert_contains(link_of(w, &a, "next"), "_sort=_lastUpdated&page=");
+    put_version(w, "later");
+    size_t seen = 2;
+    for (const char *next = link_of(w, &a, "next"); next; next = link_of(w, &a, "next")) {
+        a = expect_status(get(w, next), 200);
+        seen += count_at(&a, "entry");
+    }
+    assert_int_equal(seen, 5);
+    a = expect_status(get(w, "_history?_sort=-_lastUpdated&_count=1"), 200);
+    assert_at(w, &a, "entry.0.resource.name.0.family", "later");
+    a = expect_status(get(w, "Patient/_history?_sort=none&_count=1"), 200);
+    assert_at(w, &a, "entry.0.resource.name.0.family", "later");
+    expect_status(get(w, "_history?_sort=name"), 400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +382,9 @@ int main(void)
         WORLD_TEST(a_deletion_stands_in_the_history_without_a_resource),
         WORLD_TEST(a_deleted_resource_still_has_its_history_and_an_unknown_one_has_none),
         WORLD_TEST(history_tells_a_post_from_a_put),
+        WORLD_TEST(
+            history_tells_a_patch_and_a_put_after_it_that_changes_nothing_makes_no_version),
+        WORLD_TEST(a_put_that_equals_what_was_posted_makes_no_version),
         WORLD_TEST(pages_follow_their_next_links_and_stay_stable_while_versions_come),
         WORLD_TEST(a_page_that_ends_at_a_revival_still_says_201),
         WORLD_TEST(since_keeps_what_is_at_or_after_the_instant),
@@ -260,6 +393,8 @@ int main(void)
         WORLD_TEST(the_whole_history_has_all_types_newest_first),
         WORLD_TEST(pages_of_a_types_history_stay_stable_while_others_are_written),
         WORLD_TEST(at_gives_what_was_current_then),
+        WORLD_TEST(sort_by_last_updated_is_the_newest_first_turned_round),
+        WORLD_TEST(sort_takes_three_values_and_stays_in_the_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

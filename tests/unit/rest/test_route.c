@@ -95,6 +95,20 @@ static void a_wrong_method_is_a_405_that_lists_the_right_ones(void **state)
     assert_string_equal(f.route.allow, "GET, HEAD, PUT, PATCH, DELETE");
     assert_int_equal(find("OPTIONS", "Patient").err, ERR_METHOD);
     assert_int_equal(find("DELETE", "metadata").err, ERR_METHOD);
+    static const struct {
+        const char *method, *path, *allow;
+    } CASES[] = { { "PUT", "Patient/_history", "GET, HEAD" },
+                  { "PUT", "Patient/1/_history/2", "GET, HEAD" },
+                  { "DELETE", "_history", "GET, HEAD" },
+                  { "GET", "_search", "POST" },
+                  { "GET", "Patient/_search", "POST" },
+                  { "PUT", "$export", "GET, HEAD, POST" },
+                  { "DELETE", "Patient/$export", "GET, HEAD, POST" } };
+    for (size_t i = 0; i < ARRAY_COUNT(CASES); i++) {
+        f = find(CASES[i].method, CASES[i].path);
+        assert_int_equal(f.err, ERR_METHOD);
+        assert_string_equal(f.route.allow, CASES[i].allow);
+    }
 }
 
 static void what_comes_later_is_a_501(void **state)

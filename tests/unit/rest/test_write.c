@@ -180,12 +180,36 @@ static void a_stale_if_match_is_a_412_and_a_right_one_writes(void **state)
                       "{\"resourceType\":\"Patient\",\"id\":\"new\"}"),
                   412);
     expect_status(ask(w, "PUT", "Patient/p1", "If-Match: three", BEA), 400);
-    expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"1\", W/\"2\"", BEA), 400);
+    static const char *const NO_LISTS[] = { "If-Match: W/\"1\", two", "If-Match: W/\"1\" W/\"2\"",
+                                            "If-Match: W/\"1\", *", "If-Match: \"1",
+                                            "If-Match: ,", "If-Match:", "If-Match: W/" };
+    for (size_t i = 0; i < ARRAY_COUNT(NO_LISTS); i++)
+        expect_status(ask(w, "PUT", "Patient/p1", NO_LISTS[i], BEA), 400);
     /* the ETag of another server matches nothing */
     static const char *const FOREIGN[] = { "If-Match: W/\"three\"", "If-Match: \"\"",
                                            "If-Match: W/\"99999999999999999999\"" };
     for (size_t i = 0; i < ARRAY_COUNT(FOREIGN); i++)
         expect_status(ask(w, "PUT", "Patient/p1", FOREIGN[i], BEA), 412);
+}
+
+static void if_match_may_list_several_versions(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"7\", W/\"1\"", BEA), 200);
+    struct answer a =
+        expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"1\", \"3\"", ANN), 412);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "one of 2 versions");
+    expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"x,y\",W/\"1\" ,, \"2\"", ANN), 200);
+    const char *const MERGE = "Content-Type: application/merge-patch+json\n"
+                              "If-Match: W/\"2\", W/\"3\"";
+    expect_status(ask(w, "PATCH", "Patient/p1", MERGE, "{\"active\":true}"), 200);
+    expect_status(ask(w, "PATCH", "Patient/p1", MERGE, "{\"active\":false}"), 412);
+    expect_status(ask(w, "PUT", "Patient?_id=p1", "If-Match: W/\"1\", W/\"4\"", BEA), 200);
+    expect_status(ask(w, "PUT", "Patient?_id=p1", "If-Match: W/\"1\", W/\"4\"", BEA), 412);
+    expect_status(ask(w, "DELETE", "Patient/p1", "If-Match: W/\"1\", W/\"2\"", NULL), 412);
+    expect_status(ask(w, "DELETE", "Patient/p1", "If-Match: W/\"1\", W/\"5\"", NULL), 204);
+    expect_status(ask(w, "PUT", "Patient/p1", "If-Match: W/\"5\", W/\"6\"", BEA), 412);
 }
 
 static void if_none_match_star_creates_only_what_never_was(void **state)
@@ -398,6 +422,7 @@ int main(void)
         WORLD_TEST(the_rest_of_meta_and_every_token_is_kept),
         WORLD_TEST(last_updated_is_the_instant_of_the_headers),
         WORLD_TEST(a_stale_if_match_is_a_412_and_a_right_one_writes),
+        WORLD_TEST(if_match_may_list_several_versions),
         WORLD_TEST(if_none_match_star_creates_only_what_never_was),
         WORLD_TEST(conditions_that_come_later_are_refused_not_passed_over),
         WORLD_TEST(delete_answers_204_and_reads_answer_410_afterwards),
