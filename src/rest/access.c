@@ -1,12 +1,5 @@
 #include "rest/access.h"
 
-static const char *operation_action(const struct rest_operation *operation)
-{
-    /* What has no action of its own takes the right to all of them. */
-    return strcmp(operation->name, "everything") == 0 ? "healthlake:SearchEverything"
-                                                      : "healthlake:*";
-}
-
 static const char *interaction_action(const struct route *route)
 {
     switch (route->interaction) {
@@ -35,7 +28,7 @@ static const char *interaction_action(const struct route *route)
     case INTERACTION_SEARCH_FORM:
         return "healthlake:SearchWithPost";
     case INTERACTION_OPERATION:
-        return operation_action(route->operation);
+        return route->action;
     case INTERACTION_NONE:
     case INTERACTION_LATER:
         break;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "os/random.h"
+#include "rest/codes.h"
 #include "rest/draft.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
@@ -128,6 +129,7 @@ enum err bundle_round_try(struct bundle *b, uint32_t number, bool *ret_again)
     if (*ret_again)
         return ERR_NONE;
     TRY(err);
+    codes_note(b->r->rest, round.writes, round.count);
     return round_keep(b, &round, ret_again);
 }
 

@@ -81,19 +81,23 @@ static void includes_render(struct buf *out, const struct fhir_type *type)
         buf_append_byte(out, ']');
 }
 
+/* Of the type (NULL: of the system). Those of every type are Resource's. */
 static void operations_render(struct buf *out, const struct fhir_type *type)
 {
     size_t count;
     const struct rest_operation *operations = route_operations(&count);
     bool is_begun = false;
     for (size_t i = 0; i < count; i++) {
-        if (fhir_compartment_owner(operations[i].compartment) != type)
+        const struct rest_operation *o = &operations[i];
+        bool fits = type ? !o->type || slice_is(type->name, o->type)
+                         : (o->levels & OPERATION_SYSTEM) != 0;
+        if (!fits)
             continue;
         buf_printf(out,
                    "%s{\"name\":\"%s\",\"definition\":"
-                   "\"http://hl7.org/fhir/OperationDefinition/%.*s-%s\"}",
-                   is_begun ? "," : ",\"operation\":[", operations[i].name, SLICE_ARGS(type->name),
-                   operations[i].name);
+                   "\"http://hl7.org/fhir/OperationDefinition/%s-%s\"}",
+                   is_begun ? "," : ",\"operation\":[", o->name, o->type ? o->type : "Resource",
+                   o->name);
         is_begun = true;
     }
     if (is_begun)
@@ -147,7 +151,9 @@ static void tail_render(struct buf *out, const struct rest *rest)
         is_begun = true;
     }
     buf_append_cstr(out, "],\"interaction\":[{\"code\":\"transaction\"},"
-                         "{\"code\":\"batch\"},{\"code\":\"history-system\"}]}]}");
+                         "{\"code\":\"batch\"},{\"code\":\"history-system\"}]");
+    operations_render(out, NULL);
+    buf_append_cstr(out, "}]}");
 }
 
 static enum err keep(struct rest *rest, struct buf *text, struct slice *ret_kept)

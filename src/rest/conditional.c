@@ -1,6 +1,7 @@
 /* Writes by criteria. The search and the write are made one by a condition of the
  * store (store.h): overtaken, or refused because the match changed, the write is
  * searched for again, at most CRITERIA_TRIES times. */
+#include "rest/codes.h"
 #include "rest/criteria.h"
 #include "rest/media.h"
 #include "rest/reply.h"
@@ -27,6 +28,7 @@ static enum err apply(struct conditional *c, struct store_result *result, bool *
     size_t refused;
     enum err err = store_apply_if(r->rest->settings.store, &c->condition, &c->write, 1, true,
                                   r->arena, result, &time, &refused);
+    codes_note(r->rest, &c->write, 1);
     *ret_again = err == ERR_PRECONDITION || (!err && result->outcome == STORE_REFUSED);
     return *ret_again ? ERR_NONE : err;
 }

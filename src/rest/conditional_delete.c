@@ -1,4 +1,5 @@
 /* DELETE by criteria with _count: up to so many matches, each for itself. */
+#include "rest/codes.h"
 #include "rest/criteria.h"
 #include "rest/page.h"
 #include "rest/reply.h"
@@ -111,5 +112,6 @@ enum err conditional_delete_many(struct request *r)
     if (d.count)
         TRY(store_apply(r->rest->settings.store, d.writes, d.count, false, r->arena, d.results,
                         &time, &refused));
+    codes_note(r->rest, d.writes, d.count);
     return deletion_answer(&d);
 }

@@ -10,7 +10,7 @@
 #include "rest/request.h"
 
 struct draft {
-    const struct rest *rest;
+    struct rest *rest;
     struct arena *arena;   /* what the write needs is cut here */
     struct arena *scratch; /* rewound before draft_put() returns */
     struct buf *work;      /* overwritten */

@@ -279,7 +279,7 @@ enum err rest_everything(struct request *r)
     if (!e)
         return ERR_NO_MEMORY;
     e->r = r;
-    e->compartment = r->route.operation->compartment;
+    e->compartment = FHIR_COMPARTMENT_PATIENT;
     TRY(everything_parse(e));
     TRY(request_reader(r, &reader));
     entries_init(&e->entries, r, reader);

@@ -16,7 +16,9 @@
 struct rest {
     struct rest_settings settings;
     struct slice index_base_url;  /* what extraction takes for "ours" */
-    const struct fhir_rules *rules; /* the invariants of R4; in the arena */
+    const struct fhir_rules *rules;   /* the invariants of R4; in the arena */
+    _Atomic(struct profile_set *) seen; /* the packages that were last checked with; counted */
+    struct terminology *terminology;  /* the store's, the packages' and R4's codes */
     struct slice capability;      /* the CapabilityStatement up to its base URL ... */
     struct slice capability_tail; /* ... and behind it; owned, made once */
     struct arena arena;           /* of the two above and of this struct */
@@ -68,6 +70,7 @@ MUST_USE enum err rest_delete(struct request *r);
 MUST_USE enum err rest_bundle(struct request *r);
 MUST_USE enum err rest_search(struct request *r);
 MUST_USE enum err rest_everything(struct request *r);
+MUST_USE enum err rest_validate(struct request *r); /* $validate */
 
 /* The one that the route names. */
 MUST_USE enum err request_run(struct request *r);

@@ -1,6 +1,7 @@
 #include "rest/rest.h"
 
 #include "rest/capability.h"
+#include "rest/codes.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
 #include "rest/reply.h"
@@ -33,6 +34,8 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
     if (!err)
         err = fhir_rules_compile(&rest->arena, &rest->rules);
     if (!err)
+        err = codes_open(rest);
+    if (!err)
         err = capability_make(rest);
     if (err) {
         rest_close(rest);
@@ -46,6 +49,8 @@ void rest_close(struct rest *rest)
 {
     if (!rest)
         return;
+    terminology_close(rest->terminology);
+    profile_set_unref(rest->seen);
     struct arena arena = rest->arena;
     arena_release(&arena);
 }
@@ -104,7 +109,7 @@ static enum err run(struct request *r)
     case INTERACTION_SEARCH_FORM:
         return rest_search(r);
     case INTERACTION_OPERATION:
-        return rest_everything(r);
+        return r->route.operation->run(r);
     case INTERACTION_NONE:
     case INTERACTION_LATER:
         break;

@@ -45,7 +45,6 @@ struct rest_settings {
     struct rest_behaviour behaviour;
     enum rest_level level; /* of requests that name none */
     struct profile_home *profiles;   /* packages; NULL: none, and none of R4 core */
-    struct terminology *terminology; /* of their codes and R4's; NULL: codes pass */
     struct slice public_url; /* "https://host"; empty: scheme and Host of the request */
     struct slice datastore_id;
     struct slice software_version;

@@ -1,6 +1,7 @@
 #include "rest/route.h"
 
 #include "base/codec.h"
+#include "rest/request.h"
 
 enum { SEGMENTS_MAX = 5, METHODS_PER_ROUTE = 5 };
 
@@ -47,11 +48,16 @@ static const struct route_row ROUTES[] = {
         { "PATCH", INTERACTION_PATCH, NULL } } },
     { "T/I/_history", "GET, HEAD", { { "GET", INTERACTION_HISTORY, NULL } } },
     { "T/I/_history/V", "GET, HEAD", { { "GET", INTERACTION_VREAD, NULL } } },
-    { "T/I/$", "GET, HEAD", { { "GET", INTERACTION_OPERATION, NULL } } },
+    { "T/I/$",
+      "",
+      { { "GET", INTERACTION_OPERATION, NULL }, { "POST", INTERACTION_OPERATION, NULL } } },
 };
 
 static const struct rest_operation OPERATIONS[] = {
-    { "everything", FHIR_COMPARTMENT_PATIENT },
+    { "everything", "Patient", OPERATION_INSTANCE, "healthlake:SearchEverything", NULL,
+      rest_everything },
+    { "validate", NULL, OPERATION_SYSTEM | OPERATION_TYPE | OPERATION_INSTANCE, NULL,
+      "healthlake:ValidateResource", rest_validate },
 };
 
 /* Resource types that HealthLake lists as no stored types. */
@@ -161,17 +167,36 @@ static enum err route_fill(const struct rest_behaviour *behaviour, const struct 
     return ERR_NONE;
 }
 
-static enum err operation_find(struct slice name, struct issues *issues, struct route *ret)
+static const struct rest_operation *operation_named(struct slice name, const struct route *route)
 {
-    for (size_t i = 0; ret->id.length && i < ARRAY_COUNT(OPERATIONS); i++) {
+    unsigned level = !route->type        ? OPERATION_SYSTEM
+                     : route->id.length ? OPERATION_INSTANCE
+                                        : OPERATION_TYPE;
+    for (size_t i = 0; i < ARRAY_COUNT(OPERATIONS); i++) {
         const struct rest_operation *o = &OPERATIONS[i];
-        if (slice_is(name, o->name) && fhir_compartment_owner(o->compartment) == ret->type) {
-            ret->operation = o;
-            return ERR_NONE;
-        }
+        bool is_of_type = !o->type || (route->type && slice_is(route->type->name, o->type));
+        if (slice_is(name, o->name) && (o->levels & level) && is_of_type)
+            return o;
     }
-    return issues_fail(issues, ERR_NOT_IMPLEMENTED, "not-supported",
-                       "Operation $%.*s is not supported here", SLICE_ARGS(slice_head(name, 100)));
+    return NULL;
+}
+
+static enum err operation_find(struct slice name, struct slice method, struct issues *issues,
+                               struct route *ret)
+{
+    const struct rest_operation *o = operation_named(name, ret);
+    bool is_post = slice_is(method, "POST");
+    if (!o)
+        return issues_fail(issues, ERR_NOT_IMPLEMENTED, "not-supported",
+                           "Operation $%.*s is not supported here",
+                           SLICE_ARGS(slice_head(name, 100)));
+    ret->operation = o;
+    ret->action = is_post ? o->post : o->get;
+    if (ret->action)
+        return ERR_NONE;
+    ret->allow = o->post ? "POST" : "GET, HEAD";
+    return issues_fail(issues, ERR_METHOD, "not-supported", "$%s is asked for by %s", o->name,
+                       ret->allow);
 }
 
 static enum err method_find(const struct route_row *row, struct slice method, struct issues *issues,
@@ -208,7 +233,7 @@ enum err route_find(const struct rest_behaviour *behaviour, struct slice method,
     TRY(route_fill(behaviour, row, segments, issues, ret));
     TRY(method_find(row, method, issues, ret));
     if (ret->interaction == INTERACTION_OPERATION)
-        return operation_find(slice_from(segments[count - 1], 1), issues, ret);
+        return operation_find(slice_from(segments[count - 1], 1), method, issues, ret);
     return ERR_NONE;
 }
 

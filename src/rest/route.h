@@ -29,10 +29,15 @@ enum interaction {
     INTERACTION_LATER, /* known, answered 501 */
 };
 
-/* An operation, by name, on an instance of a compartment's owner. */
+/* An operation, as its OperationDefinition has it. */
+struct request;
+enum { OPERATION_SYSTEM = 1, OPERATION_TYPE = 2, OPERATION_INSTANCE = 4 };
 struct rest_operation {
-    const char *name; /* without '$' */
-    enum fhir_compartment compartment;
+    const char *name;      /* without '$' */
+    const char *type;      /* resource type; NULL: every one */
+    unsigned levels;       /* where it may be asked for */
+    const char *get, *post; /* HealthLake's action of each method; NULL: not by this one */
+    enum err (*run)(struct request *r);
 };
 
 struct route {
@@ -40,6 +45,7 @@ struct route {
     const struct fhir_type *type; /* NULL at the system level */
     struct slice id, version;     /* decoded; in the arena or the path */
     const struct rest_operation *operation;
+    const char *action; /* HealthLake's, of the operation by this method */
     const char *allow; /* on ERR_METHOD: value of the Allow header */
 };
 

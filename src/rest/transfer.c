@@ -1,6 +1,7 @@
 /* Whole stores in and out, without HTTP: what import and export jobs do. */
 #include "base/map.h"
 #include "os/random.h"
+#include "rest/codes.h"
 #include "rest/draft.h"
 #include "rest/outcome.h"
 #include "rest/reply.h"
@@ -96,6 +97,7 @@ static enum err import_apply(struct import *m)
         return ERR_NO_MEMORY;
     TRY(store_apply(m->rest->settings.store, m->writes, m->count, false, m->arena, results, &time,
                     &refused));
+    codes_note(m->rest, m->writes, m->count);
     for (size_t i = 0; i < m->count; i++)
         m->lines[m->line_of[i]].status = results[i].outcome == STORE_CREATED ? 201 : 200;
     m->count = 0;

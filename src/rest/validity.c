@@ -1,12 +1,12 @@
 /* rest/validity.c - levels of validation: what is refused, what is stored marked. */
 #include "rest/validity.h"
 
+#include <stdatomic.h>
+
 #include "os/clock.h"
 #include "rest/outcome.h"
 
 #define LEVEL_HEADER "x-amzn-healthlake-fhir-validation-level"
-enum { PROFILE_BYTES_MAX = 64 << 20 }; /* scratch of codes */
-
 #define MARK_URL "http://healthlake.amazonaws.com/fhir/StructureDefinition/validation-issue"
 
 bool rest_level_find(struct slice name, enum rest_level *ret)
@@ -89,6 +89,28 @@ static void finding_take(void *context, const struct fhir_finding *f)
     issues_locate(g->issues, has_place ? g->line : 0, has_place ? g->column : 0, f->key);
 }
 
+/* Profiles are checked when there are any packages, or some are asked for. */
+static bool has_profiles(const struct validity_ask *ask)
+{
+    return ask->level == REST_STRICT && ask->rest->settings.profiles;
+}
+
+static enum err check(const struct validity_ask *ask, bool is_errors_only,
+                      const struct fhir_validate_hooks *hooks, int64_t now_us,
+                      struct gathering *g)
+{
+    const struct fhir_validate_options options = {
+        .rules = ask->level == REST_MINIMAL ? NULL : ask->rest->rules,
+        .is_shape_only = ask->level == REST_MINIMAL,
+        .is_errors_only = is_errors_only,
+        .now_us = now_us,
+        .found = finding_take,
+        .context = g,
+        .hooks = hooks,
+    };
+    return fhir_validate(ask->resource, ask->type, &options, NULL);
+}
+
 /* Has a package been added? R4's own profiles do not count. */
 static bool has_packages(const struct profile_set *set)
 {
@@ -97,59 +119,60 @@ static bool has_packages(const struct profile_set *set)
     return profile_set_package_count(set) > (profile_find(set, any, &core) ? 1u : 0u);
 }
 
-/* Base R4 and then, by hooks, the profiles of the set. */
-static enum err gather_profiles(const struct rest *rest, const struct profile_set *set,
-                                struct fhir_validate_options *options, struct json resource,
-                                const struct fhir_type *type)
+/* The packages as they are now; the caller unrefs. Codes are read anew when other
+ * ones were seen last. */
+static struct profile_set *packages_now(struct rest *rest)
 {
-    struct arena arena;
-    struct profile_check *run;
-    arena_init(&arena, PROFILE_BYTES_MAX);
-    struct profile_codes codes = { .terminology = rest->settings.terminology, .arena = &arena };
-    const struct profile_options asked = {
-        .set = set,
-        .unknown_is_error = rest->settings.behaviour.refuse_unknown_profiles || has_packages(set),
-        .now_us = options->now_us,
-        .member_of = codes.terminology ? profile_member_of : NULL,
-        .context = &codes,
-    };
-    enum err err = profile_check_begin(&asked, &arena, &run);
-    if (!err) {
-        options->hooks = profile_check_hooks(run);
-        err = fhir_validate(resource, type, options, NULL);
-        profile_check_end(run);
-    }
-    arena_release(&arena);
-    return err;
+    struct profile_set *set = profile_home_set(rest->settings.profiles, NULL);
+    struct profile_set *last = atomic_exchange(&rest->seen, profile_set_ref(set));
+    if (last && last != set)
+        terminology_forget(rest->terminology);
+    profile_set_unref(last);
+    return set;
 }
 
-static enum err gather(const struct rest *rest, enum rest_level level, bool is_errors_only,
-                       struct json resource, const struct fhir_type *type, struct gathering *g)
+static enum err check_profiles(const struct validity_ask *ask, bool is_errors_only, int64_t now_us,
+                               struct arena *scratch, struct gathering *g)
 {
-    struct fhir_validate_options options = {
-        .rules = level == REST_MINIMAL ? NULL : rest->rules,
-        .is_shape_only = level == REST_MINIMAL,
-        .is_errors_only = is_errors_only,
-        .now_us = os_now_us(),
-        .found = finding_take,
-        .context = g,
+    bool refuses = ask->rest->settings.behaviour.refuse_unknown_profiles;
+    struct profile_set *set = packages_now(ask->rest);
+    struct profile_codes codes = { .terminology = ask->rest->terminology, .arena = scratch };
+    const struct profile_options asked = {
+        .set = set,
+        .profiles = ask->profiles,
+        .profile_count = ask->profile_count,
+        .unknown_is_error = refuses || has_packages(set),
+        .member_of = profile_member_of,
+        .context = &codes,
+        .now_us = now_us,
     };
-    if (level != REST_STRICT || !rest->settings.profiles)
-        return fhir_validate(resource, type, &options, NULL);
-    bool changed;
-    struct profile_set *set = profile_home_set(rest->settings.profiles, &changed);
-    if (changed && rest->settings.terminology)
-        terminology_forget(rest->settings.terminology);
-    enum err err = gather_profiles(rest, set, &options, resource, type);
+    struct profile_check *profiles = NULL;
+    enum err err = profile_check_begin(&asked, scratch, &profiles);
+    if (!err) {
+        err = check(ask, is_errors_only, profile_check_hooks(profiles), now_us, g);
+        profile_check_end(profiles);
+    }
     profile_set_unref(set);
     return err;
 }
 
-enum err validity_findings(const struct rest *rest, enum rest_level level, struct json resource,
-                           const struct fhir_type *type, struct issues *issues)
+static enum err gather(const struct validity_ask *ask, bool is_errors_only, struct arena *scratch,
+                       struct gathering *g)
 {
-    struct gathering g = { .issues = issues, .text = resource.doc->text };
-    return gather(rest, level, false, resource, type, &g);
+    int64_t now_us = os_now_us();
+    if (!has_profiles(ask))
+        return check(ask, is_errors_only, NULL, now_us, g);
+    struct arena_mark mark = arena_mark(scratch);
+    enum err err = check_profiles(ask, is_errors_only, now_us, scratch, g);
+    arena_rewind(scratch, mark);
+    return err;
+}
+
+enum err validity_findings(const struct validity_ask *ask, struct arena *scratch,
+                           struct issues *issues)
+{
+    struct gathering g = { .issues = issues, .text = ask->resource.doc->text };
+    return gather(ask, false, scratch, &g);
 }
 
 /* ---- the mark of what was stored all the same ---- */
@@ -245,7 +268,10 @@ enum err validity_check(const struct draft *d, struct json *ret_resource)
     if (d->level == REST_UNCHECKED)
         return ERR_NONE;
     issues_init(&marks, d->scratch);
-    TRY(gather(d->rest, d->level, true, d->resource, d->type, &g));
+    const struct validity_ask ask = {
+        .rest = d->rest, .level = d->level, .resource = d->resource, .type = d->type
+    };
+    TRY(gather(&ask, true, d->scratch, &g));
     if (g.errors == 0)
         return ERR_NONE;
     if (is_minimal)

@@ -11,9 +11,18 @@
  * d->resource. */
 MUST_USE enum err validity_check(const struct draft *d, struct json *ret_resource);
 
-/* Check what $validate was given: all findings, warnings too, into `issues`. */
-MUST_USE enum err validity_findings(const struct rest *rest, enum rest_level level,
-                                    struct json resource, const struct fhir_type *type,
+/* What is to be checked, and how much of it. */
+struct validity_ask {
+    struct rest *rest;
+    enum rest_level level;
+    struct json resource;
+    const struct fhir_type *type; /* NULL: unknown, an error of its own */
+    const struct slice *profiles; /* besides those of meta.profile; all known */
+    size_t profile_count;
+};
+
+/* All findings, warnings too, into `issues`. */
+MUST_USE enum err validity_findings(const struct validity_ask *ask, struct arena *scratch,
                                     struct issues *issues);
 
 /* r->level by the request's header. */

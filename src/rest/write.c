@@ -1,6 +1,7 @@
 /* create, update and delete of one resource. */
 #include "base/codec.h"
 #include "os/random.h"
+#include "rest/codes.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
 #include "rest/reply.h"
@@ -54,6 +55,7 @@ static enum err write_apply(struct request *r, struct store_write *write,
     size_t refused;
     TRY(store_apply(r->rest->settings.store, write, 1, true, r->arena, ret_result, &time,
                     &refused));
+    codes_note(r->rest, write, 1);
     if (ret_result->outcome == STORE_REFUSED)
         return draft_refused(&r->issues, write, ret_result);
     return ERR_NONE;
@@ -194,7 +196,9 @@ static enum err patch_try(struct request *r, const struct patch *p, struct store
     write->expect = STORE_VERSION;
     write->expect_version = version;
     write->skip_if_equal = !r->rest->settings.behaviour.always_new_version;
-    return store_apply(r->rest->settings.store, write, 1, true, r->arena, result, &time, &refused);
+    err = store_apply(r->rest->settings.store, write, 1, true, r->arena, result, &time, &refused);
+    codes_note(r->rest, write, 1);
+    return err;
 }
 
 enum err rest_patch(struct request *r)

@@ -25,7 +25,6 @@ static enum err open_rest(const struct opener *o, const struct kept *kept, struc
         .behaviour = s->behaviour,
         .level = s->level,
         .profiles = o->profiles,
-        .terminology = o->terminology,
         .public_url = s->public_url,
         .datastore_id = kept->id,
         .software_version = s->software_version,

@@ -12,7 +12,6 @@
 struct opener {
     const struct server_settings *settings;
     struct profile_home *profiles;
-    struct terminology *terminology;
 };
 
 enum err opener_open(void *context, struct slice datastore_id, const char *folder,

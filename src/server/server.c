@@ -189,8 +189,7 @@ static enum err open_profiles(struct server *server, struct arena *arena, struct
                  "%u packages in %s are damaged or of another Tarn and left out: `tarn package "
                  "add` them again",
                  damaged, folder.bytes);
-    const struct terminology_source source = profile_terminology(o->profiles);
-    return terminology_open(&source, &o->terminology);
+    return ERR_NONE;
 }
 
 static enum err start_http(struct server *server, const struct http_server_settings *settings,
@@ -280,8 +279,6 @@ static enum err server_free(struct server *server)
 {
     enum err err = control_close(server->handling.control);
     auth_close(server->handling.auth);
-    if (server->opener.terminology)
-        terminology_close(server->opener.terminology);
     profile_home_close(server->opener.profiles);
     folder_close(&server->folder);
     arena_release(&server->arena);

@@ -35,8 +35,6 @@ static int package_setup(void **state)
     snprintf(folder, sizeof folder, "%s/packages", w->folder);
     assert_int_equal(profile_package_keep(folder, &source, &w->arena, &issues), ERR_NONE);
     assert_int_equal(profile_home_open(folder, &w->profiles, NULL), ERR_NONE);
-    const struct terminology_source codes = profile_terminology(w->profiles);
-    assert_int_equal(terminology_open(&codes, &w->terminology), ERR_NONE);
     world_level(w, REST_STRICT);
     return 0;
 }
@@ -44,7 +42,6 @@ static int package_setup(void **state)
 static int package_teardown(void **state)
 {
     struct world *w = *state;
-    terminology_close(w->terminology);
     profile_home_close(w->profiles);
     return world_teardown(state);
 }

@@ -114,7 +114,7 @@ static void a_wrong_method_is_a_405_that_lists_the_right_ones(void **state)
 static void what_comes_later_is_a_501(void **state)
 {
     (void)state;
-    assert_int_equal(find("POST", "Patient/$validate").err, ERR_NOT_IMPLEMENTED);
+    assert_int_equal(find("POST", "Patient/$meta").err, ERR_NOT_IMPLEMENTED);
     assert_int_equal(find("GET", "Observation/1/$everything").err, ERR_NOT_IMPLEMENTED);
 }
 

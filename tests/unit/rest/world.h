@@ -27,7 +27,6 @@ struct world {
     struct rest_behaviour behaviour;
     uint32_t largest_count;
     struct profile_home *profiles;
-    struct terminology *terminology;
     enum rest_level level; /* what a test of interactions stores need not be valid */
     struct arena arena;    /* of all requests */
 };
@@ -57,7 +56,6 @@ UNUSED static void world_open(struct world *w)
                                   .software_version = SLICE("test"),
                                   .level = w->level,
                                   .profiles = w->profiles,
-                                  .terminology = w->terminology,
                                   .largest_count = w->largest_count };
     assert_int_equal(rest_open(&rest, &w->rest), ERR_NONE);
 }
