@@ -161,7 +161,8 @@ static int settings_make(const struct serve_options *o, struct arena *arena,
         s->behaviour.resource_bytes = s->behaviour.bundle_bytes = 0;
     }
     if (o->max_entries)
-        s->behaviour.transaction_entries = s->behaviour.batch_entries = (uint32_t)o->max_entries;
+        s->behaviour.transaction_entries = s->behaviour.batch_entries =
+            s->behaviour.async_entries = (uint32_t)o->max_entries;
     s->behaviour.always_new_version = s->behaviour.always_new_version || o->always_new_version;
     s->data = o->data;
     s->no_auth = o->no_auth;

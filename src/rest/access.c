@@ -27,6 +27,8 @@ static const char *interaction_action(const struct route *route)
         return "healthlake:SearchWithGet";
     case INTERACTION_SEARCH_FORM:
         return "healthlake:SearchWithPost";
+    case INTERACTION_TRANSACTION:
+        return "healthlake:ReadResource";
     case INTERACTION_OPERATION:
         return route->action;
     case INTERACTION_NONE:

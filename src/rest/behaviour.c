@@ -32,6 +32,7 @@ struct rest_behaviour rest_behaviour_healthlake(void)
         .bundle_bytes = 15 * MEGABYTE,
         .transaction_entries = 100,
         .batch_entries = 500,
+        .async_entries = 500,
         .always_new_version = true,
         .instant_digits = 3,
         .everything_by_id = true,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "os/random.h"
+#include "rest/async.h"
 #include "rest/codes.h"
 #include "rest/draft.h"
 #include "rest/media.h"
@@ -122,9 +123,13 @@ enum err bundle_round_try(struct bundle *b, uint32_t number, bool *ret_again)
     TRY(round_gather(b, number, &round));
     if (round.count == 0)
         return ERR_NONE;
-    enum err err = store_apply_if(b->r->rest->settings.store, b->condition, round.writes,
-                                  round.count, b->is_transaction, b->r->arena, round.results,
-                                  &b->time, &refused);
+    struct store_mark mark = b->r->mark;
+    if (mark.key.length)
+        TRY(bundle_mark_make(b, &mark.text));
+    enum err err = store_apply_marked(b->r->rest->settings.store, b->condition,
+                                      mark.key.length ? &mark : NULL, round.writes, round.count,
+                                      b->is_transaction, b->r->arena, round.results, &b->time,
+                                      &refused);
     *ret_again = b->condition && err == ERR_PRECONDITION;
     if (*ret_again)
         return ERR_NONE;
@@ -158,9 +163,25 @@ static enum err bundle_apply(struct bundle *b)
 
 /* ---- the interaction ---- */
 
+/* What is wrong with the request itself is told at once, the rest by its answer. */
+static enum err async_take(struct bundle *b)
+{
+    if (!b->is_transaction)
+        return issues_fail(&b->r->issues, ERR_INVALID, "not-supported",
+                           "Prefer: respond-async is for transactions, not for a batch");
+    TRY(bundle_failure(b));
+    return async_submit(b->r);
+}
+
 static enum err bundle_run(struct bundle *b)
 {
     TRY(bundle_parse(b));
+    if (b->r->is_async)
+        return async_take(b);
+    if (b->r->resume_time) {
+        TRY(bundle_resume(b));
+        return bundle_answer(b);
+    }
     if (b->condition_count) {
         TRY(bundle_failure(b));
         TRY(bundle_run_conditions(b));

@@ -118,6 +118,11 @@ MUST_USE enum err bundle_run_conditions(struct bundle *b);
 /* The one round of a transaction; *ret_again: nothing was written, try again. */
 MUST_USE enum err bundle_round_try(struct bundle *b, uint32_t round, bool *ret_again);
 
+/* bundle_mark.c: the text of an asynchronous transaction's mark; and the results of
+ * one that was committed before, from r->resume_text. */
+MUST_USE enum err bundle_mark_make(struct bundle *b, struct slice *ret_text);
+MUST_USE enum err bundle_resume(struct bundle *b);
+
 /* The error of a transaction's first failed entry, all findings gathered in the
  * request's list; ERR_NONE when none failed. */
 MUST_USE enum err bundle_failure(struct bundle *b);

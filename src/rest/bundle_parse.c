@@ -26,7 +26,10 @@ static enum err type_check(struct bundle *b, struct json root)
 static enum err count_check(struct bundle *b)
 {
     const struct rest_behaviour *behave = &b->r->rest->settings.behaviour;
-    uint32_t limit = b->is_transaction ? behave->transaction_entries : behave->batch_entries;
+    bool is_async = b->r->is_async || b->r->mark.key.length;
+    uint32_t limit = !b->is_transaction ? behave->batch_entries
+                     : is_async         ? behave->async_entries
+                                        : behave->transaction_entries;
     if (limit == 0 || b->count <= limit)
         return ERR_NONE;
     return issues_fail(&b->r->issues, ERR_UNPROCESSABLE, "too-costly",
@@ -106,6 +109,7 @@ static bool is_carried(const struct entry *e)
     case INTERACTION_DELETE:
         return true;
     case INTERACTION_NONE:
+    case INTERACTION_TRANSACTION:
     case INTERACTION_BUNDLE:
     case INTERACTION_SEARCH_FORM:
     case INTERACTION_LATER:

@@ -15,6 +15,7 @@
 
 struct rest {
     struct rest_settings settings;
+    struct async *async;          /* NULL: no folder for it */
     struct slice index_base_url;  /* what extraction takes for "ours" */
     const struct fhir_rules *rules;   /* the invariants of R4; in the arena */
     _Atomic(struct profile_set *) seen; /* the packages that were last checked with; counted */
@@ -52,6 +53,12 @@ struct request {
     struct search_pair *pairs; /* the query, without _format, _pretty and X-Amz-... */
     size_t pair_count;
     uint64_t time; /* reader time; 0: now */
+    bool is_async; /* Prefer: respond-async */
+    /* Of an asynchronous transaction that is being done: its mark (text empty), and,
+     * when an earlier run committed it, that commit's time (else 0) and text. */
+    struct store_mark mark;
+    uint64_t resume_time;
+    struct slice resume_text;
     bool is_entry; /* of a bundle */
     /* what the answer is about, for bundle entries; version 0: nothing */
     uint64_t version;

@@ -1,5 +1,6 @@
 #include "rest/rest.h"
 
+#include "rest/async.h"
 #include "rest/capability.h"
 #include "rest/codes.h"
 #include "rest/media.h"
@@ -37,6 +38,8 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
         err = codes_open(rest);
     if (!err)
         err = capability_make(rest);
+    if (!err && settings->async_folder)
+        err = async_open(rest, settings->async_folder, &rest->async);
     if (err) {
         rest_close(rest);
         return err;
@@ -49,6 +52,7 @@ void rest_close(struct rest *rest)
 {
     if (!rest)
         return;
+    async_close(rest->async);
     terminology_close(rest->terminology);
     profile_set_unref(rest->seen);
     struct arena arena = rest->arena;
@@ -108,6 +112,8 @@ static enum err run(struct request *r)
     case INTERACTION_SEARCH:
     case INTERACTION_SEARCH_FORM:
         return rest_search(r);
+    case INTERACTION_TRANSACTION:
+        return async_poll(r);
     case INTERACTION_OPERATION:
         return r->route.operation->run(r);
     case INTERACTION_NONE:

@@ -18,6 +18,7 @@ struct rest_behaviour {
     size_t resource_bytes;                       /* one create or update; 0: body_bytes */
     size_t bundle_bytes;                         /* a Bundle; 0: body_bytes */
     uint32_t transaction_entries, batch_entries; /* 0: no cap */
+    uint32_t async_entries;                      /* of a transaction done later; 0: no cap */
     bool location_on_create;
     bool always_new_version; /* an equal PUT makes a version */
     int instant_digits;      /* 6, HealthLake 3 */
@@ -47,6 +48,7 @@ struct rest_settings {
     struct profile_home *profiles;   /* packages; NULL: none, and none of R4 core */
     struct slice public_url; /* "https://host"; empty: scheme and Host of the request */
     struct slice datastore_id;
+    const char *async_folder; /* of transactions done later, made if absent; NULL: none */
     struct slice software_version;
     uint32_t default_count, largest_count; /* page sizes; 0: 100, and 1,000 (or the preset's) */
 };

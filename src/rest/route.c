@@ -28,6 +28,7 @@ static const struct route_row ROUTES[] = {
     { "$",
       "GET, HEAD, POST",
       { { "GET", INTERACTION_OPERATION, NULL }, { "POST", INTERACTION_OPERATION, NULL } } },
+    { "Transaction/I", "GET, HEAD", { { "GET", INTERACTION_TRANSACTION, NULL } } },
     { "T",
       "GET, HEAD, POST, PUT, PATCH, DELETE",
       { { "GET", INTERACTION_SEARCH, NULL },
@@ -144,7 +145,9 @@ static const struct route_row *row_find(const struct slice *segments, size_t cou
 static enum err route_fill(const struct rest_behaviour *behaviour, const struct route_row *row,
                            const struct slice *segments, struct issues *issues, struct route *ret)
 {
-    if (row->pattern[0] != 'T')
+    if (slice_starts_with(slice_cstr(row->pattern), SLICE("Transaction/")))
+        ret->id = segments[1];
+    if (row->pattern[0] != 'T' || (row->pattern[1] != '\0' && row->pattern[1] != '/'))
         return ERR_NONE;
     ret->type = fhir_resource_find(segments[0]);
     if (!ret->type)
@@ -253,6 +256,7 @@ const char *rest_kind_name(unsigned kind)
         [INTERACTION_SEARCH] = "search",
         [INTERACTION_SEARCH_FORM] = "search-form",
         [INTERACTION_OPERATION] = "operation",
+        [INTERACTION_TRANSACTION] = "transaction-state",
         [INTERACTION_LATER] = "later",
     };
     _Static_assert(ARRAY_COUNT(names) < REST_KINDS_MAX, "REST_KINDS_MAX is too small");

@@ -26,6 +26,7 @@ enum interaction {
     INTERACTION_SEARCH,      /* GET Type?... */
     INTERACTION_SEARCH_FORM, /* POST Type/_search */
     INTERACTION_OPERATION,
+    INTERACTION_TRANSACTION, /* GET Transaction/{id}: an asynchronous one's state */
     INTERACTION_LATER, /* known, answered 501 */
 };
 

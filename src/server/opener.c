@@ -1,17 +1,19 @@
 #include "server/opener.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os/file.h"
 #include "server/opening.h"
 
-enum { TEXTS_BYTES = 64 * 1024 };
+enum { TEXTS_BYTES = 64 * 1024, PATH_BYTES = 4096 };
 
 /* What a data store's parts point into. */
 struct kept {
     struct arena arena;
+    char async_folder[PATH_BYTES];
     struct opening opening;
     struct slice id;
 };
@@ -27,6 +29,7 @@ static enum err open_rest(const struct opener *o, const struct kept *kept, struc
         .profiles = o->profiles,
         .public_url = s->public_url,
         .datastore_id = kept->id,
+        .async_folder = kept->async_folder,
         .software_version = s->software_version,
     };
     return rest_open(&settings, ret_rest);
@@ -43,6 +46,11 @@ static enum err open_parts(const struct opener *o, struct kept *kept, struct sli
         (struct opening){ .settings = o->settings, .datastore_id = kept->id, .folder = folder };
     if (!id)
         return ERR_NO_MEMORY;
+    if (snprintf(kept->async_folder, sizeof kept->async_folder, "%s/transactions", folder) >=
+        (int)sizeof kept->async_folder) {
+        *error = SLICE("the path of the data folder is too long");
+        return ERR_INVALID;
+    }
     enum err err = os_folder_make(folder, 0700);
     if (err) {
         *error =

@@ -160,6 +160,19 @@ MUST_USE enum err store_apply_if(struct store *store, struct store_condition *co
                                  struct arena *arena, struct store_result *results,
                                  uint64_t *ret_time, size_t *ret_refused);
 
+/* store_apply_if() that leaves a mark: in the same commit the record `key` of
+ * store_meta_get() becomes *ret_time, big-endian in 8 bytes, and `text` behind it,
+ * so that who died before the answer knows on his return that it was done, and
+ * when. Nothing is marked when nothing was written. Keys up to 1,000 bytes. */
+struct store_mark {
+    struct slice key, text;
+};
+MUST_USE enum err store_apply_marked(struct store *store, struct store_condition *condition,
+                                     const struct store_mark *mark, struct store_write *writes,
+                                     size_t count, bool all_or_nothing, struct arena *arena,
+                                     struct store_result *results, uint64_t *ret_time,
+                                     size_t *ret_refused);
+
 /* ---- reading ---- */
 
 /* Sees the commits visible now; `time` 0, or a time that store_apply() or
@@ -306,7 +319,8 @@ MUST_USE enum err store_docs(struct store_reader *reader, const uint64_t *docs, 
 /* ---- small records ---- */
 
 /* Compare-and-set records for the control plane and settings: `expected` empty
- * means "absent". ERR_CONFLICT when it differs. Durable on return. */
+ * means "absent", an empty `value` removes. ERR_CONFLICT when it differs. Durable on
+ * return. */
 MUST_USE enum err store_meta_get(struct store *store, struct slice key, struct arena *arena,
                                  bool *ret_found, struct slice *ret_value);
 MUST_USE enum err store_meta_set(struct store *store, struct slice key, struct slice expected,

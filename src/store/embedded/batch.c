@@ -8,6 +8,7 @@
 #include "store/embedded/commit.h"
 
 enum { BATCH_HEADER_BYTES = 12, BATCH_PUT = 0x05, ROW_DOCS_MAX = 7, ROW_INSTANTS_MAX = 3 };
+enum { ROWS_BESIDE_DOCS_MAX = 3 }; /* two of the log's row, one of a mark's */
 #define BATCH_BYTES_MAX ((size_t)INT32_MAX)
 
 static void row_begin(struct commit *c, enum family family)
@@ -30,7 +31,7 @@ static uint32_t row_part(struct commit *c, const void *bytes, size_t size)
 
 static void patch_doc(struct commit *c, size_t at, uint32_t place)
 {
-    CHECK(c->docs_count < c->count * ROW_DOCS_MAX + 2);
+    CHECK(c->docs_count < c->count * ROW_DOCS_MAX + ROWS_BESIDE_DOCS_MAX);
     c->docs[c->docs_count++] = (struct patch){ (uint32_t)at, place };
 }
 
@@ -168,6 +169,21 @@ static void render_log(struct commit *c)
     patch_doc(c, at + offsetof(struct log_row_bytes, last), c->doc_count - 1);
 }
 
+/* The mark's time is written as the last document and one: a reader time. */
+static void render_mark(struct commit *c)
+{
+    uint8_t time[8] = { 0 };
+    buf_clear(&c->scratch);
+    buf_append_byte(&c->scratch, (char)META_USER);
+    buf_append(&c->scratch, c->mark->key);
+    row_begin(c, FAMILY_META);
+    row_part(c, c->scratch.bytes, c->scratch.length);
+    buf_clear(&c->scratch);
+    buf_append(&c->scratch, slice_of((char *)time, sizeof time));
+    buf_append(&c->scratch, c->mark->text);
+    patch_doc(c, row_part(c, c->scratch.bytes, c->scratch.length), c->doc_count);
+}
+
 static enum err render_rows(struct commit *c)
 {
     static void (*const families[])(struct commit *, const struct pending *) = {
@@ -186,6 +202,9 @@ static enum err render_rows(struct commit *c)
             if (c->pendings[i].writes)
                 families[f](c, &c->pendings[i]);
     render_log(c);
+    if (c->mark)
+        render_mark(c);
+    TRY(buf_status(&c->scratch));
     TRY(buf_status(&c->rows));
     for (int i = 0; i < 4; i++)
         c->rows.bytes[8 + i] = (char)(c->row_count >> (8 * i));
@@ -229,7 +248,7 @@ static enum err render_run(struct commit *c)
 enum err commit_render(struct commit *c)
 {
     if (!c->docs) {
-        size_t room = c->count * ROW_DOCS_MAX + 2;
+        size_t room = c->count * ROW_DOCS_MAX + ROWS_BESIDE_DOCS_MAX;
         c->docs = arena_raw(c->arena, room * sizeof *c->docs);
         c->instants = arena_raw(c->arena, (c->count * ROW_INSTANTS_MAX + 1) * sizeof(uint32_t));
         if (!c->docs || !c->instants)

@@ -258,10 +258,11 @@ enum err store_apply(struct store *store, struct store_write *writes, size_t cou
                           ret_refused);
 }
 
-enum err store_apply_if(struct store *store, struct store_condition *condition,
-                        struct store_write *writes, size_t count, bool all_or_nothing,
-                        struct arena *arena, struct store_result *results, uint64_t *ret_time,
-                        size_t *ret_refused)
+enum err store_apply_marked(struct store *store, struct store_condition *condition,
+                            const struct store_mark *mark, struct store_write *writes,
+                            size_t count, bool all_or_nothing, struct arena *arena,
+                            struct store_result *results, uint64_t *ret_time,
+                            size_t *ret_refused)
 {
     if (atomic_load(&store->is_read_only))
         return ERR_READ_ONLY;
@@ -269,16 +270,26 @@ enum err store_apply_if(struct store *store, struct store_condition *condition,
                         .arena = arena,
                         .count = count,
                         .all_or_nothing = all_or_nothing,
-                        .condition = condition };
+                        .condition = condition,
+                        .mark = mark };
     buf_init(&c.rows, INT32_MAX);
     buf_init(&c.scratch, INT32_MAX);
     c.refused = count;
-    struct arena_mark mark = arena_mark(arena);
+    struct arena_mark before = arena_mark(arena);
     atomic_fetch_add_explicit(&store->writers, 1, memory_order_relaxed);
     enum err err = apply(&c, writes, results, ret_time);
     *ret_refused = c.refused;
     commit_release(&c);
-    arena_rewind(arena, mark);
+    arena_rewind(arena, before);
     atomic_fetch_sub_explicit(&store->writers, 1, memory_order_release);
     return err;
+}
+
+enum err store_apply_if(struct store *store, struct store_condition *condition,
+                        struct store_write *writes, size_t count, bool all_or_nothing,
+                        struct arena *arena, struct store_result *results, uint64_t *ret_time,
+                        size_t *ret_refused)
+{
+    return store_apply_marked(store, condition, NULL, writes, count, all_or_nothing, arena,
+                              results, ret_time, ret_refused);
 }

@@ -52,6 +52,7 @@ struct commit {
     size_t count;
     bool all_or_nothing;
     struct store_condition *condition; /* NULL: none */
+    const struct store_mark *mark;     /* NULL: none */
     size_t refused; /* all or nothing: the write that stops it; count: none */
     uint64_t rests_on; /* newest document an outcome rests on */
 

@@ -52,6 +52,17 @@ enum err store_meta_get(struct store *store, struct slice key, struct arena *are
     return ERR_NONE;
 }
 
+static enum err meta_remove(struct store *store, struct slice key)
+{
+    char *error = NULL;
+    rocksdb_delete_cf(store->db, store->sync_options, store->families[FAMILY_META], key.bytes,
+                      key.length, &error);
+    enum err err = rocks_err(error);
+    if (err)
+        store_latch(store);
+    return err;
+}
+
 static enum err meta_set(struct store *store, struct slice key, struct slice expected,
                          struct slice value)
 {
@@ -63,7 +74,9 @@ static enum err meta_set(struct store *store, struct slice key, struct slice exp
                   &old));
     bool as_expected = expected.length ? pin && slice_equal(old, expected) : !pin;
     rocksdb_pinnableslice_destroy(pin);
-    return as_expected ? meta_put(store, META_USER, key, value) : ERR_CONFLICT;
+    if (!as_expected)
+        return ERR_CONFLICT;
+    return value.length ? meta_put(store, META_USER, key, value) : meta_remove(store, whole);
 }
 
 enum err store_meta_set(struct store *store, struct slice key, struct slice expected,

@@ -20,12 +20,13 @@
 #define BASE "http://127.0.0.1:8080/datastore/ds1/r4"
 
 struct world {
-    char folder[64];
+    char folder[64], async_folder[80];
     struct store *store;
     struct rest *rest;
     struct rest_extract extract;
     struct rest_behaviour behaviour;
     uint32_t largest_count;
+    bool has_async; /* asynchronous transactions are taken */
     struct profile_home *profiles;
     enum rest_level level; /* what a test of interactions stores need not be valid */
     struct arena arena;    /* of all requests */
@@ -53,6 +54,7 @@ UNUSED static void world_open(struct world *w)
     struct rest_settings rest = { .store = w->store,
                                   .behaviour = w->behaviour,
                                   .datastore_id = SLICE("ds1"),
+                                  .async_folder = w->has_async ? w->async_folder : NULL,
                                   .software_version = SLICE("test"),
                                   .level = w->level,
                                   .profiles = w->profiles,
@@ -79,6 +81,7 @@ UNUSED static struct world *world_new(struct rest_behaviour behaviour)
     assert_non_null(w);
     snprintf(w->folder, sizeof w->folder, "/tmp/tarn-rest-XXXXXX");
     assert_non_null(mkdtemp(w->folder));
+    snprintf(w->async_folder, sizeof w->async_folder, "%s/transactions", w->folder);
     w->behaviour = behaviour;
     w->level = REST_UNCHECKED;
     arena_init(&w->arena, (size_t)1 << 31);
