@@ -233,6 +233,16 @@ function makeTerminology(bundles) {
 
 // ---- profiles and extensions ----
 
+// Extensions that the published definitions themselves, and all guides, use where
+// their contexts of 4.0.1 do not allow them; later publications do (README.md).
+const CONTEXTS = {
+  "capabilitystatement-expectation": "Element",
+  "regex": "ElementDefinition.type",
+  "structuredefinition-fhir-type": "ElementDefinition.type",
+};
+// Work groups have been founded since.
+const GROWING = ["http://hl7.org/fhir/ValueSet/hl7-work-group|4.0.1"];
+
 const ELEMENT_PARTS = [
   "id", "path", "sliceName", "slicing", "min", "max", "contentReference", "type", "maxLength",
   "constraint", "isModifier", "binding",
@@ -248,6 +258,7 @@ function smallElement(element) {
       pick(c, ["key", "severity", "human", "expression", "source"]),
     );
   if (small.binding) small.binding = pick(small.binding, ["extension", "strength", "valueSet"]);
+  if (GROWING.includes(small.binding?.valueSet)) small.binding.strength = "extensible";
   return small;
 }
 
@@ -261,6 +272,8 @@ function makeProfiles(bundles) {
       "resourceType", "url", "version", "kind", "abstract", "context", "type", "baseDefinition",
       "derivation",
     ]);
+    const more = CONTEXTS[r.url.slice(PROFILE.length)];
+    if (more) small.context = [...small.context, { type: "element", expression: more }];
     small.differential = { element: r.differential.element.map(smallElement) };
     all[r.url] = JSON.stringify(small);
   }

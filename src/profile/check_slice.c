@@ -63,6 +63,27 @@ static struct place only_slice(struct place p)
     return p;
 }
 
+static bool says_something(struct place p)
+{
+    return p.node && (p.node->fixed || p.node->pattern || p.node->strength ||
+                      p.node->slices.count || p.node->children.count);
+}
+
+/* The child, or where it says nothing the child of a slice that does: in R4's own
+ * profile of blood pressure code.coding is sliced once more, and the code that tells
+ * the components apart stands in that slice. */
+static struct place telling_child(struct profile_check *c, struct place at, struct slice name)
+{
+    struct place child = place_child(c, at, name);
+    for (uint32_t i = 0; i < at.node->slices.count && !says_something(child); i++) {
+        struct place s = at;
+        s.node = image_node_at(at.image, at.node->slices.first + i);
+        struct place other = place_child(c, s, name);
+        child = says_something(other) ? other : child;
+    }
+    return child;
+}
+
 static void step_into(struct profile_check *c, struct criterion *k, const struct image *of,
                       const struct image_step *step)
 {
@@ -79,7 +100,7 @@ static void step_into(struct profile_check *c, struct criterion *k, const struct
             k->url = without_version(only_profile(at, false));
         }
         if (at.node)
-            k->place = only_slice(place_child(c, at, name));
+            k->place = only_slice(telling_child(c, at, name));
         break;
     case STEP_EXTENSION:
         if (at.node)
