@@ -55,11 +55,12 @@ static void check(struct bench *b, const struct profile_set *set, struct json ro
     struct arena arena;
     struct profile_check *run;
     arena_init(&arena, (size_t)256 << 20);
-    struct profile_codes codes = { .terminology = b->terminology, .arena = &arena };
-    const struct profile_options asked = { .set = set,
-                                           .unknown_is_error = true,
-                                           .member_of = profile_member_of,
-                                           .context = &codes };
+    struct profile_codes codes = { .terminology = b->terminology,
+                                   .home = b->home,
+                                   .arena = &arena };
+    const struct profile_options asked = {
+        .set = set, .unknown_is_error = true, .member_of = profile_member_of, .context = &codes
+    };
     if (set && profile_check_begin(&asked, &arena, &run) != ERR_NONE)
         abort();
     const struct fhir_validate_options options = { .rules = b->rules,

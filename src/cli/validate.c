@@ -126,7 +126,7 @@ static void check_text(struct session *s, struct arena *arena)
              slice_cstr(error.text ? error.text : err_text(err)));
         return;
     }
-    struct profile_codes codes = { .terminology = s->terminology, .arena = arena };
+    struct profile_codes codes = { .terminology = s->terminology, .home = s->home, .arena = arena };
     const struct profile_options asked = { .set = s->set,
                                            .member_of = profile_member_of,
                                            .context = &codes,
@@ -236,8 +236,7 @@ int cli_validate(int argc, char **argv)
           "a FHIR package (.tgz or folder), or a StructureDefinition; again for more", &packages },
         { "profile", OPTION_LIST, "URL", NULL,
           "a profile to check against, besides those of meta.profile; again for more", &profiles },
-        { "data", OPTION_TEXT, "DIR", NULL, "also the packages of this data folder",
-          &data },
+        { "data", OPTION_TEXT, "DIR", NULL, "also the packages of this data folder", &data },
         { "strict", OPTION_SWITCH, NULL, NULL, "a meta.profile that is unknown is an error",
           &s.is_strict },
         { "json", OPTION_SWITCH, NULL, NULL, "a JSON object for each file, its issues one a line",

@@ -34,6 +34,7 @@ struct profile_check {
     struct map targets;     /* of references: key to place on the tape + 1; see tree_reference.c */
     struct json targets_of; /* the resource whose targets these are; absent: none yet */
     struct fhir_check *sink;
+    const struct image *image;             /* whose rule is running */
     struct json resource, root, outermost; /* as in struct fhir_subject */
     uint32_t quiet;                        /* > 0: nothing is reported */
     bool has_failed;                       /* while quiet: there is a fault */
@@ -100,7 +101,8 @@ void tree_binding(struct profile_check *c, const struct fhir_spot *spot, struct 
                   const struct item *item);
 bool value_is_fixed(struct profile_check *c, struct json value, struct json fixed);
 bool value_has_pattern(struct profile_check *c, struct json value, struct json pattern);
-int value_in_set(struct profile_check *c, const struct item *item, struct slice value_set);
+int value_in_set(struct profile_check *c, const struct item *item, const struct image *image,
+                 struct slice value_set);
 
 /* ---- references ---- */
 

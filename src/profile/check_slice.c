@@ -194,7 +194,7 @@ static bool has_value(struct profile_check *c, const struct criterion *k, const 
     if (!p.node)
         return false;
     if (p.node->strength == FHIR_BINDING_REQUIRED)
-        return value_in_set(c, item, image_slice(p.image, p.node->value_set)) != 0;
+        return value_in_set(c, item, p.image, image_slice(p.image, p.node->value_set)) != 0;
     if (p.node->children.count > 0 || p.node->types.count > 0)
         return tree_fits(c, NULL, p, item);
     return p.node->min > 0;

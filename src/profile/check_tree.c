@@ -163,7 +163,7 @@ static int member_of(void *context, struct fhir_item item, struct slice value_se
 {
     struct profile_check *c = context;
     struct item own = { .value = item.value, .type = item.type, .row = item.element };
-    return value_in_set(c, &own, value_set);
+    return value_in_set(c, &own, c->image, value_set);
 }
 
 enum { RULE_STEPS_MAX = 1000000 };
@@ -192,12 +192,15 @@ static void run_rule(struct profile_check *c, const struct fhir_spot *spot, stru
     };
     struct fhirpath_result result = { .count = 0 };
     bool was_guess = c->is_guess;
+    const struct image *outer = c->image;
     c->is_guess = false;
+    c->image = place.image;
     enum err err = fhirpath_evaluate(path, face, &host, &c->scratch, &result, NULL);
     /* What rests on an unknown value set is given the benefit of the doubt. */
     bool holds = c->is_guess || result.count != 1 || result.values[0].kind != FHIRPATH_BOOLEAN ||
                  result.values[0].boolean;
     c->is_guess = c->is_guess || was_guess;
+    c->image = outer;
     arena_rewind(&c->scratch, mark);
     c->rule_steps_left -= MIN(used, c->rule_steps_left);
     if (err == ERR_LIMIT || err == ERR_NO_MEMORY) {

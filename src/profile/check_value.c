@@ -260,14 +260,25 @@ void tree_values(struct profile_check *c, const struct fhir_spot *spot, struct p
 
 /* ---- bindings ---- */
 
-int value_in_set(struct profile_check *c, const struct item *item, struct slice value_set)
+/* Only a version that is not meant by default needs to be named: the text is made
+ * for each question. */
+static struct slice package_of(struct profile_check *c, const struct image *image)
+{
+    if (!image || !image->is_shadowed)
+        return SLICE_NONE;
+    return arena_printf(&c->kept, "%.*s@%.*s", SLICE_ARGS(image_slice(image, image->header->name)),
+                        SLICE_ARGS(image_slice(image, image->header->version)));
+}
+
+int value_in_set(struct profile_check *c, const struct item *item, const struct image *image,
+                 struct slice value_set)
 {
     struct fhir_item face = {
         .value = item->value, .type = item->type, .resource = c->root, .element = item->row
     };
     int answer = -1;
     if (c->options.member_of && json_exists(item->value))
-        answer = c->options.member_of(c->options.context, face, value_set);
+        answer = c->options.member_of(c->options.context, face, value_set, package_of(c, image));
     c->is_guess = c->is_guess || answer < 0;
     return answer;
 }
@@ -304,7 +315,7 @@ static void check_set(struct profile_check *c, const struct fhir_spot *spot, str
                     SLICE_ARGS(set), must, SLICE_ARGS(place_profile(c, place)));
         return;
     }
-    if (value_in_set(c, item, set) != 0)
+    if (value_in_set(c, item, place.image, set) != 0)
         return;
     bool is_concept = item->type->id == FHIR_TYPE_CODEABLE_CONCEPT;
     struct slice code = json_is(item->value, JSON_OBJECT) ? shown(json_member(item->value, "code"))

@@ -11,6 +11,7 @@
 
 #include "os/clock.h"
 #include "os/file.h"
+#include "profile/home.h"
 #include "profile/package.h"
 
 enum { PATH_BYTES = 1024, LOOK_US = 1000000, DEFAULTS_BYTES_MAX = 1 << 20 };
@@ -136,6 +137,7 @@ struct profile_home {
     struct os_file_stamp stamp;
     int64_t looked_us;
     bool has_changed;
+    struct package_codes *codes; /* each lives as long as the home */
 };
 
 static struct os_file_stamp stamp_of(const char *folder)
@@ -186,6 +188,13 @@ void profile_home_close(struct profile_home *home)
 {
     if (!home)
         return;
+    while (home->codes) {
+        struct package_codes *p = home->codes;
+        home->codes = p->next;
+        terminology_close(p->terminology);
+        free(p->package);
+        free(p);
+    }
     profile_set_unref(home->set);
     pthread_mutex_destroy(&home->lock);
     free(home->folder);
@@ -209,6 +218,8 @@ static void look(struct profile_home *home)
     home->set = set;
     home->stamp = stamp;
     home->has_changed = true;
+    for (struct package_codes *p = home->codes; p; p = p->next)
+        terminology_forget(p->terminology);
 }
 
 struct profile_set *profile_home_set(struct profile_home *home, bool *ret_changed)
@@ -222,4 +233,36 @@ struct profile_set *profile_home_set(struct profile_home *home, bool *ret_change
     }
     pthread_mutex_unlock(&home->lock);
     return set;
+}
+
+static struct package_codes *new_codes(struct profile_home *home, struct slice package)
+{
+    struct package_codes *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->home = home;
+    p->package = strndup(package.bytes, package.length);
+    if (p->package && package_codes_open(p) == ERR_NONE)
+        return p;
+    free(p->package);
+    free(p);
+    return NULL;
+}
+
+/* As many as there are packages with an older version beside another. */
+struct terminology *home_codes(struct profile_home *home, struct slice package)
+{
+    pthread_mutex_lock(&home->lock);
+    struct package_codes *p = home->codes;
+    while (p && !slice_is(package, p->package))
+        p = p->next;
+    if (!p) {
+        p = new_codes(home, package);
+        if (p) {
+            p->next = home->codes;
+            home->codes = p;
+        }
+    }
+    pthread_mutex_unlock(&home->lock);
+    return p ? p->terminology : NULL;
 }

@@ -124,6 +124,7 @@ struct image {
     const struct image_header *header;
     struct slice bytes;
     struct json_doc values;        /* of IMAGE_JSON and IMAGE_TAPE */
+    bool is_shadowed;              /* another version of the package comes first (set.c) */
     const struct fhirpath **paths; /* by rule, compiled when first run (rules.c) */
 };
 

@@ -117,8 +117,10 @@ struct profile_options {
     bool unknown_is_error; /* a meta.profile that no package has; else a warning */
     int64_t now_us;
     /* Does the code, Coding, CodeableConcept, Quantity or string belong to the value
-     * set? -1: unknown. NULL: nothing is known. */
-    int (*member_of)(void *context, struct fhir_item item, struct slice value_set);
+     * set? -1: unknown. NULL: nothing is known. `package`, "name@version", is whose word
+     * the value set is: of several versions it means its own. */
+    int (*member_of)(void *context, struct fhir_item item, struct slice value_set,
+                     struct slice package);
     void *context;
 };
 
@@ -131,17 +133,19 @@ void profile_check_end(struct profile_check *check);
 
 /* ---- codes ---- */
 
-/* For terminology_open(): the value sets and code systems of the home's packages. The
- * home must outlive the terminology. Whoever sees the home's set change calls
- * terminology_forget(). */
+/* For terminology_open(): the value sets and code systems of the home's packages, of
+ * several versions the default one's. The home must outlive the terminology. Whoever
+ * sees the home's set change calls terminology_forget(). */
 struct terminology_source profile_terminology(struct profile_home *home);
 
 /* The context of profile_member_of(), which profile_options takes as .member_of. */
 struct profile_codes {
-    struct terminology *terminology;
-    struct arena *arena; /* scratch, rewound */
+    struct terminology *terminology; /* for packages that are the only or default version */
+    struct profile_home *home;       /* has those of the others */
+    struct arena *arena;             /* scratch, rewound */
 };
-int profile_member_of(void *context, struct fhir_item item, struct slice value_set);
+int profile_member_of(void *context, struct fhir_item item, struct slice value_set,
+                      struct slice package);
 
 /* ---- compiling ---- */
 

@@ -10,43 +10,9 @@
 #include "os/file.h"
 #include "os/mapping.h"
 #include "profile/core.h"
-#include "profile/set.h"
+#include "profile/set_parts.h"
 
 enum { IMAGES_MAX = 1000, RULE_BYTES_MAX = 64 << 20 };
-
-/* A row of an image: a definition, or a resource. */
-struct link {
-    uint32_t image, row;
-    uint32_t next; /* of the same url, + 1 */
-};
-
-/* All rows of a kind by url. */
-struct directory {
-    enum image_section section;
-    struct map urls; /* to the first link + 1 */
-    struct link *links;
-    uint32_t count;
-};
-
-struct owned {
-    struct os_mapping mapping; /* of a file; or ... */
-    char *bytes;               /* ... malloc'd; or neither: built in */
-};
-
-struct profile_set {
-    struct profile_set *below;
-    struct image *images;
-    struct owned *owned;
-    uint32_t image_count, image_room;
-    struct directory definitions, resources;
-    struct default_list {
-        char *text; /* the file "defaults": "name version" lines */
-        size_t length;
-    } defaults;
-    int references;
-    pthread_mutex_t lock;  /* of ... */
-    struct arena compiled; /* ... compiled rules */
-};
 
 /* ---- which version ---- */
 
@@ -70,12 +36,7 @@ static bool list_has(struct slice list, struct slice name, struct slice version)
     return false;
 }
 
-static struct slice image_name(const struct image *im)
-{
-    return image_slice(im, im->header->name);
-}
-
-static bool is_default(const struct profile_set *set, const struct image *im)
+bool set_has_default(const struct profile_set *set, const struct image *im)
 {
     struct slice version = image_slice(im, im->header->version);
     if (set->defaults.text)
@@ -104,8 +65,8 @@ static int compare_versions(struct slice a, struct slice b)
     return 0;
 }
 
-static struct slice row_text(const struct profile_set *set, const struct directory *d,
-                             const struct link *l, bool of_version)
+struct slice set_row_text(const struct profile_set *set, const struct directory *d,
+                          const struct link *l, bool of_version)
 {
     const struct image *im = &set->images[l->image];
     if (d->section == IMAGE_DEFINITIONS) {
@@ -120,11 +81,11 @@ static struct slice row_text(const struct profile_set *set, const struct directo
 static bool is_preferred(const struct profile_set *set, const struct directory *d,
                          const struct link *a, const struct link *b)
 {
-    bool a_default = is_default(set, &set->images[a->image]);
-    bool b_default = is_default(set, &set->images[b->image]);
+    bool a_default = set_has_default(set, &set->images[a->image]);
+    bool b_default = set_has_default(set, &set->images[b->image]);
     if (a_default != b_default)
         return a_default;
-    return compare_versions(row_text(set, d, a, true), row_text(set, d, b, true)) > 0;
+    return compare_versions(set_row_text(set, d, a, true), set_row_text(set, d, b, true)) > 0;
 }
 
 /* ---- building ---- */
@@ -135,7 +96,7 @@ static enum err add_link(const struct profile_set *set, struct directory *d, uin
     struct link *l = &d->links[d->count];
     *l = (struct link){ .image = image, .row = row };
     uint64_t *first;
-    TRY(map_put(&d->urls, row_text(set, d, l, false), &first, NULL));
+    TRY(map_put(&d->urls, set_row_text(set, d, l, false), &first, NULL));
     uint32_t *at = NULL, next = (uint32_t)*first;
     while (next && !is_preferred(set, d, l, &d->links[next - 1])) {
         at = &d->links[next - 1].next;
@@ -164,8 +125,25 @@ static enum err fill(const struct profile_set *set, struct directory *d)
     return ERR_NONE;
 }
 
+static void note_shadows(struct profile_set *set)
+{
+    for (uint32_t i = 0; i < set->image_count; i++) {
+        struct image *a = &set->images[i];
+        for (uint32_t k = 0; k < set->image_count && !a->is_shadowed; k++) {
+            struct image *b = &set->images[k];
+            bool is_default_a = set_has_default(set, a), is_default_b = set_has_default(set, b);
+            if (i == k || !slice_equal(image_name(a), image_name(b)))
+                continue;
+            int order = compare_versions(image_slice(a, a->header->version),
+                                         image_slice(b, b->header->version));
+            a->is_shadowed = is_default_a != is_default_b ? is_default_b : order < 0;
+        }
+    }
+}
+
 static enum err index_images(struct profile_set *set)
 {
+    note_shadows(set);
     for (uint32_t i = 0; i < set->image_count; i++) {
         struct image *im = &set->images[i];
         im->paths = calloc((size_t)image_count(im, IMAGE_RULES) + 1, sizeof *im->paths);
@@ -346,206 +324,4 @@ void profile_set_unref(struct profile_set *set)
     arena_release(&set->compiled);
     pthread_mutex_destroy(&set->lock);
     free(set);
-}
-
-/* ---- finding ---- */
-
-static bool is_dependency(const struct image *from, const struct image *im)
-{
-    for (uint32_t i = 0; from && i < image_count(from, IMAGE_DEPENDENCIES); i++) {
-        const struct image_dependency *d = image_dependency_at(from, i);
-        if (slice_equal(image_slice(from, d->name), image_name(im)) &&
-            slice_equal(image_slice(from, d->version), image_slice(im, im->header->version)))
-            return true;
-    }
-    return false;
-}
-
-static bool is_same_package(const struct image *a, const struct image *b)
-{
-    return a == b ||
-           (a && slice_equal(image_name(a), image_name(b)) &&
-            slice_equal(image_slice(a, a->header->version), image_slice(b, b->header->version)));
-}
-
-/* 2: its own, 1: of a dependency, 0: another's. */
-static int nearness(const struct image *from, const struct image *im)
-{
-    return is_same_package(from, im) ? 2 : is_dependency(from, im) ? 1 : 0;
-}
-
-static const struct link *choose(const struct profile_set *set, uint32_t first,
-                                 struct slice version, const struct image *from)
-{
-    const struct link *best = NULL;
-    int best_near = -1;
-    for (uint32_t at = first; at; at = set->definitions.links[at - 1].next) {
-        const struct link *l = &set->definitions.links[at - 1];
-        if (version.length > 0 && !slice_equal(version, row_text(set, &set->definitions, l, true)))
-            continue;
-        int near = from ? nearness(from, &set->images[l->image]) : 0;
-        if (near > best_near) {
-            best = l;
-            best_near = near;
-        }
-    }
-    return best;
-}
-
-struct place set_find(const struct profile_set *set, struct slice canonical,
-                      const struct image *from)
-{
-    struct slice version = canonical, url = slice_cut(&version, '|');
-    for (; set; set = set->below) {
-        const uint64_t *first = map_find(&set->definitions.urls, url);
-        const struct link *l = first ? choose(set, (uint32_t)*first, version, from) : NULL;
-        if (!l)
-            continue;
-        const struct image *im = &set->images[l->image];
-        const struct image_definition *d = image_definition_at(im, l->row);
-        return (struct place){ im, image_node_at(im, d->root), d };
-    }
-    return (struct place){ NULL, NULL, NULL };
-}
-
-static bool is_named(const struct profile_source *source, const struct image *im)
-{
-    for (size_t i = 0; source && i < source->dependency_count; i++) {
-        struct slice version = source->dependencies[i], name = slice_cut(&version, '@');
-        if (slice_equal(name, image_name(im)) &&
-            slice_equal(version, image_slice(im, im->header->version)))
-            return true;
-    }
-    return false;
-}
-
-static const struct image_resource *choose_resource(const struct profile_set *set, uint32_t first,
-                                                    enum profile_kind kind, struct slice version,
-                                                    const struct profile_source *source,
-                                                    const struct image **ret_image)
-{
-    const struct image_resource *best = NULL;
-    for (uint32_t at = first; at; at = set->resources.links[at - 1].next) {
-        const struct link *l = &set->resources.links[at - 1];
-        const struct image *im = &set->images[l->image];
-        const struct image_resource *row = image_resource_at(im, l->row);
-        if (row->kind != (uint32_t)kind ||
-            (version.length > 0 && !slice_equal(version, image_slice(im, row->version))))
-            continue;
-        if (best && !is_named(source, im))
-            continue;
-        best = row;
-        *ret_image = im;
-        if (is_named(source, im))
-            break;
-    }
-    return best;
-}
-
-static struct slice find_resource(const struct profile_set *set, enum profile_kind kind,
-                                  struct slice url, struct slice version,
-                                  const struct profile_source *source)
-{
-    for (; set; set = set->below) {
-        const struct image *im = NULL;
-        const uint64_t *first = map_find(&set->resources.urls, url);
-        const struct image_resource *row =
-            first ? choose_resource(set, (uint32_t)*first, kind, version, source, &im) : NULL;
-        if (row)
-            return image_resource_text(im, row);
-    }
-    return SLICE_NONE;
-}
-
-struct slice set_resource(const struct profile_set *set, enum profile_kind kind,
-                          struct slice canonical, const struct profile_source *source)
-{
-    struct slice version = canonical, url = slice_cut(&version, '|');
-    return find_resource(set, kind, url, version, source);
-}
-
-struct slice profile_resource(const struct profile_set *set, enum profile_kind kind,
-                              struct slice url, struct slice version)
-{
-    return find_resource(set, kind, url, version, NULL);
-}
-
-bool profile_find(const struct profile_set *set, struct slice canonical,
-                  struct profile_info *ret_info)
-{
-    struct place p = set_find(set, canonical, NULL);
-    if (!p.node)
-        return false;
-    *ret_info = (struct profile_info){
-        .package = image_name(p.image),
-        .package_version = image_slice(p.image, p.image->header->version),
-        .url = image_slice(p.image, p.definition->url),
-        .version = image_slice(p.image, p.definition->version),
-        .type = image_slice(p.image, p.definition->type),
-    };
-    return true;
-}
-
-size_t profile_set_count(const struct profile_set *set)
-{
-    return set->definitions.count + (set->below ? profile_set_count(set->below) : 0);
-}
-
-size_t profile_set_package_count(const struct profile_set *set)
-{
-    return set->image_count + (set->below ? profile_set_package_count(set->below) : 0);
-}
-
-/* ---- rules ---- */
-
-static const struct profile_set *owner_of(const struct profile_set *set, const struct image *image)
-{
-    while (set && (image < set->images || image >= set->images + set->image_count))
-        set = set->below;
-    return set;
-}
-
-const struct fhirpath *set_rule(const struct profile_set *set, const struct image *image,
-                                uint32_t rule)
-{
-    /* The set is const to all but this cache, which its lock guards. */
-    struct profile_set *owner = (struct profile_set *)(uintptr_t)owner_of(set, image);
-    const struct fhirpath *path = __atomic_load_n(&image->paths[rule], __ATOMIC_ACQUIRE);
-    if (path || !owner)
-        return path;
-    pthread_mutex_lock(&owner->lock);
-    path = image->paths[rule];
-    if (!path) {
-        struct slice text = image_slice(image, image_rule_at(image, rule)->expression);
-        if (fhirpath_compile(text, &owner->compiled, &path, NULL) != ERR_NONE &&
-            fhirpath_compile(SLICE("true"), &owner->compiled, &path, NULL) != ERR_NONE)
-            path = NULL;
-        __atomic_store_n(&image->paths[rule], path, __ATOMIC_RELEASE);
-    }
-    pthread_mutex_unlock(&owner->lock);
-    return path;
-}
-
-/* ---- packages ---- */
-
-void profile_packages(const struct profile_set *set, profile_package_visit *visit, void *context)
-{
-    for (; set; set = set->below) {
-        for (uint32_t i = 0; i < set->image_count; i++) {
-            const struct image *im = &set->images[i];
-            struct profile_package p = {
-                .name = image_name(im),
-                .version = image_slice(im, im->header->version),
-                .definitions = image_count(im, IMAGE_DEFINITIONS),
-                .is_default = is_default(set, im),
-                .is_built_in = im->bytes.bytes == (const char *)profile_core,
-            };
-            for (uint32_t r = 0; r < image_count(im, IMAGE_RESOURCES); r++) {
-                uint32_t kind = image_resource_at(im, r)->kind;
-                p.value_sets += kind == PROFILE_VALUE_SET;
-                p.code_systems += kind == PROFILE_CODE_SYSTEM;
-            }
-            visit(context, &p);
-        }
-    }
 }

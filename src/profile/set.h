@@ -25,6 +25,11 @@ struct place set_find(const struct profile_set *set, struct slice canonical,
 struct slice set_resource(const struct profile_set *set, enum profile_kind kind,
                           struct slice canonical, const struct profile_source *source);
 
+/* The resource as a package ("name@version") means it: its own version, those of its
+ * dependencies, else the default one. */
+struct slice set_resource_for(const struct profile_set *set, enum profile_kind kind,
+                              struct slice url, struct slice version, struct slice package);
+
 /* The rule's expression, compiled when first asked for; NULL: it does not compile
  * or memory is short. */
 const struct fhirpath *set_rule(const struct profile_set *set, const struct image *image,

@@ -136,7 +136,9 @@ static enum err check_profiles(const struct validity_ask *ask, bool is_errors_on
 {
     bool refuses = ask->rest->settings.behaviour.refuse_unknown_profiles;
     struct profile_set *set = packages_now(ask->rest);
-    struct profile_codes codes = { .terminology = ask->rest->terminology, .arena = scratch };
+    struct profile_codes codes = { .terminology = ask->rest->terminology,
+                                   .home = ask->rest->settings.profiles,
+                                   .arena = scratch };
     const struct profile_options asked = {
         .set = set,
         .profiles = ask->profiles,
