@@ -176,10 +176,13 @@ static bool local_begin(const struct auth *auth, struct http_request *r,
     if (!origin)
         return true;
     ptrdiff_t at = slice_find(*origin, SLICE("://"));
-    if (at < 0 || !is_loopback_host(slice_from(*origin, (size_t)at + 3)))
+    bool is_trusted = at >= 0 && is_loopback_host(slice_from(*origin, (size_t)at + 3));
+    for (size_t i = 0; !is_trusted && i < auth->settings.origin_count; i++)
+        is_trusted = slice_equal(auth->settings.origins[i], *origin);
+    if (!is_trusted)
         return deny(auth, r,
                     SLICE("Without credentials web pages of other origins are not answered "
-                          "(--no-auth)."),
+                          "(--no-auth, --cors-origin)."),
                     response);
     return true;
 }

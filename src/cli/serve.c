@@ -18,6 +18,8 @@ struct serve_options {
     const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root,
         *s3_endpoint, *s3_region, *metrics_listen, *validation_level;
     bool no_auth, always_new_version, host_without_port, trust_bundles;
+    struct option_list cors;
+    struct slice cors_origins[OPTION_LIST_MAX];
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
 };
 
@@ -81,6 +83,9 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "healthlake:ProcessBundle is enough for all entries of\na Bundle; else each takes its "
           "own action too",
           &o->trust_bundles },
+        { "cors-origin", OPTION_LIST, "ORIGIN", NULL,
+          "web pages of this origin may read answers; again for\nmore, * for all (default: none)",
+          &o->cors },
         { "metrics-listen", OPTION_TEXT, "ADDR:PORT", NULL,
           "where GET /metrics is answered, without credentials\n(default: nowhere)",
           &o->metrics_listen },
@@ -134,7 +139,7 @@ static bool level_find(const char *name, enum rest_level *ret)
 }
 
 /* -1, or the exit status of wrong use. */
-static int settings_make(const struct serve_options *o, struct arena *arena,
+static int settings_make(struct serve_options *o, struct arena *arena,
                          struct server_settings *s)
 {
     if (!o->data || !*o->data)
@@ -177,6 +182,10 @@ static int settings_make(const struct serve_options *o, struct arena *arena,
     s->cache_bytes = o->cache;
     s->threads = (unsigned)o->threads;
     s->s3_root = o->s3_root;
+    for (size_t i = 0; i < o->cors.count; i++)
+        o->cors_origins[i] = slice_cstr(o->cors.items[i]);
+    s->cors_origins = o->cors_origins;
+    s->cors_origin_count = o->cors.count;
     s->create_delay_seconds = (uint32_t)o->create_delay;
     return -1;
 }

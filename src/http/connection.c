@@ -44,6 +44,7 @@ void connection_free(struct connection *c)
     close(c->fd);
     buf_release(&c->in);
     buf_release(&c->in_later);
+    buf_release(&c->inflated);
     buf_release(&c->out);
     EVP_MD_CTX_free(c->sha);
     atomic_fetch_sub(&c->server->connection_count, 1);

@@ -125,6 +125,7 @@ struct connection {
     int64_t queued_us;     /* when it was given to the pool */
 
     struct buf body;
+    struct buf inflated;   /* the body, when it came as gzip */
     size_t reserved_bytes; /* of the server's budget */
     uint64_t upload_left;  /* of a body with Content-Length, not yet received */
     struct chunk chunk;
@@ -173,6 +174,9 @@ enum step request_handle(struct connection *c, struct worker *w);
 
 /* Fill c->request from c->head and give it an id. */
 void request_identify(struct connection *c, struct worker *w, struct http_header *headers);
+
+/* ERR_MEDIA_TYPE when the body has a coding that is not ours. */
+enum err coding_check(const struct http_request *r, bool *ret_is_gzip);
 
 /* Give back memory and budget, make room for the next request. */
 void request_reset(struct connection *c);

@@ -79,6 +79,11 @@ struct http_response {
 MUST_USE enum err http_response_header(struct http_request *r, struct http_response *w,
                                        const char *name, struct slice value);
 
+/* To be called in handle() once the caller is known, before the body is read: one
+ * that came as gzip becomes what it holds, within the server's limit of a body. On
+ * failure *error is a sentence or empty. The hash stays that of the bytes received. */
+MUST_USE enum err http_request_unpack(struct http_request *r, struct slice *error);
+
 /* What a request came to. */
 struct http_traffic {
     int status;          /* 0: cut before there was an answer */

@@ -69,6 +69,7 @@ void request_reset(struct connection *c)
 {
     arena_release(&c->arena);
     buf_release(&c->body);
+    buf_release(&c->inflated);
     buf_release(&c->piece);
     server_unreserve(c->server, c->reserved_bytes);
     c->reserved_bytes = 0;
@@ -233,6 +234,10 @@ static enum step admit(struct connection *c, struct worker *w)
                       SLICE("this server has as many connections as it takes; retry later"));
     if (length > 0 && (uint64_t)length > settings->body_bytes)
         return too_large(c, w);
+    bool is_gzip;
+    if (coding_check(&c->request, &is_gzip))
+        return refuse(c, w, ERR_MEDIA_TYPE,
+                      SLICE("the only Content-Encoding taken is gzip; send the body as it is"));
     if (settings->handler.begin &&
         settings->handler.begin(settings->handler.context, &c->request, &c->response)) {
         reply_start(c, w);

@@ -135,11 +135,12 @@ static void head_render(struct buf *out, const struct rest *rest)
 
 static void tail_render(struct buf *out, const struct rest *rest)
 {
-    buf_append_cstr(out, "},\"fhirVersion\":\"4.0.1\",\"format\":[\"application/fhir+json\","
+    buf_printf(out, "},\"fhirVersion\":\"4.0.1\",\"format\":[\"application/fhir+json\","
                          "\"application/json\",\"json\"],\"patchFormat\":[\"application/"
                          "json-patch+json\",\"application/merge-patch+json\",\"application/"
                          "fhir+json\"],\"rest\":[{\"mode\":\"server\","
-                         "\"security\":{\"cors\":false},\"resource\":[");
+                         "\"security\":{\"cors\":%s},\"resource\":[",
+               rest->settings.has_cors ? "true" : "false");
     bool is_begun = false;
     for (uint16_t i = 0; i < fhir_resource_count(); i++) {
         const struct fhir_type *type = fhir_resource_at(i);

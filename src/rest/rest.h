@@ -50,6 +50,7 @@ struct rest_settings {
     struct slice datastore_id;
     const char *async_folder; /* of transactions done later, made if absent; NULL: none */
     struct slice software_version;
+    bool has_cors; /* the CapabilityStatement says so; others add the headers */
     uint32_t default_count, largest_count; /* page sizes; 0: 100, and 1,000 (or the preset's) */
 };
 

@@ -84,9 +84,9 @@ static bool is_read_by_id(const struct place *place)
            rest.bytes[0] != '_' && slice_find_byte(rest, '/') < 0;
 }
 
-bool handler_begin(void *context, struct http_request *r, struct http_response *response)
+static bool begin(const struct handling *h, struct http_request *r,
+                  struct http_response *response)
 {
-    const struct handling *h = context;
     struct visit *visit = arena_alloc(r->arena, sizeof *visit);
     if (!visit) {
         rest_refuse(r, ERR_NO_MEMORY, NULL, SLICE("out of memory"), response);
@@ -127,6 +127,17 @@ bool handler_begin(void *context, struct http_request *r, struct http_response *
     return visit->place.kind == PLACE_CONTROL
                ? control_begin(r, response)
                : rest_begin(control_default(h->control)->rest, r, visit->place.rest, response);
+}
+
+bool handler_begin(void *context, struct http_request *r, struct http_response *response)
+{
+    const struct handling *h = context;
+    if (cors_preflight(&h->cors, r, response))
+        return true;
+    bool is_answered = begin(h, r, response);
+    if (is_answered)
+        cors_mark(&h->cors, r, response);
+    return is_answered;
 }
 
 /* ---- a request of the data plane keeps its data store open ---- */
@@ -198,9 +209,24 @@ static void handle_fhir(const struct handling *h, struct http_request *r, const 
         control_use_end(h->control, use);
 }
 
-void handler_handle(void *context, struct http_request *r, struct http_response *response)
+/* Not before it is known who asks: what unpacks to a thousand times its size costs
+ * a stranger nothing. */
+static bool body_unpack(const struct handling *h, struct http_request *r,
+                        const struct visit *visit, struct http_response *response)
 {
-    const struct handling *h = context;
+    struct slice error;
+    if (visit->place.kind != PLACE_FHIR || auth_is_sts(r))
+        return true;
+    enum err err = http_request_unpack(r, &error);
+    if (err)
+        refuse_request(r, err, NULL, error.length ? error : slice_cstr(err_text(err)), response);
+    bound_memory(h, r, r->body.length);
+    return !err;
+}
+
+static void handle(const struct handling *h, struct http_request *r,
+                   struct http_response *response)
+{
     struct visit *visit = r->user;
     CHECK(visit);
     bound_memory(h, r, r->body.length);
@@ -208,7 +234,7 @@ void handler_handle(void *context, struct http_request *r, struct http_response 
         answer_health(h, r, visit->place.kind, response);
         return;
     }
-    if (!auth_finish(h->auth, r, visit->pass, response))
+    if (!auth_finish(h->auth, r, visit->pass, response) || !body_unpack(h, r, visit, response))
         return;
     if (!place_check(h, r, &visit->place, response))
         return;
@@ -220,11 +246,19 @@ void handler_handle(void *context, struct http_request *r, struct http_response 
         control_handle(h->control, r, response);
 }
 
+void handler_handle(void *context, struct http_request *r, struct http_response *response)
+{
+    const struct handling *h = context;
+    handle(h, r, response);
+    cors_mark(&h->cors, r, response);
+}
+
 void handler_refuse(void *context, struct http_request *r, enum err err, struct slice text,
                     struct http_response *response)
 {
-    (void)context;
+    const struct handling *h = context;
     refuse_request(r, err, NULL, text, response);
+    cors_mark(&h->cors, r, response);
 }
 
 void handler_done(void *context, const struct http_request *r, const struct http_traffic *traffic)

@@ -6,6 +6,7 @@
 #include "control/control.h"
 #include "http/http.h"
 #include "server/access.h"
+#include "server/cors.h"
 #include "server/metrics.h"
 
 /* What requests need; outlives them all. */
@@ -15,6 +16,7 @@ struct handling {
     struct control *control;
     size_t arena_bytes; /* ceiling of any request's arena */
     struct metrics *metrics;
+    struct cors cors;
 };
 
 /* The four calls of struct http_handler; context: a struct handling. */

@@ -75,11 +75,34 @@ static enum err settings_check(const struct server_settings *s, struct slice *er
         return refuse(error, ERR_INVALID, "--account-id must be 12 digits");
     if (!is_region(s->region))
         return refuse(error, ERR_INVALID, "--region must be letters, digits and hyphens");
+    for (size_t i = 0; i < s->cors_origin_count; i++) {
+        if (!cors_is_origin(s->cors_origins[i]))
+            return refuse(error, ERR_INVALID,
+                          "--cors-origin must be * or scheme://host[:port], as browsers send it");
+        if (s->no_auth && slice_is(s->cors_origins[i], "*"))
+            return refuse(error, ERR_INVALID,
+                          "--no-auth with --cors-origin '*' would let every web page that is "
+                          "visited on this machine read and write; name the page's origin");
+    }
     bool is_url = slice_starts_with(s->public_url, SLICE("http://")) ||
                   slice_starts_with(s->public_url, SLICE("https://"));
     if (s->public_url.length && !is_url)
         return refuse(error, ERR_INVALID, "--public-url must begin with http:// or https://");
     return ERR_NONE;
+}
+
+static bool origins_copy(struct arena *arena, struct cors *cors, const struct slice *origins,
+                         size_t count)
+{
+    struct slice *copies = arena_array(arena, count, sizeof *copies);
+    for (size_t i = 0; copies && i < count; i++) {
+        char *copy = arena_copy(arena, origins[i]);
+        if (!copy)
+            return false;
+        copies[i] = slice_of(copy, origins[i].length);
+    }
+    *cors = (struct cors){ .origins = copies, .count = count };
+    return copies != NULL;
 }
 
 static bool copy_text(struct arena *arena, struct slice *text)
@@ -109,7 +132,9 @@ static enum err settings_copy(struct server *server, const struct server_setting
                   copy_text(a, &s->s3.endpoint) && copy_text(a, &s->s3.region) &&
                   copy_text(a, &s->s3.credentials.access_key_id) &&
                   copy_text(a, &s->s3.credentials.secret_access_key) &&
-                  copy_text(a, &s->s3.credentials.session_token);
+                  copy_text(a, &s->s3.credentials.session_token) &&
+                  origins_copy(a, &server->handling.cors, settings->cors_origins,
+                               settings->cors_origin_count);
     return copied ? ERR_NONE : ERR_NO_MEMORY;
 }
 
@@ -141,6 +166,8 @@ static enum err open_auth(struct server *server, struct slice *error)
         .report = report,
         .refuse = refuse_credentials,
         .no_auth = s->no_auth,
+        .origins = server->handling.cors.origins,
+        .origin_count = server->handling.cors.count,
         .host_without_port = s->host_without_port,
     };
     server->handling.access = (struct access_settings){ .region = s->region,

@@ -41,6 +41,8 @@ struct server_settings {
     struct slice account_id;   /* 12 digits; what ARNs say */
     struct slice public_url;   /* what links and fullUrls say; empty: the request's Host */
     struct slice software_version;
+    const struct slice *cors_origins; /* whose pages may read answers; "*": all */
+    size_t cors_origin_count;
     struct rest_behaviour behaviour;
     enum rest_level level; /* of validation, for requests that name none */
     size_t bodies_in_flight_bytes; /* over all clients; 0: default */
