@@ -30,7 +30,7 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
 {
     const struct segment_set *set = reader->view->segments;
     size_t room = (size_t)set->count + set->past_count + reader->view->count;
-    *c = (struct term_cursor){ .is_done = true };
+    *c = (struct term_cursor){ .lists = { .count = 0 } };
     if (!room || value.length > TERM_VALUE_BYTES_MAX)
         return ERR_NONE;
     struct posting *lists = arena_raw(arena, room * sizeof *lists);
@@ -39,32 +39,5 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
     uint32_t count = 0;
     TRY(gather(reader, field, value, lists, &count));
     arena_trim(arena, lists, room * sizeof *lists, count * sizeof *lists);
-    c->is_done = !count;
     return posting_union_open(&c->lists, lists, count, arena);
-}
-
-static bool load(struct term_cursor *c, uint64_t number)
-{
-    bool any = false;
-    c->err = posting_union_next(&c->lists, number, &any, &c->block);
-    c->is_loaded = any && !c->err;
-    c->is_done = !c->is_loaded;
-    c->place = (struct block_place){ 0 };
-    return c->is_loaded;
-}
-
-uint64_t term_cursor_seek(struct term_cursor *c, uint64_t doc)
-{
-    for (uint64_t number = doc >> BLOCK_SHIFT; !c->is_done; number++) {
-        if ((!c->is_loaded || c->block.number < number) && !load(c, number))
-            return DOC_END;
-        uint32_t low = c->block.number > number ? 0 : (uint32_t)(doc & (BLOCK_DOCS - 1));
-        if (c->block.number > number)
-            number = c->block.number;
-        low = block_seek(&c->block, &c->place, low);
-        if (low != BLOCK_NONE)
-            return c->block.number << BLOCK_SHIFT | low;
-        doc = 0;
-    }
-    return DOC_END;
 }

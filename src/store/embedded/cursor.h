@@ -35,17 +35,17 @@ static inline bool reader_skips(const struct postings_reader *reader, const stru
 
 struct term_cursor {
     struct posting_union lists; /* cut from the arena */
-    struct block block;
-    struct block_place place;
-    bool is_loaded, is_done;
-    enum err err; /* why it ended early */
 };
 
 /* ERR_NO_MEMORY, ERR_CORRUPT. */
 MUST_USE enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *reader,
                                    uint32_t field, struct slice value, struct arena *arena);
-/* The first document at or above `doc`, which never goes back; DOC_END. */
-uint64_t term_cursor_seek(struct term_cursor *c, uint64_t doc);
+/* The next block at or above `number`; *ret_any false at the end. */
+MUST_USE static inline enum err term_cursor_block(struct term_cursor *c, uint64_t number,
+                                                  bool *ret_any, struct block *ret)
+{
+    return posting_union_next(&c->lists, number, ret_any, ret);
+}
 /* How many documents it has, dead ones included. */
 static inline uint64_t term_cursor_estimate(const struct term_cursor *c)
 {

@@ -11,7 +11,8 @@ void docset_init(struct docset *set, uint64_t last, struct arena *arena)
 
 static bool to_bits(struct docset *set)
 {
-    set->bits = arena_array(set->arena, (size_t)(set->last / BITS + 1), sizeof *set->bits);
+    size_t words = (size_t)(set->last / BLOCK_DOCS + 1) * BLOCK_WORDS;
+    set->bits = arena_array(set->arena, words, sizeof *set->bits);
     for (size_t i = 0; set->bits && i < set->count; i++)
         set->bits[set->list[i] / BITS] |= (uint64_t)1 << (set->list[i] % BITS);
     return set->bits != NULL;
@@ -54,6 +55,27 @@ static int doc_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* A bitmap takes one over it at once; what lies above the last document stays
+ * out. */
+enum err docset_add_block(struct docset *set, const struct block *b)
+{
+    if (b->number > set->last / BLOCK_DOCS)
+        return ERR_NONE;
+    if (set->bits && b->number < set->last / BLOCK_DOCS) {
+        block_or_into(b, set->bits + (size_t)b->number * BLOCK_WORDS);
+        return ERR_NONE;
+    }
+    uint64_t docs[LIST_FIRST];
+    struct block_place place = { 0 };
+    for (uint32_t low = 0; low != BLOCK_NONE;) {
+        size_t n = 0;
+        while (n < LIST_FIRST && (low = block_seek(b, &place, low)) != BLOCK_NONE)
+            docs[n++] = b->number << BLOCK_SHIFT | low++;
+        TRY(docset_add(set, docs, n));
+    }
+    return ERR_NONE;
+}
+
 void docset_sort(struct docset *set)
 {
     if (set->bits || set->count < 2)
@@ -69,6 +91,49 @@ void docset_sort(struct docset *set)
         if (set->list[i] != set->list[kept - 1])
             set->list[kept++] = set->list[i];
     set->count = kept;
+}
+
+enum err docset_open(struct docset *set)
+{
+    docset_sort(set);
+    if (set->bits || !set->count)
+        return ERR_NONE;
+    set->block = arena_raw(set->arena, block_room_bytes(set->count));
+    return set->block ? ERR_NONE : ERR_LIMIT;
+}
+
+static bool list_block(struct docset *set, uint64_t number, struct block *ret)
+{
+    uint64_t doc = docset_seek(set, number << BLOCK_SHIFT);
+    if (doc == UINT64_MAX)
+        return false;
+    number = doc >> BLOCK_SHIFT;
+    size_t end = set->at;
+    while (end < set->count && set->list[end] >> BLOCK_SHIFT == number)
+        end++;
+    if (end - set->at > BLOCK_LIST_MAX) {
+        memset(set->block->bits, 0, sizeof set->block->bits);
+        for (size_t i = set->at; i < end; i++)
+            bits_set(set->block->bits, (uint16_t)set->list[i]);
+        block_of_bits(ret, number, set->block->bits);
+        return true;
+    }
+    for (size_t i = set->at; i < end; i++)
+        set->block->list[i - set->at] = (uint16_t)set->list[i];
+    block_of_list(ret, number, set->block->list, (uint32_t)(end - set->at));
+    return true;
+}
+
+bool docset_block(struct docset *set, uint64_t number, struct block *ret)
+{
+    if (!set->bits)
+        return list_block(set, number, ret);
+    for (; number <= set->last / BLOCK_DOCS; number++) {
+        block_of_bits(ret, number, set->bits + (size_t)number * BLOCK_WORDS);
+        if (ret->count)
+            return true;
+    }
+    return false;
 }
 
 static uint64_t bits_seek(const struct docset *set, uint64_t doc)

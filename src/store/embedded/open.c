@@ -201,27 +201,26 @@ static enum err restore(struct store *store, const struct store_settings *settin
 
 /* ---- deaths ---- */
 
-static enum err death_load_page(void *context, uint64_t first, struct death_page *page,
-                                bool *ret_any)
+static enum err death_load_some(void *context, uint64_t first, uint64_t count,
+                                death_found *enter, void *deaths)
 {
     struct store *store = context;
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
                                                         store->families[FAMILY_DEATH]);
-    uint8_t key[8];
-    put_be64(key, first);
+    uint8_t from[8];
+    put_be64(from, first);
     enum err err = ERR_NONE;
-    rocksdb_iter_seek(it, (char *)key, sizeof key);
+    rocksdb_iter_seek(it, (char *)from, sizeof from);
     for (; !err && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        struct slice k = rocks_iter_key(it), v = rocks_iter_value(it);
-        if (k.length != 8 || v.length != 8) {
+        struct slice key = rocks_iter_key(it), value = rocks_iter_value(it);
+        if (key.length != 8 || value.length != 8) {
             err = ERR_CORRUPT;
             break;
         }
-        uint64_t doc = get_be64((const uint8_t *)k.bytes);
-        if (doc - first >= DEATH_PAGE_DOCS)
+        uint64_t doc = get_be64((const uint8_t *)key.bytes);
+        if (doc - first >= count)
             break;
-        death_page_enter(page, doc, get_be64((const uint8_t *)v.bytes));
-        *ret_any = true;
+        err = enter(deaths, doc, get_be64((const uint8_t *)value.bytes));
     }
     if (!err)
         err = rocks_iter_err(it);
@@ -255,35 +254,28 @@ static void checkpoint_failed(void *context, enum err err)
 
 /* The dead among first .. last, for merges: read from the truth, for the pages of
  * death.h would all be loaded and kept. */
+struct dead_bits {
+    uint64_t first, until, count;
+    uint64_t *bits;
+};
+
+static enum err dead_bit(void *context, uint64_t doc, uint64_t killer)
+{
+    struct dead_bits *d = context;
+    if (killer > d->until)
+        return ERR_NONE;
+    d->bits[(doc - d->first) / 64] |= (uint64_t)1 << ((doc - d->first) % 64);
+    d->count++;
+    return ERR_NONE;
+}
+
 static enum err deaths_between(void *context, uint64_t first, uint64_t last, uint64_t until,
                                uint64_t *bits, uint64_t *ret_count)
 {
-    struct store *store = context;
-    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
-                                                        store->families[FAMILY_DEATH]);
-    uint8_t from[8];
-    put_be64(from, first);
-    enum err err = ERR_NONE;
-    *ret_count = 0;
-    rocksdb_iter_seek(it, (char *)from, sizeof from);
-    for (; !err && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        struct slice key = rocks_iter_key(it), value = rocks_iter_value(it);
-        if (key.length != 8 || value.length != 8) {
-            err = ERR_CORRUPT;
-            break;
-        }
-        uint64_t doc = get_be64((const uint8_t *)key.bytes);
-        if (doc > last)
-            break;
-        if (get_be64((const uint8_t *)value.bytes) > until)
-            continue;
-        bits[(doc - first) / 64] |= (uint64_t)1 << ((doc - first) % 64);
-        ++*ret_count;
-    }
-    if (!err)
-        err = rocks_iter_err(it);
-    rocksdb_iter_destroy(it);
-    return err;
+    struct dead_bits d = { .first = first, .until = until, .bits = bits };
+    TRY(death_load_some(context, first, last - first + 1, dead_bit, &d));
+    *ret_count = d.count;
+    return ERR_NONE;
 }
 
 static enum err index_open(struct store *store, const struct store_settings *wanted)
@@ -340,7 +332,7 @@ static enum err store_init(struct store *store, const struct store_settings *set
     frame_pool_init(&store->frames);
     options_new(store, settings);
     TRY(recent_init(&store->recent));
-    TRY(deaths_init(&store->deaths, death_load_page, death_look_up, store));
+    TRY(deaths_init(&store->deaths, death_load_some, death_look_up, store));
     store->types = malloc(sizeof *store->types);
     store->births = malloc(sizeof *store->births);
     store->truth_path = path_join(settings->folder, "truth");

@@ -177,3 +177,141 @@ uint32_t block_list_add(uint16_t *list, uint32_t count, const uint16_t *add, uin
     memmove(list + a, list + to, (end - to) * sizeof *list);
     return a + end - to;
 }
+
+void block_of_range(struct block *ret, uint64_t number, uint32_t first, uint32_t last,
+                    uint16_t run[2])
+{
+    run[0] = (uint16_t)first;
+    run[1] = (uint16_t)(last - first);
+    *ret = (struct block){
+        .number = number, .count = last - first + 1, .kind = BLOCK_RUNS, .run_count = 1, .list = run
+    };
+}
+
+/* ---- and, and not, or ---- */
+
+enum { GALLOP_FROM = 16 }; /* lists so many times longer are galloped over */
+
+static uint32_t list_and_list(const struct block *a, const struct block *b, uint16_t *out)
+{
+    uint32_t count = 0, i = 0, k = 0;
+    while (i < a->count && k < b->count) {
+        uint16_t x = a->list[i], y = b->list[k];
+        out[count] = x;
+        count += x == y;
+        i += x <= y;
+        k += y <= x;
+    }
+    return count;
+}
+
+/* The lows of the list `a` that `b` has, or has not. `out` may be a's list: what
+ * is written was read before. */
+static uint32_t list_keep(const struct block *a, const struct block *b, bool if_there,
+                          uint16_t *out)
+{
+    uint32_t count = 0;
+    struct block_place place = { 0 };
+    if (b->kind == BLOCK_BITS) {
+        for (uint32_t i = 0; i < a->count; i++) {
+            uint16_t low = a->list[i];
+            out[count] = low;
+            count += bits_has(b->bits, low) == if_there;
+        }
+        return count;
+    }
+    for (uint32_t i = 0; i < a->count; i++) {
+        uint16_t low = a->list[i];
+        if ((block_seek(b, &place, low) == low) == if_there)
+            out[count++] = low;
+    }
+    return count;
+}
+
+/* The bits of a block, in `room` unless they lie somewhere already. */
+static const uint64_t *bits_of(const struct block *b, uint64_t *room)
+{
+    if (b->kind == BLOCK_BITS)
+        return b->bits;
+    memset(room, 0, BLOCK_BYTES_MAX);
+    block_or_into(b, room);
+    return room;
+}
+
+static bool is_all(const struct block *b)
+{
+    return b->kind == BLOCK_RUNS && b->run_count == 1 && b->list[0] == 0 &&
+           run_end(b->list) == BLOCK_DOCS - 1;
+}
+
+bool block_and(const struct block *a, const struct block *b, union block_room *room,
+               struct block *ret)
+{
+    uint64_t number = a->number;
+    if (is_all(a) || is_all(b)) {
+        *ret = is_all(a) ? *b : *a;
+        return true;
+    }
+    if (b->kind == BLOCK_LIST && (a->kind != BLOCK_LIST || b->count < a->count)) {
+        const struct block *held = a;
+        a = b;
+        b = held;
+    }
+    if (a->kind == BLOCK_LIST) {
+        bool merges = b->kind == BLOCK_LIST && b->count / GALLOP_FROM < a->count;
+        uint32_t count = merges ? list_and_list(a, b, room->list)
+                                : list_keep(a, b, true, room->list);
+        block_of_list(ret, number, room->list, count);
+        return count > 0;
+    }
+    uint64_t spare[BLOCK_WORDS];
+    const uint64_t *x = bits_of(a, room->bits), *y = bits_of(b, spare);
+    uint32_t count = 0;
+    for (uint32_t w = 0; w < BLOCK_WORDS; w++) {
+        room->bits[w] = x[w] & y[w];
+        count += (uint32_t)__builtin_popcountll(room->bits[w]);
+    }
+    *ret = (struct block){
+        .number = number, .count = count, .kind = BLOCK_BITS, .bits = room->bits
+    };
+    return count > 0;
+}
+
+bool block_and_not(const struct block *a, const struct block *b, union block_room *room,
+                   struct block *ret)
+{
+    uint64_t number = a->number;
+    if (a->kind == BLOCK_LIST) {
+        uint32_t count = list_keep(a, b, false, room->list);
+        block_of_list(ret, number, room->list, count);
+        return count > 0;
+    }
+    uint64_t spare[BLOCK_WORDS], mine[BLOCK_WORDS];
+    const uint64_t *x = bits_of(a, mine), *y = bits_of(b, spare);
+    uint32_t count = 0;
+    for (uint32_t w = 0; w < BLOCK_WORDS; w++) {
+        room->bits[w] = x[w] & ~y[w];
+        count += (uint32_t)__builtin_popcountll(room->bits[w]);
+    }
+    *ret = (struct block){
+        .number = number, .count = count, .kind = BLOCK_BITS, .bits = room->bits
+    };
+    return count > 0;
+}
+
+void block_or(const struct block *a, const struct block *b, union block_room *room,
+              struct block *ret)
+{
+    uint64_t number = a->number;
+    if (a->kind == BLOCK_LIST && b->kind == BLOCK_LIST && a->count + b->count <= BLOCK_LIST_MAX) {
+        memcpy(room->list, a->list, a->count * sizeof *a->list);
+        uint32_t count = block_list_add(room->list, a->count, b->list, b->count);
+        block_of_list(ret, number, room->list, count);
+        return;
+    }
+    uint64_t spare[BLOCK_WORDS], mine[BLOCK_WORDS];
+    const uint64_t *x = bits_of(a, mine), *y = bits_of(b, spare);
+    for (uint32_t w = 0; w < BLOCK_WORDS; w++)
+        room->bits[w] = x[w] | y[w];
+    block_of_bits(ret, number, room->bits);
+}

@@ -68,6 +68,19 @@ void block_or_into(const struct block *b, uint64_t *bits);
 void block_of_list(struct block *ret, uint64_t number, const uint16_t *list, uint32_t count);
 void block_of_bits(struct block *ret, uint64_t number, const uint64_t *bits);
 
+/* What is in both, in `a` and not in `b`, in either. Each is of the same number.
+ * `room` is whole and holds neither, save that `a` of block_and_not() may stand
+ * in it; the result stands in it, or is one of them. False: nothing is left. */
+bool block_and(const struct block *a, const struct block *b, union block_room *room,
+               struct block *ret);
+bool block_and_not(const struct block *a, const struct block *b, union block_room *room,
+                   struct block *ret);
+void block_or(const struct block *a, const struct block *b, union block_room *room,
+              struct block *ret);
+/* Lows first .. last, as a block of one run that stands in `run`. */
+void block_of_range(struct block *ret, uint64_t number, uint32_t first, uint32_t last,
+                    uint16_t run[2]);
+
 /* Both lists ascending, all of `add` put into `list`, which has room for both;
  * returns the documents then in it. */
 uint32_t block_list_add(uint16_t *list, uint32_t count, const uint16_t *add, uint32_t add_count);

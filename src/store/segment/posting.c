@@ -318,14 +318,36 @@ static enum err union_block(struct posting_union *u, uint64_t number, struct blo
     return ERR_NONE;
 }
 
-enum err posting_union_next(struct posting_union *u, uint64_t number, bool *ret_any,
-                            struct block *ret)
+enum err posting_union_peek(struct posting_union *u, uint64_t number, uint64_t *ret_number)
 {
     uint64_t least = POSTING_END;
     for (uint32_t i = 0; i < u->count; i++) {
         TRY(posting_skip(&u->lists[i], number));
         least = MIN(least, u->lists[i].number);
     }
+    *ret_number = least;
+    return ERR_NONE;
+}
+
+enum err posting_union_next(struct posting_union *u, uint64_t number, bool *ret_any,
+                            struct block *ret)
+{
+    uint64_t least = POSTING_END;
+    TRY(posting_union_peek(u, number, &least));
     *ret_any = least != POSTING_END;
     return *ret_any ? union_block(u, least, ret) : ERR_NONE;
+}
+
+enum err posting_union_count(struct posting_union *u, uint64_t number, struct block *ret)
+{
+    struct posting *one = NULL;
+    for (uint32_t i = 0; i < u->count; i++) {
+        if (u->lists[i].number != number)
+            continue;
+        if (one)
+            return union_block(u, number, ret);
+        one = &u->lists[i];
+    }
+    CHECK(one);
+    return posting_next_count(one, u->room, ret);
 }

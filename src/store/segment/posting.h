@@ -97,6 +97,14 @@ MUST_USE enum err posting_union_open(struct posting_union *u, struct posting *li
 MUST_USE enum err posting_union_next(struct posting_union *u, uint64_t number, bool *ret_any,
                                      struct block *ret);
 
+/* The number of that block, nothing read; POSTING_END at the end. */
+MUST_USE enum err posting_union_peek(struct posting_union *u, uint64_t number,
+                                     uint64_t *ret_number);
+/* Step over the block that was peeked; of it only number and count are told,
+ * which reads no block when a single list has it and its entry says the count. */
+MUST_USE enum err posting_union_count(struct posting_union *u, uint64_t number,
+                                      struct block *ret);
+
 /* ---- writing ---- */
 
 enum {

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "os/clock.h"
+#include "os/random.h"
 #include "store/embedded/engine.h"
 
 enum { BATCH = 1000, LARGE = 6240 };
@@ -120,6 +121,141 @@ static void the_thread_writes_segments_while_searches_stay_right(void **state)
     check_numbers(f, (uint64_t)total);
 }
 
+/* ---- plans over several blocks ---- */
+
+enum { ACROSS = 70000, ACROSS_BATCH = 5000, DEAD_EVERY = 3 };
+
+static uint64_t dice = 88172645463325252u;
+
+static uint64_t throw(uint64_t below)
+{
+    dice ^= dice << 13;
+    dice ^= dice >> 7;
+    dice ^= dice << 17;
+    return dice % below;
+}
+
+/* Over the number n of apply_numbers(). */
+struct leaf {
+    struct plan plan;
+    uint64_t modulus, rest, low, high; /* n % modulus == rest, low <= n < high */
+};
+
+static struct plan *throw_plan(struct arena *a, int depth)
+{
+    struct leaf *leaf = arena_alloc(a, sizeof *leaf);
+    struct plan *p = &leaf->plan;
+    leaf->modulus = 1;
+    leaf->high = UINT64_MAX;
+    if (depth < 4 && throw(3)) {
+        static const enum plan_kind inner[] = { PLAN_AND, PLAN_OR, PLAN_NOT };
+        p->kind = inner[throw(3)];
+        p->child_count = p->kind == PLAN_NOT ? 1 : 1 + throw(4);
+        p->children = arena_array(a, p->child_count, sizeof *p->children);
+        for (size_t i = 0; i < p->child_count; i++)
+            p->children[i] = throw_plan(a, depth + 1);
+        return p;
+    }
+    switch (throw(4)) {
+    case 0:
+        leaf->modulus = 2;
+        leaf->rest = throw(2);
+        *p = term_plan(1, leaf->rest ? "odd" : "even");
+        break;
+    case 1:
+        leaf->modulus = 7;
+        leaf->rest = throw(7);
+        *p = term_plan(2, arena_printf(a, "r%d", (int)leaf->rest).bytes);
+        break;
+    case 2:
+        leaf->low = throw(ACROSS);
+        leaf->high = leaf->low + throw(throw(2) ? 200 : ACROSS);
+        *p = (struct plan){ .kind = PLAN_RANGE, .field = 3 };
+        p->from = arena_printf(a, "own%07d", (int)leaf->low);
+        p->to = arena_printf(a, "own%07d", (int)leaf->high);
+        break;
+    default:
+        p->kind = PLAN_ALL;
+        break;
+    }
+    return p;
+}
+
+static bool says(const struct plan *p, uint64_t n)
+{
+    const struct leaf *leaf = (const struct leaf *)(const void *)p;
+    if (p->kind == PLAN_NOT)
+        return !says(p->children[0], n);
+    if (p->kind != PLAN_AND && p->kind != PLAN_OR)
+        return n % leaf->modulus == leaf->rest && n >= leaf->low && n < leaf->high;
+    for (size_t i = 0; i < p->child_count; i++)
+        if (says(p->children[i], n) != (p->kind == PLAN_AND))
+            return p->kind == PLAN_OR;
+    return p->kind == PLAN_AND;
+}
+
+/* Documents are n + 1; those that delete come behind. */
+static void check_plans(struct fixture *f, uint64_t time, bool some_are_dead)
+{
+    for (int round = 0; round < 40; round++) {
+        struct arena_mark mark = arena_mark(&f->arena);
+        struct plan *plan = throw_plan(&f->arena, 0);
+        struct store_reader *reader = reader_at(f, time);
+        uint64_t after = round % 2 ? throw(ACROSS) : 0, *docs = NULL, counted = 0, all = 0;
+        size_t limit = round % 3 ? SIZE_MAX : 1 + throw(2000), count = 0, at = 0;
+        assert_int_equal(store_search(reader, plan, after, limit, &f->arena, &docs, &count),
+                         ERR_NONE);
+        for (uint64_t n = 0; n < ACROSS; n++) {
+            if ((some_are_dead && n % DEAD_EVERY == 0 && n < 3 * ACROSS_BATCH) || !says(plan, n))
+                continue;
+            all++;
+            if (n < after || at == limit)
+                continue;
+            assert_true(at < count);
+            assert_int_equal(docs[at++], n + 1);
+        }
+        assert_int_equal(at, count);
+        assert_int_equal(store_count(reader, plan, &counted), ERR_NONE);
+        assert_int_equal(counted, all);
+        store_read_end(reader);
+        arena_rewind(&f->arena, mark);
+    }
+}
+
+static void plans_agree_with_arithmetic_over_several_blocks(void **state)
+{
+    struct fixture *f = *state;
+    dice ^= os_random_u64();
+    print_message("seed %llu\n", (unsigned long long)dice);
+    for (int n = 0; n < ACROSS; n += ACROSS_BATCH)
+        apply_numbers(f, n, ACROSS_BATCH);
+    check_plans(f, 0, false);
+    struct store_reader *reader = reader_at(f, 0);
+    uint64_t before = store_reader_time(reader);
+    store_read_end(reader);
+    enum { DEATHS = 3 * ACROSS_BATCH / DEAD_EVERY };
+    struct store_write *writes = arena_array(&f->arena, DEATHS, sizeof *writes);
+    struct store_result *results = arena_array(&f->arena, DEATHS, sizeof *results);
+    for (int i = 0; i < DEATHS; i++) {
+        writes[i] = (struct store_write){ .operation = STORE_DELETE, .type = SLICE("Number") };
+        writes[i].id = arena_printf(&f->arena, "n%d", i * DEAD_EVERY);
+    }
+    uint64_t time = 0;
+    size_t refused = 0;
+    assert_int_equal(store_apply(f->store, writes, DEATHS, true, &f->arena, results, &time,
+                                 &refused),
+                     ERR_NONE);
+    check_plans(f, before, false);
+    check_plans(f, 0, true);
+    assert_int_equal(postings_checkpoint(&f->store->postings), ERR_NONE);
+    bool any = true;
+    while (any)
+        assert_int_equal(postings_merge(&f->store->postings, UINT64_MAX, &any), ERR_NONE);
+    assert_int_equal(postings_merge_window(&f->store->postings, false, 0, 3), ERR_NONE);
+    check_plans(f, before, false);
+    check_plans(f, 0, true);
+}
+
 static void many_small_commits_leave_few_runs(void **state)
 {
     struct fixture *f = *state;
@@ -202,6 +338,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         TEST(a_large_transaction_is_one_commit),
         TEST(the_thread_writes_segments_while_searches_stay_right),
+        TEST(plans_agree_with_arithmetic_over_several_blocks),
         TEST(many_small_commits_leave_few_runs),
         TEST(values_come_with_their_documents_in_order),
         TEST(a_search_that_outgrows_its_arena_is_refused),
