@@ -115,6 +115,7 @@ enum err cli_assume(void *context, struct arena *arena, const struct aws_assumpt
     struct http_header headers[HEADERS_MAX];
     struct http_client *client;
     struct url url;
+    const char *ca_file = getenv("AWS_CA_BUNDLE");
     (void)context;
     *ret_text = SLICE("AWS_ENDPOINT_URL_STS is no http or https URL");
     TRY(url_find(region, arena, &text, &url));
@@ -124,6 +125,7 @@ enum err cli_assume(void *context, struct arena *arena, const struct aws_assumpt
                                .url = text,
                                .headers = headers,
                                .body = form,
+                               .ca_file = ca_file && *ca_file ? ca_file : NULL,
                                .answer_bytes = ANSWER_BYTES_MAX };
     TRY(sign(what, region, &url, form, arena, headers, &x.header_count));
     TRY(http_client_open(&client));

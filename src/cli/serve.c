@@ -1,6 +1,7 @@
 /* cli/serve.c - `tarn serve`: a record store until a signal ends it. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -75,7 +76,7 @@ static int parse(struct serve_options *o, int argc, char **argv)
           &o->s3_root },
         { "s3-endpoint", OPTION_TEXT, "URL", NULL,
           "where other buckets of jobs are: an S3 endpoint, asked\nwith the credentials of the "
-          "usual AWS variables or\nprofile",
+          "usual AWS variables or\nprofile (AWS_CA_BUNDLE: who is believed there)",
           &o->s3_endpoint },
         { "s3-region", OPTION_TEXT, "NAME", NULL, "the endpoint's region (default: --region)",
           &o->s3_region },
@@ -199,6 +200,8 @@ static int s3_make(const struct serve_options *o, struct arena *arena, struct se
         return o->s3_region ? options_refuse("serve", "--s3-region needs --s3-endpoint") : -1;
     s->s3.endpoint = slice_cstr(o->s3_endpoint);
     s->s3.region = slice_cstr(o->s3_region);
+    const char *ca_file = getenv("AWS_CA_BUNDLE");
+    s->s3.ca_file = ca_file && *ca_file ? ca_file : NULL;
     if (!url_parse(s->s3.endpoint, &url) || url.query.bytes)
         return options_refuse("serve", "--s3-endpoint: '%s' is no http or https URL",
                               o->s3_endpoint);

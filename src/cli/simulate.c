@@ -35,13 +35,14 @@ static bool policy_load(struct simulation *s, const char *path, enum policy_kind
     return !err;
 }
 
-static bool user_load(struct simulation *s)
+/* The policies of --user or --role. */
+static bool folder_load(struct simulation *s)
 {
     struct iam_call *c = s->call;
     struct slice error = SLICE_NONE;
     struct policy_list list;
     if (!c->data) {
-        iam_fail("--user needs --data", SLICE_NONE);
+        iam_fail("--user and --role need --data", SLICE_NONE);
         return false;
     }
     enum err err = iam_load(c->data, c->arena, &c->iam, &error);
@@ -49,9 +50,11 @@ static bool user_load(struct simulation *s)
         iam_fail(err_text(err), error);
         return false;
     }
-    const struct iam_user *user = iam_user_find(&c->iam, slice_cstr(c->user));
-    if (!user || iam_policies_of(&c->iam, user, c->arena, &list)) {
-        iam_fail("there is no user of that name", slice_cstr(c->user));
+    const struct iam_user *user = c->user ? iam_user_find(&c->iam, slice_cstr(c->user)) : NULL;
+    const struct iam_role *role = c->role ? iam_role_find(&c->iam, slice_cstr(c->role)) : NULL;
+    if ((!user && !role) || (user ? iam_policies_of(&c->iam, user, c->arena, &list)
+                                  : iam_policies_list(role->policies, c->arena, &list))) {
+        iam_fail("there is no user or role of that name", slice_cstr(c->user ? c->user : c->role));
         return false;
     }
     for (size_t i = 0; i < list.count && s->set.identity.count < POLICIES_MAX; i++)
@@ -70,7 +73,11 @@ static bool policies_load(struct simulation *s)
                          &s->identity[s->set.identity.count++]))
             return false;
     }
-    if (c->user && !user_load(s))
+    if (c->user && c->role) {
+        iam_fail("--user or --role, not both", SLICE_NONE);
+        return false;
+    }
+    if ((c->user || c->role) && !folder_load(s))
         return false;
     if (c->resource_policy) {
         s->set.resource.count = 1;
@@ -102,10 +109,15 @@ static void key_add(struct simulation *s, struct slice name, struct slice value)
 static bool question_make(struct simulation *s)
 {
     const struct iam_call *c = s->call;
-    struct slice name = slice_cstr(c->user ? c->user : "simulated");
+    struct slice name = slice_cstr(c->user ? c->user : "simulated"), role = SLICE_NONE;
     struct slice account = slice_cstr(c->account_id ? c->account_id : "000000000000");
     struct slice arn = arena_printf(c->arena, "arn:aws:iam::%.*s:user/%.*s", SLICE_ARGS(account),
                                     SLICE_ARGS(name));
+    if (c->role) {
+        arn = arena_printf(c->arena, "arn:aws:sts::%.*s:assumed-role/%s/simulated",
+                           SLICE_ARGS(account), c->role);
+        role = arena_printf(c->arena, "arn:aws:iam::%.*s:role/%s", SLICE_ARGS(account), c->role);
+    }
     for (size_t i = 0; i < c->context.count; i++) {
         struct slice value = slice_cstr(c->context.items[i]);
         struct slice key = slice_cut(&value, '=');
@@ -115,14 +127,16 @@ static bool question_make(struct simulation *s)
         }
         key_add(s, key, value);
     }
-    key_add(s, SLICE("aws:username"), name);
-    key_add(s, SLICE("aws:PrincipalArn"), arn);
+    if (!c->role)
+        key_add(s, SLICE("aws:username"), name);
+    key_add(s, SLICE("aws:PrincipalArn"), c->role ? role : arn);
     key_add(s, SLICE("aws:PrincipalAccount"), account);
-    s->question = (struct policy_question){ .resource = slice_cstr(c->resource ? c->resource : "*"),
-                                            .caller = { .arn = arn, .account = account },
-                                            .resource_account = account,
-                                            .keys = s->keys,
-                                            .key_count = s->key_count };
+    s->question =
+        (struct policy_question){ .resource = slice_cstr(c->resource ? c->resource : "*"),
+                                  .caller = { .arn = arn, .account = account, .role_arn = role },
+                                  .resource_account = account,
+                                  .keys = s->keys,
+                                  .key_count = s->key_count };
     return arn.bytes != NULL;
 }
 
@@ -260,8 +274,8 @@ static int actions_run(struct simulation *s)
 
 int iam_simulate(struct iam_call *c)
 {
-    if (!c->actions.count || (!c->policies.count && !c->user && !c->resource_policy))
-        return options_refuse("iam", "simulate needs --action and --policy or --user");
+    if (!c->actions.count || (!c->policies.count && !c->user && !c->role && !c->resource_policy))
+        return options_refuse("iam", "simulate needs --action and --policy, --user or --role");
     struct simulation *s = arena_alloc(c->arena, sizeof *s);
     if (!s)
         return iam_fail("out of memory", SLICE_NONE);

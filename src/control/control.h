@@ -24,6 +24,7 @@ struct s3_settings {
     struct slice endpoint; /* "https://s3.eu-west-1.amazonaws.com"; empty: none */
     struct slice region;
     struct aws_credentials credentials;
+    const char *ca_file; /* of an https endpoint; NULL: the system's */
 };
 
 /* A data store that is open. */

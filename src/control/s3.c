@@ -186,6 +186,7 @@ static enum err perform_once(struct s3 *s3, struct ask *ask, struct http_exchang
     *x = (struct http_exchange){ .method = slice_cstr(ask->method),
                                  .headers = headers,
                                  .body = ask->body,
+                                 .ca_file = s3->settings->ca_file,
                                  .answer_bytes = ANSWER_BYTES };
     TRY(url_make(s3, ask, &x->url));
     TRY(sign(s3, ask, x->url, headers, &x->header_count));

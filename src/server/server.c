@@ -125,12 +125,14 @@ static enum err settings_copy(struct server *server, const struct server_setting
         s->s3_root = arena_copy(a, slice_cstr(s->s3_root));
     if (s->metrics_address)
         s->metrics_address = arena_copy(a, slice_cstr(s->metrics_address));
+    if (s->s3.ca_file)
+        s->s3.ca_file = arena_copy(a, slice_cstr(s->s3.ca_file));
     bool copied = s->address && s->data && (s->metrics_address || !settings->metrics_address) &&
-                  (s->s3_root || !settings->s3_root) && copy_text(a, &s->datastore_id) &&
-                  copy_text(a, &s->region) && copy_text(a, &s->account_id) &&
-                  copy_text(a, &s->public_url) && copy_text(a, &s->software_version) &&
-                  copy_text(a, &s->s3.endpoint) && copy_text(a, &s->s3.region) &&
-                  copy_text(a, &s->s3.credentials.access_key_id) &&
+                  (s->s3_root || !settings->s3_root) && (s->s3.ca_file || !settings->s3.ca_file) &&
+                  copy_text(a, &s->datastore_id) && copy_text(a, &s->region) &&
+                  copy_text(a, &s->account_id) && copy_text(a, &s->public_url) &&
+                  copy_text(a, &s->software_version) && copy_text(a, &s->s3.endpoint) &&
+                  copy_text(a, &s->s3.region) && copy_text(a, &s->s3.credentials.access_key_id) &&
                   copy_text(a, &s->s3.credentials.secret_access_key) &&
                   copy_text(a, &s->s3.credentials.session_token) &&
                   origins_copy(a, &server->handling.cors, settings->cors_origins,

@@ -2,14 +2,14 @@
 // installed, AWS's command line.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as sdk from '@aws-sdk/client-healthlake';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { HttpRequest } from '@smithy/protocol-http';
-import { keys, scratch, serve } from './lib.mjs';
+import { dataFolder, keys, scratch, serve } from './lib.mjs';
 
 let place, data, store, client;
 const id32 = /^[0-9a-f]{32}$/;
@@ -490,3 +490,32 @@ test('the AWS command line does the same', { skip: !existsSync(cli) && 'no /usr/
   assert.match(aws('describe-fhir-datastore', '--datastore-id', 'none').stderr, /\(ResourceNotFoundException\)/);
   assert.equal(aws('delete-fhir-datastore', '--datastore-id', id).json().DatastoreStatus, 'DELETING');
 });
+
+const modelFolder = dataFolder() && join(dataFolder(), 'aws/healthlake-model');
+test('the AWS command line with the newest model updates, waits and runs jobs',
+  { skip: !(existsSync(cli) && modelFolder && existsSync(modelFolder)) && 'no /usr/bin/aws or model' }, () => {
+    const home = join(place.folder, 'home'), models = join(home, '.aws/models/healthlake/2017-07-01');
+    cpSync(modelFolder, models, { recursive: true });
+    const aws = (...args) => {
+      const done = spawnSync(cli, ['--endpoint-url', store.origin, '--region', 'eu-west-1', '--output', 'json',
+        'healthlake', ...args], { encoding: 'utf8', env: { ...process.env, HOME: home, AWS_PAGER: '',
+        AWS_ACCESS_KEY_ID: keys.accessKeyId, AWS_SECRET_ACCESS_KEY: keys.secretAccessKey, AWS_PROFILE: undefined } });
+      assert.equal(done.status, 0, done.stderr);
+      return JSON.parse(done.stdout || 'null');
+    };
+    const id = aws('create-fhir-datastore', '--datastore-type-version', 'R4').DatastoreId;
+    aws('wait', 'fhir-datastore-active', '--datastore-id', id);
+    const updated = aws('update-fhir-datastore', '--datastore-id', id, '--datastore-name', 'by-model',
+      '--nlp-configuration', 'Status=DISABLED').DatastoreProperties;
+    assert.equal(updated.DatastoreName, 'by-model');
+    assert.deepEqual(updated.NlpConfiguration, { Status: 'DISABLED' });
+    mkdirSync(join(bucket, 'cli'), { recursive: true });
+    writeFileSync(join(bucket, 'cli', 'a.ndjson'), '{"resourceType":"Patient","id":"cli"}\n');
+    const output = 'S3Configuration={S3Uri=s3://bucket/cli-out/,KmsKeyId=alias/any}';
+    const job = aws('start-fhir-import-job', '--datastore-id', id, '--input-data-config', 'S3Uri=s3://bucket/cli/',
+      '--data-access-role-arn', 'arn:aws:iam::123456789012:role/any', '--job-output-data-config', output).JobId;
+    const jobOf = () => aws('describe-fhir-import-job', '--datastore-id', id, '--job-id', job).ImportJobProperties;
+    for (let i = 0; i < 20 && !jobOf().EndTime; i++);
+    assert.equal(jobOf().JobStatus, 'COMPLETED');
+    assert.equal(aws('list-fhir-import-jobs', '--datastore-id', id).ImportJobPropertiesList.length, 1);
+  });

@@ -3,8 +3,10 @@
 // signer (s3rver does not), lists in small pages and fails where it is told to.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
-import { existsSync, readdirSync } from 'node:fs';
+import { createServer as createSecureServer } from 'node:https';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as sdk from '@aws-sdk/client-healthlake';
@@ -22,10 +24,10 @@ before(() => { place = scratch(); });
 after(() => place?.remove());
 
 /** A server whose buckets are at the endpoint. */
-async function tarn(name, endpoint) {
+async function tarn(name, endpoint, env = {}) {
   const data = join(place.folder, name);
   const server = await serve(data, ['--s3-endpoint', endpoint, '--region', 'us-east-1'],
-    { AWS_ACCESS_KEY_ID: s3Keys.accessKeyId, AWS_SECRET_ACCESS_KEY: s3Keys.secretAccessKey });
+    { AWS_ACCESS_KEY_ID: s3Keys.accessKeyId, AWS_SECRET_ACCESS_KEY: s3Keys.secretAccessKey, ...env });
   const client = new sdk.HealthLakeClient({ region: 'us-east-1', endpoint: server.origin,
     credentials: keys, maxAttempts: 1 });
   return { ...server, data, client,
@@ -54,6 +56,13 @@ async function ended(describe) {
     await new Promise((done) => setTimeout(done, 50));
   }
   assert.fail('the job did not end');
+}
+
+/** A job's folder goes just behind its end. */
+async function emptied(folder) {
+  for (const end = Date.now() + 5000; readdirSync(folder).length && Date.now() < end;)
+    await new Promise((done) => setTimeout(done, 20));
+  assert.deepEqual(readdirSync(folder), []);
 }
 
 const patient = (id, more = {}) => JSON.stringify({ resourceType: 'Patient', id, ...more });
@@ -132,7 +141,7 @@ test('jobs read from and write to a foreign S3 server', async () => {
     const nothing = await importJob(server, 's3://lake/nothing', 's3://lake/out');
     assert.match(nothing.Message, /no .ndjson file/);
     assert.equal(nothing.JobStatus, 'FAILED');
-    assert.deepEqual(readdirSync(join(server.data, 'jobs')), []);
+    await emptied(join(server.data, 'jobs'));
   } finally {
     await server.stop();
     await foreign.close();
@@ -173,13 +182,14 @@ async function isSigned(request, url, body) {
 }
 
 /** Objects in a map; `faults(request)` may answer first, with [status, body] or 'cut'. */
-async function ownS3(faults) {
+async function ownS3(faults, tls) {
   const objects = new Map(), parts = new Map(), seen = [];
-  const http = createServer(async (request, response) => {
+  const make = tls ? (handler) => createSecureServer(tls, handler) : createServer;
+  const http = make(async (request, response) => {
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
     const body = Buffer.concat(pieces);
-    const url = new URL(request.url, 'http://x');
+    const url = new URL(request.url, 'http://x'); // its host is not looked at
     const path = decodeURIComponent(url.pathname);
     const what = { method: request.method, path, query: url.searchParams, body };
     seen.push(what);
@@ -227,7 +237,7 @@ async function ownS3(faults) {
     return send(request.method === 'DELETE' ? 204 : 200);
   });
   await new Promise((done) => http.listen(0, '127.0.0.1', done));
-  return { objects, seen, endpoint: `http://127.0.0.1:${http.address().port}`,
+  return { objects, seen, endpoint: `http${tls ? 's' : ''}://127.0.0.1:${http.address().port}`,
     close: () => { http.closeAllConnections(); http.close(); } };
 }
 
@@ -251,6 +261,28 @@ test('lists are read page by page, and every request has a signature that AWS wo
     's3://lake/in', 's3://lake/out');
     assert.equal(refused.JobStatus, 'FAILED');
     assert.match(refused.Message, /403 SignatureDoesNotMatch/);
+  } finally {
+    await server.stop();
+    await stranger.stop();
+    s3.close();
+  }
+});
+
+test('an endpoint of https is believed by AWS_CA_BUNDLE, and not without', async (t) => {
+  const key = join(place.folder, 'key.pem'), cert = join(place.folder, 'cert.pem');
+  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key,
+    '-out', cert, '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']);
+  if (made.status !== 0) return t.skip('no openssl');
+  const s3 = await ownS3(() => undefined, { key: readFileSync(key), cert: readFileSync(cert) });
+  s3.objects.set('/lake/in/a.ndjson', Buffer.from(`${patient('a')}\n`));
+  const server = await tarn('tls', s3.endpoint, { AWS_CA_BUNDLE: cert });
+  const stranger = await tarn('tls-stranger', s3.endpoint);
+  try {
+    const job = await importJob(server, 's3://lake/in', 's3://lake/out');
+    assert.equal(job.JobStatus, 'COMPLETED', JSON.stringify(job));
+    const refused = await importJob(stranger, 's3://lake/in', 's3://lake/out');
+    assert.equal(refused.JobStatus, 'FAILED');
+    assert.match(refused.Message, /TLS|certificate/i);
   } finally {
     await server.stop();
     await stranger.stop();

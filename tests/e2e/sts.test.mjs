@@ -276,6 +276,15 @@ test("a resource's own policy permits, and its Deny wins", async () => {
   assert.match(denied.text, /with an explicit deny in a resource-based policy/);
 });
 
+test('simulate takes a role', async () => {
+  const args = ['iam', 'simulate', '--role', 'etl', '--data', data, '--resource', arn];
+  const may = await run([...args, '--action', 'healthlake:SearchWithGet']);
+  assert.equal(may.status, 0, may.stdout + may.stderr);
+  const mayNot = await run([...args, '--action', 'healthlake:DeleteResource']);
+  assert.equal(mayNot.status, 1);
+  assert.match(mayNot.stdout, /no identity-based policy allows the healthlake:DeleteResource action/);
+});
+
 test('a role that is gone, or made again, ends its sessions', async () => {
   const who = session(await assume(app));
   assert.equal((await read(who)).status, 200);

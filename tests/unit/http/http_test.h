@@ -200,11 +200,18 @@ static inline void site_stop(struct site *site)
 
 /* ---- raw sockets ---- */
 
+/* A new socket, and the address on loopback that it is meant for. */
+static inline int raw_socket(uint16_t port, struct sockaddr_in *ret_at)
+{
+    *ret_at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
+    ret_at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+
 static inline int raw_connect(const struct site *site)
 {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(site->port) };
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in at;
+    int fd = raw_socket(site->port, &at);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     struct timeval patience = { .tv_sec = 20 };
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);

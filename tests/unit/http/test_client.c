@@ -105,8 +105,7 @@ static void methods_with_and_without_bodies_arrive(void **state)
             x.method = slice_cstr(methods[i]);
             x.body = slice_of("a\0body!", length);
             assert_int_equal(http_client_perform(f->client, &x, &f->arena), ERR_NONE);
-            struct slice wanted =
-                arena_printf(&f->arena, "method=%s target=/describe", methods[i]);
+            struct slice wanted = arena_printf(&f->arena, "method=%s target=/describe", methods[i]);
             assert_true(slice_starts_with(x.answer, wanted));
             wanted = arena_printf(&f->arena, " body=%zu ", length);
             assert_true(slice_find(x.answer, wanted) > 0);
@@ -225,9 +224,8 @@ static void refusals_and_silence_of_the_peer_are_told_apart(void **state)
 {
     struct fixture *f = *state;
     /* A port where nobody listens: one that was just free. */
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in at = { .sin_family = AF_INET };
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in at;
+    int fd = raw_socket(0, &at);
     socklen_t length = sizeof at;
     assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);

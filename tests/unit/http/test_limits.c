@@ -90,8 +90,8 @@ static void bodies_beyond_the_budget_of_all_clients_get_503(void **state)
     assert_true(has(&f->out, "Retry-After: 1\r\n"));
     assert_int_equal(atomic_load(&f->site.last_refusal), ERR_BUSY);
     /* A small one that came with its head needs no budget. */
-    raw_ask(&f->site,
-            "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n" CLOSE "small", &f->out);
+    raw_ask(&f->site, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n" CLOSE "small",
+            &f->out);
     assert_true(has(&f->out, "small"));
     /* What the greedy one held comes back when it goes. */
     close(greedy);
@@ -159,9 +159,8 @@ static void stopping_finishes_what_is_in_flight(void **state)
     buf_clear(&f->out);
     assert_true(raw_read_all(idle, &f->out)); /* closed at once */
     assert_int_equal(f->out.length, 0);
-    int refused = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(f->site.port) };
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in at;
+    int refused = raw_socket(f->site.port, &at);
     assert_int_not_equal(connect(refused, (struct sockaddr *)&at, sizeof at), 0);
     assert_true(raw_say(slow, "def"));
     assert_true(raw_read_all(slow, &f->out));

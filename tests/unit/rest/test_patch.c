@@ -336,6 +336,27 @@ static void a_patch_leaves_a_valid_resource_or_nothing(void **state)
     expect_status(ask(w, "PATCH", "Observation/o1", MERGE_PATCH, "{\"status\":\"done\"}"), 422);
 }
 
+static void a_conditional_patch_in_a_bundle_takes_parameters(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    struct slice entry = SLICE("{\"resource\":" REPLACE(
+        "Patient.active",
+        "\"valueBoolean\":false") ",\"request\":{"
+                                  "\"method\":\"PATCH\",\"url\":\"Patient?family=ann\"}}");
+    struct answer a = expect_status(bundle(w, "batch", entry, CREATE), 200);
+    assert_at(w, &a, "entry.0.response.status", "200");
+    a = expect_status(get(w, "Patient/p1"), 200);
+    assert_at(w, &a, "active", "false");
+    entry = SLICE("{\"resource\":" REPLACE(
+        "Patient.active",
+        "\"valueBoolean\":true") ",\"request\":{"
+                                 "\"method\":\"PATCH\",\"url\":\"Patient?family=ann\"}}");
+    a = expect_status(bundle(w, "transaction", entry, CREATE), 200);
+    a = expect_status(get(w, "Patient/p1"), 200);
+    assert_at(w, &a, "active", "true");
+}
+
 /* ---- races ---- */
 
 enum { THREADS = 8, PATCHES_EACH = 10 };
@@ -411,6 +432,7 @@ int main(void)
         WORLD_TEST(each_failure_of_a_fhirpath_patch_has_its_status),
         WORLD_TEST(a_bundle_takes_a_fhirpath_patch_as_parameters_and_as_a_binary),
         WORLD_TEST(a_patch_leaves_a_valid_resource_or_nothing),
+        WORLD_TEST(a_conditional_patch_in_a_bundle_takes_parameters),
         WORLD_TEST(patches_at_once_lose_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
