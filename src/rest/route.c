@@ -1,7 +1,7 @@
 #include "rest/route.h"
 
 #include "base/codec.h"
-#include "rest/request.h"
+#include "rest/operation.h"
 
 enum { SEGMENTS_MAX = 5, METHODS_PER_ROUTE = 5 };
 
@@ -59,6 +59,14 @@ static const struct rest_operation OPERATIONS[] = {
       rest_everything },
     { "validate", NULL, OPERATION_SYSTEM | OPERATION_TYPE | OPERATION_INSTANCE, NULL,
       "healthlake:ValidateResource", rest_validate },
+    { "validate-code", "ValueSet", OPERATION_TYPE | OPERATION_INSTANCE,
+      "healthlake:ValidateResource", "healthlake:ValidateResource", rest_validate_code },
+    { "validate-code", "CodeSystem", OPERATION_TYPE | OPERATION_INSTANCE,
+      "healthlake:ValidateResource", "healthlake:ValidateResource", rest_validate_code },
+    { "expand", "ValueSet", OPERATION_TYPE | OPERATION_INSTANCE,
+      "healthlake:ExpandValueSetWithGet", "healthlake:ExpandValueSetWithPost", rest_expand },
+    { "lookup", "CodeSystem", OPERATION_TYPE, "healthlake:LookupCodeSystemWithGet",
+      "healthlake:LookupCodeSystemWithPost", rest_lookup },
 };
 
 /* Resource types that HealthLake lists as no stored types. */
