@@ -64,6 +64,19 @@ void issues_locate(struct issues *list, uint32_t line, uint32_t column, struct s
     list->last->rule = slice_of(copy, copy ? rule.length : 0);
 }
 
+void issues_move(struct issues *to, struct issues *from)
+{
+    if (from->first && to->count < ISSUES_MAX) {
+        *to->tail = from->first;
+        to->tail = from->tail;
+        to->last = from->last;
+    }
+    to->count += from->count;
+    from->first = from->last = NULL;
+    from->tail = &from->first;
+    from->count = 0;
+}
+
 enum err issues_fail(struct issues *list, enum err err, const char *code, const char *format, ...)
 {
     va_list args;

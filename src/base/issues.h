@@ -47,6 +47,9 @@ void issues_add(struct issues *list, enum issue_severity severity, const char *c
 /* Where the finding added last was met, and by which rule (copied; may be empty). */
 void issues_locate(struct issues *list, uint32_t line, uint32_t column, struct slice rule);
 
+/* Move all findings of one list behind those of another of the same arena. */
+void issues_move(struct issues *to, struct issues *from);
+
 /* Add an error and return `err`, for `return issues_fail(...)`. */
 MUST_USE enum err issues_fail(struct issues *list, enum err err, const char *code,
                               const char *format, ...) PRINTF_LIKE(4, 5);

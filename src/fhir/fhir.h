@@ -400,6 +400,26 @@ MUST_USE enum err fhir_validate(struct json resource, const struct fhir_type *ty
                                 const struct fhir_validate_options *options,
                                 struct issues *issues);
 
+/* ---- part of a resource ---- */
+
+enum fhir_subset_kind {
+    FHIR_SUBSET_NONE,     /* the whole */
+    FHIR_SUBSET_SUMMARY,  /* what the definitions mark, in data types and backbones too */
+    FHIR_SUBSET_TEXT,     /* text, id, meta and mandatory elements */
+    FHIR_SUBSET_DATA,     /* all but text */
+    FHIR_SUBSET_ELEMENTS, /* those named, id, meta and mandatory elements */
+};
+struct fhir_subset {
+    enum fhir_subset_kind kind;
+    const struct slice *elements; /* names of the type's elements; a choice's stem does */
+    size_t element_count;
+};
+
+/* Append the part of the resource, tagged SUBSETTED. Mandatory elements of what
+ * stays are kept. ERR_INVALID when it is no object; else the buffer's status. */
+MUST_USE enum err fhir_subset_write(struct json resource, const struct fhir_type *type,
+                                    const struct fhir_subset *subset, struct buf *out);
+
 /* ---- FHIRPath Patch ---- */
 
 struct fhir_patch_error {

@@ -103,6 +103,18 @@ static enum err token_parse(struct everything *e)
     return ERR_NONE;
 }
 
+/* _asof names the time of the first page; later ones have it in their token. */
+static enum err asof_parse(struct everything *e)
+{
+    struct request *r = e->r;
+    const struct slice *asof = request_parameter(r, "_asof");
+    int64_t before;
+    if (!asof)
+        return ERR_NONE;
+    TRY(search_asof_parse(*asof, &r->issues, &before));
+    return request_parameter(r, "page") ? ERR_NONE : request_asof(r, before);
+}
+
 static struct slice token_make(struct everything *e)
 {
     struct arena *arena = e->r->arena;
@@ -117,7 +129,7 @@ static struct slice token_make(struct everything *e)
 static enum err everything_parse(struct everything *e)
 {
     static const char *const KNOWN[] = { "_type", "start",  "end",  "_since",
-                                         "since", "_count", "page", NULL };
+                                         "since", "_count", "page", "_asof", NULL };
     struct request *r = e->r;
     TRY(request_only(r, KNOWN));
     e->is_paged = request_parameter(r, "_count") != NULL;
@@ -125,6 +137,7 @@ static enum err everything_parse(struct everything *e)
     TRY(dates_parse(e));
     TRY(types_parse(e));
     TRY(token_parse(e));
+    TRY(asof_parse(e));
     TRY(query_keep(e));
     e->room = e->is_paged ? e->page_count : UINT32_MAX;
     return ERR_NONE;

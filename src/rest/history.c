@@ -23,6 +23,8 @@ struct history {
     bool is_count_stated;
     int64_t since;
     struct date_range at; /* low == INT64_MIN: no _at */
+    struct fhir_subset subset;
+    bool is_filtered; /* by time */
     struct slice filters; /* "_since=...&_at=...", encoded, for links */
     struct arena scratch;
 };
@@ -69,7 +71,7 @@ static enum err entry_render(struct history *h, const struct store_version *v, s
                SLICE_ARGS(v->type), SLICE_ARGS(v->id));
     if (!v->is_deleted) {
         buf_append_cstr(out, "\"resource\":");
-        TRY(reply_resource(h->r->rest, v->body, v->splice, v->version, v->instant, out));
+        TRY(reply_subset(h->r->rest, &h->subset, v, &h->scratch, out));
         buf_append_byte(out, ',');
     }
     entry_request(v, out);
@@ -155,6 +157,19 @@ static void history_end(void *context)
 
 /* ---- the request ---- */
 
+/* A parameter for the links. */
+static enum err filter_keep(struct history *h, const char *name, struct slice value)
+{
+    struct buf text;
+    buf_init(&text, h->filters.length + 3 * value.length + 100);
+    buf_printf(&text, "%.*s%s%s=", SLICE_ARGS(h->filters), h->filters.length ? "&" : "", name);
+    percent_encode(&text, value, false);
+    char *copy = buf_status(&text) ? NULL : arena_copy(h->r->arena, buf_slice(&text));
+    h->filters = slice_of(copy, copy ? text.length : 0);
+    buf_release(&text);
+    return copy ? ERR_NONE : ERR_NO_MEMORY;
+}
+
 /* A date parameter's range, and itself for links. */
 static enum err filter_parse(struct history *h, const char *name, struct date_range *ret)
 {
@@ -166,14 +181,21 @@ static enum err filter_parse(struct history *h, const char *name, struct date_ra
     if (!date_parse(*value, ret))
         return issues_fail(&r->issues, ERR_INVALID, "value", "%s=%.*s is no date or instant", name,
                            SLICE_ARGS(slice_head(*value, 100)));
-    struct buf text;
-    buf_init(&text, 1000);
-    buf_printf(&text, "%.*s%s%s=", SLICE_ARGS(h->filters), h->filters.length ? "&" : "", name);
-    percent_encode(&text, *value, false);
-    char *copy = buf_status(&text) ? NULL : arena_copy(r->arena, buf_slice(&text));
-    h->filters = slice_of(copy, copy ? text.length : 0);
-    buf_release(&text);
-    return copy ? ERR_NONE : ERR_NO_MEMORY;
+    h->is_filtered = true;
+    return filter_keep(h, name, *value);
+}
+
+/* For the links. */
+static enum err subset_keep(struct history *h)
+{
+    static const char *const NAMES[] = { "_summary", "_elements" };
+    struct request *r = h->r;
+    for (size_t i = 0; i < ARRAY_COUNT(NAMES); i++) {
+        const struct slice *value = request_parameter(r, NAMES[i]);
+        if (value)
+            TRY(filter_keep(h, NAMES[i], *value));
+    }
+    return ERR_NONE;
 }
 
 static enum err sort_parse(struct history *h)
@@ -190,12 +212,15 @@ static enum err sort_parse(struct history *h)
 
 static enum err history_parse(struct history *h, uint64_t *ret_position)
 {
-    static const char *const KNOWN[] = { "_count", "_since", "_at", "_sort", "page", NULL };
+    static const char *const KNOWN[] = { "_count", "_since",   "_at",       "_sort",
+                                         "page",   "_summary", "_elements", NULL };
     struct request *r = h->r;
     struct date_range since = { .low = INT64_MIN };
     h->at.low = INT64_MIN;
     TRY(request_only(r, KNOWN));
     TRY(request_count(r, &h->page_count));
+    TRY(reply_subset_find(r, r->route.type, &h->subset));
+    TRY(subset_keep(h));
     h->is_count_stated = request_parameter(r, "_count") != NULL;
     TRY(filter_parse(h, "_since", &since));
     TRY(filter_parse(h, "_at", &h->at));
@@ -268,7 +293,7 @@ static enum err instance_check(struct history *h)
     if (!is_found)
         return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "%.*s/%.*s never existed",
                            SLICE_ARGS(r->route.type->name), SLICE_ARGS(r->route.id));
-    h->total = h->filters.length ? 0 : head.version;
+    h->total = h->is_filtered ? 0 : head.version;
     return ERR_NONE;
 }
 
@@ -313,7 +338,7 @@ enum err rest_history(struct request *r)
     h->r = r;
     TRY(history_parse(h, &position));
     TRY(request_reader(r, &h->reader));
-    arena_init(&h->scratch, 4 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
+    arena_init(&h->scratch, 16 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
     enum err err = history_gather(h, position);
     if (err) {
         history_end(h);

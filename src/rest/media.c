@@ -156,6 +156,8 @@ void media_prefer(struct request *r)
             struct slice preference = slice_trim(slice_cut(&item, ';'));
             if (slice_equal_nocase(preference, SLICE("respond-async")))
                 r->is_async = true;
+            if (slice_equal_nocase(preference, SLICE("handling=lenient")))
+                r->is_lenient = true;
             for (size_t k = 0; k < ARRAY_COUNT(RETURNS); k++) {
                 if (slice_equal_nocase(preference, slice_cstr(RETURNS[k].text)))
                     r->prefer = RETURNS[k].prefer;

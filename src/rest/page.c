@@ -142,8 +142,8 @@ void entries_init(struct entries *e, struct request *r, struct store_reader *rea
     *e = (struct entries){
         .rest = r->rest, .reader = reader, .base_url = r->base_url, .mode = "match"
     };
-    /* One body at a time, compressed and whole. */
-    arena_init(&e->scratch, 4 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
+    /* One body at a time, compressed, whole, and the tape of a part of it. */
+    arena_init(&e->scratch, 16 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
 }
 
 void entries_release(struct entries *e)
@@ -179,7 +179,7 @@ enum err entries_append(struct entries *e, const struct store_version *v, struct
     buf_append_byte(out, '/');
     buf_append(out, v->id);
     buf_append_cstr(out, "\",\"resource\":");
-    TRY(reply_resource(e->rest, v->body, v->splice, v->version, v->instant, out));
+    TRY(reply_subset(e->rest, &e->subset, v, &e->scratch, out));
     buf_append_cstr(out, ",\"search\":{\"mode\":\"");
     buf_append_cstr(out, e->mode);
     buf_append_cstr(out, "\"}}");

@@ -39,6 +39,7 @@ struct entries {
     struct slice base_url;
     struct arena scratch; /* for bodies */
     const char *mode;     /* search.mode: "match", "include" */
+    struct fhir_subset subset; /* of each resource */
     bool is_begun;        /* the entry array is open */
     struct buf *out;      /* while filling */
     size_t next;          /* place of the next document in the list */

@@ -42,14 +42,16 @@ static bool is_not_modified(const struct request *r, const struct store_version 
 
 static enum err reply_found(struct request *r, const struct store_version *v)
 {
+    struct fhir_subset subset;
+    TRY(reply_subset_find(r, r->route.type, &subset));
     TRY(reply_version(r, v->version, v->instant));
     if (is_not_modified(r, v)) {
         r->response->status = 304;
         return ERR_NONE;
     }
     struct buf body;
-    buf_init(&body, v->body.length + 256);
-    enum err err = reply_resource(r->rest, v->body, v->splice, v->version, v->instant, &body);
+    buf_init(&body, v->body.length + 512);
+    enum err err = reply_subset(r->rest, &subset, v, r->arena, &body);
     if (!err)
         err = reply_copy(r, 200, &body);
     buf_release(&body);
@@ -102,7 +104,7 @@ static enum err read_at(struct request *r, struct store_reader *reader)
 
 enum err rest_read(struct request *r)
 {
-    static const char *const KNOWN[] = { NULL };
+    static const char *const KNOWN[] = { "_summary", "_elements", NULL };
     TRY(request_only(r, KNOWN));
     struct store_reader *reader;
     TRY(request_reader(r, &reader));

@@ -95,3 +95,28 @@ enum err reply_resource(const struct rest *rest, struct slice body, uint32_t spl
     return fhir_splice_meta(body, splice, slice_of(digits, (size_t)length),
                             slice_of(when, when_length), out);
 }
+
+enum err reply_subset(const struct rest *rest, const struct fhir_subset *subset,
+                      const struct store_version *v, struct arena *scratch, struct buf *out)
+{
+    const struct fhir_type *type = fhir_resource_find(v->type);
+    if (!type || subset->kind == FHIR_SUBSET_NONE)
+        return reply_resource(rest, v->body, v->splice, v->version, v->instant, out);
+    struct buf whole;
+    struct json_doc doc;
+    buf_init(&whole, v->body.length + 256);
+    enum err err = reply_resource(rest, v->body, v->splice, v->version, v->instant, &whole);
+    if (!err)
+        err = json_parse(buf_slice(&whole), NULL, scratch, &doc, NULL);
+    if (!err)
+        err = fhir_subset_write(json_root(&doc), type, subset, out);
+    buf_release(&whole);
+    return err;
+}
+
+enum err reply_subset_find(struct request *r, const struct fhir_type *type,
+                           struct fhir_subset *ret)
+{
+    *ret = (struct fhir_subset){ 0 };
+    return search_subset_parse(r->pairs, r->pair_count, type, r->arena, &r->issues, ret, NULL);
+}

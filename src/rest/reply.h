@@ -34,4 +34,13 @@ MUST_USE enum err reply_version(struct request *r, uint64_t version, int64_t ins
 MUST_USE enum err reply_resource(const struct rest *rest, struct slice body, uint32_t splice,
                                  uint64_t version, int64_t instant, struct buf *out);
 
+/* The same of a part of it. Takes from `scratch` what it works with; the caller rewinds. */
+MUST_USE enum err reply_subset(const struct rest *rest, const struct fhir_subset *subset,
+                               const struct store_version *v, struct arena *scratch,
+                               struct buf *out);
+
+/* _summary (but count) and _elements among the request's parameters, for a type. */
+MUST_USE enum err reply_subset_find(struct request *r, const struct fhir_type *type,
+                                    struct fhir_subset *ret);
+
 #endif

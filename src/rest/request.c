@@ -96,6 +96,18 @@ enum err request_reader(struct request *r, struct store_reader **ret_reader)
     return err;
 }
 
+enum err request_asof(struct request *r, int64_t before_us)
+{
+    struct store_reader *reader;
+    uint64_t doc = 0;
+    TRY(store_read_begin(r->rest->settings.store, 0, &reader));
+    enum err err = store_doc_before(reader, before_us, &doc);
+    store_read_end(reader);
+    if (!err)
+        r->time = store_time_of(doc);
+    return err;
+}
+
 enum err request_count(struct request *r, uint32_t *ret_count)
 {
     const struct rest_settings *s = &r->rest->settings;

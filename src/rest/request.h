@@ -48,6 +48,7 @@ struct request {
     struct access_memo memos[ACCESS_MEMOS];
     const char *media;     /* Content-Type of the answer */
     enum prefer_return prefer;
+    bool is_lenient; /* Prefer: handling=lenient */
     enum rest_level level;
     struct slice faults; /* what was stored all the same (REST_MINIMAL): an OperationOutcome */
     struct search_pair *pairs; /* the query, without _format, _pretty and X-Amz-... */
@@ -105,6 +106,10 @@ MUST_USE enum err request_date_text(struct request *r, const char *name,
 
 /* A reader at r->time; ERR_GONE gets its issue. */
 MUST_USE enum err request_reader(struct request *r, struct store_reader **ret_reader);
+
+/* The time of the last commit before the instant, into r->time; the store's beginning
+ * when there was none. */
+MUST_USE enum err request_asof(struct request *r, int64_t before_us);
 
 /* _count into [0, largest]: absent gives the default, a larger one the largest
  * (or a 400 under refuse_large_count). */

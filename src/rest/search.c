@@ -3,6 +3,7 @@
 #include "os/clock.h"
 #include "rest/include.h"
 #include "rest/media.h"
+#include "rest/outcome.h"
 #include "rest/page.h"
 #include "rest/reply.h"
 #include "rest/request.h"
@@ -39,12 +40,19 @@ static enum err query_parse(struct request *r, struct search_query *ret)
         .largest_count = s->largest_count,
         .now_us = os_now_us(),
         .refuse_large_count = s->behaviour.refuse_large_count,
+        .is_lenient = r->is_lenient,
     };
     TRY(form_add(r));
     TRY(search_parse(&settings, r->route.type, r->pairs, r->pair_count, r->arena, &r->issues, ret));
     if (ret->time)
         r->time = ret->time;
     return ERR_NONE;
+}
+
+/* _asof names the time, unless a page token does. */
+static enum err asof_find(struct searching *s)
+{
+    return s->query.has_asof && !s->query.time ? request_asof(s->r, s->query.asof_us) : ERR_NONE;
 }
 
 /* One document more than the page holds tells whether there is a next one. */
@@ -83,6 +91,17 @@ static enum err head_append(struct searching *s, struct buf *out)
     return buf_status(out);
 }
 
+/* What a lenient search passed over. */
+static void notices_append(struct searching *s, struct buf *out)
+{
+    if (!s->query.notices.first)
+        return;
+    entries_comma(&s->entries, out);
+    buf_append_cstr(out, "{\"resource\":");
+    outcome_render(out, SLICE_NONE, ERR_NONE, &s->query.notices);
+    buf_append_cstr(out, ",\"search\":{\"mode\":\"outcome\"}}");
+}
+
 static enum err search_fill(void *context, struct buf *out, bool *ret_done)
 {
     struct searching *s = context;
@@ -95,12 +114,16 @@ static enum err search_fill(void *context, struct buf *out, bool *ret_done)
         if (s->is_including) {
             s->entries.next = 0;
             s->entries.mode = "include";
+            /* The elements named are those of the matches' type. */
+            if (s->query.subset.kind == FHIR_SUBSET_ELEMENTS)
+                s->entries.subset.kind = FHIR_SUBSET_NONE;
         }
     }
     if (s->is_including)
         TRY(entries_fill(&s->entries, s->included, s->included_count, out));
     *ret_done = s->is_including && s->entries.next == s->included_count;
     if (*ret_done) {
+        notices_append(s, out);
         entries_close(&s->entries, out);
         buf_append_byte(out, '}');
     }
@@ -121,8 +144,10 @@ enum err rest_search(struct request *r)
         return ERR_NO_MEMORY;
     s->r = r;
     TRY(query_parse(r, &s->query));
+    TRY(asof_find(s));
     TRY(request_reader(r, &reader));
     entries_init(&s->entries, r, reader);
+    s->entries.subset = s->query.subset;
     enum err err = docs_find(s);
     if (err == ERR_LIMIT && !r->issues.count)
         err = issues_fail(&r->issues, err, "too-costly",

@@ -68,6 +68,7 @@ struct compiler {
     const struct fhir_type *target; /* of MODIFIER_TYPE */
     struct key key;
     int depth; /* of chains */
+    bool is_passable; /* what failed is an unknown parameter: lenient passes it over */
 };
 
 typedef enum err compile_value(struct compiler *c, struct slice value, struct plan **ret_plan);

@@ -54,20 +54,6 @@ static enum err parse_total(struct parser *p, struct slice value)
     return ERR_NONE;
 }
 
-static enum err parse_summary(struct parser *p, struct slice value)
-{
-    bool is_later = slice_is(value, "true") || slice_is(value, "text") || slice_is(value, "data");
-    if (is_later)
-        return issues_fail(p->compiler.issues, ERR_UNSUPPORTED, "not-supported",
-                           "_summary=%.*s is not supported; count and false are.",
-                           SLICE_ARGS(value));
-    if (slice_is(value, "count"))
-        p->query.count_only = true;
-    else if (!slice_is(value, "false"))
-        return value_refuse(&p->compiler, value, "is not one of count, false");
-    return ERR_NONE;
-}
-
 static enum err parse_page(struct parser *p, struct slice value)
 {
     enum err err = search_page_parse(value, &p->query.time, &p->query.after);
@@ -81,7 +67,33 @@ static enum err parse_sort(struct parser *p, struct slice value)
     return sort_parse(&p->compiler, value, &p->query);
 }
 
-/* How the answer looks is decided before the query is read. */
+static enum err parse_asof(struct parser *p, struct slice value)
+{
+    p->query.has_asof = true;
+    return search_asof_parse(value, p->compiler.issues, &p->query.asof_us);
+}
+
+/* Contained resources are found through their containers alone. */
+static enum err parse_contained(struct parser *p, struct slice value)
+{
+    if (slice_is(value, "false"))
+        return ERR_NONE;
+    if (!slice_is(value, "true") && !slice_is(value, "both"))
+        return value_refuse(&p->compiler, value, "is not one of true, false, both");
+    return issues_fail(p->compiler.issues, ERR_UNSUPPORTED, "not-supported",
+                       "_contained=%.*s is not supported: contained resources are not searched; "
+                       "_contained=false is what is done.",
+                       SLICE_ARGS(value));
+}
+
+static enum err parse_contained_type(struct parser *p, struct slice value)
+{
+    if (slice_is(value, "container") || slice_is(value, "contained"))
+        return ERR_NONE; /* says nothing while no contained resource is found */
+    return value_refuse(&p->compiler, value, "is not one of container, contained");
+}
+
+/* Read before the pairs, or, how the answer looks, before the query. */
 static enum err parse_nothing(struct parser *p, struct slice value)
 {
     (void)p;
@@ -97,14 +109,15 @@ struct result_param {
 static const struct result_param result_params[] = {
     { SLICE_INIT("_count"), parse_count },
     { SLICE_INIT("_total"), parse_total },
-    { SLICE_INIT("_summary"), parse_summary },
+    { SLICE_INIT("_summary"), parse_nothing },
+    { SLICE_INIT("_elements"), parse_nothing },
+    { SLICE_INIT("_asof"), parse_asof },
     { SLICE_INIT("_format"), parse_nothing },
     { SLICE_INIT("_pretty"), parse_nothing },
     { SLICE_INIT("page"), parse_page },
     { SLICE_INIT("_sort"), parse_sort },
-    { SLICE_INIT("_elements"), NULL },
-    { SLICE_INIT("_contained"), NULL },
-    { SLICE_INIT("_containedType"), NULL },
+    { SLICE_INIT("_contained"), parse_contained },
+    { SLICE_INIT("_containedType"), parse_contained_type },
     { SLICE_INIT("_filter"), NULL },
     { SLICE_INIT("_list"), NULL },
     { SLICE_INIT("_type"), NULL },
@@ -114,6 +127,7 @@ _Static_assert(ARRAY_COUNT(result_params) <= 32, "`given` has a bit for each");
 
 static enum err refuse_unsupported(struct compiler *c)
 {
+    c->is_passable = true;
     return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
                        "The parameter '%.*s' is not supported.",
                        SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)));
@@ -201,6 +215,7 @@ static enum err refuse_unknown(struct compiler *c, struct slice code)
     struct slice results[ARRAY_COUNT(result_params)];
     for (size_t i = 0; i < ARRAY_COUNT(result_params); i++)
         results[i] = result_params[i].name;
+    c->is_passable = true;
     struct slice near = suggest_param(c->type, results, ARRAY_COUNT(results), code);
     return issues_fail(c->issues, ERR_INVALID, "not-supported",
                        "Unknown search parameter '%.*s' for %.*s.%s%.*s%s",
@@ -272,22 +287,45 @@ static void apply(struct parser *p, const struct search_pair *pair)
         percent_encode(&p->applied, pair->value, false);
 }
 
+/* One pair with a list of findings of its own, so that a lenient search can make
+ * notices of them. */
+static enum err parse_one(struct parser *p, const struct search_pair *pair)
+{
+    struct compiler *c = &p->compiler;
+    struct issues *all = c->issues, own;
+    issues_init(&own, c->arena);
+    own.parameter = pair->name;
+    c->issues = &own;
+    c->is_passable = false;
+    enum err err = parse_pair(p, pair);
+    c->issues = all;
+    bool is_passed = err && err != ERR_NO_MEMORY && c->is_passable && c->settings->is_lenient;
+    for (struct issue *i = own.first; is_passed && i; i = i->next)
+        i->severity = ISSUE_WARNING;
+    issues_move(is_passed ? &p->query.notices : all, &own);
+    if (!err)
+        apply(p, pair);
+    return is_passed ? ERR_NONE : err;
+}
+
 /* All that is wrong is reported, not only the first. */
 static enum err parse_pairs(struct parser *p, const struct search_pair *pairs, size_t count)
 {
-    enum err first = ERR_NONE;
+    struct compiler *c = &p->compiler;
+    enum err first = search_subset_parse(pairs, count, c->type, c->arena, c->issues,
+                                         &p->query.subset, &p->query.count_only);
     for (size_t i = 0; i < count; i++) {
         if (is_signature(pairs[i].name))
             continue;
-        p->compiler.issues->parameter = pairs[i].name;
-        enum err err = parse_pair(p, &pairs[i]);
-        p->compiler.issues->parameter = SLICE_NONE;
+        enum err err = parse_one(p, &pairs[i]);
         if (err == ERR_NO_MEMORY)
             return err;
-        if (!err)
-            apply(p, &pairs[i]);
         first = first ? first : err;
     }
+    if (!first && p->query.subset.kind == FHIR_SUBSET_TEXT && p->query.include_count)
+        first = issues_fail(c->issues, ERR_INVALID, "invalid",
+                            "_summary=text cannot be combined with _include and _revinclude: "
+                            "the references are not in the answer.");
     return first;
 }
 
@@ -329,6 +367,7 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
         .compiler = { .settings = settings, .type = type, .arena = arena, .issues = issues },
         .query = { .type = type, .count = settings->default_count },
     };
+    issues_init(&p.query.notices, arena);
     buf_init(&p.applied, applied_limit(pairs, count));
     enum err err = parse_pairs(&p, pairs, count);
     if (!err)

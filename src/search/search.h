@@ -29,6 +29,7 @@ struct search_settings {
     uint32_t largest_count; /* 1,000; more is lowered */
     int64_t now_us;          /* what 'ap' measures a date's distance to */
     bool refuse_large_count; /* HealthLake: _count 0 and over the largest are 400 */
+    bool is_lenient;         /* unknown parameters are passed over and noted */
 };
 
 enum {
@@ -63,6 +64,10 @@ struct search_query {
     size_t sort_count;      /* 0: by last change, oldest first */
     struct search_include *includes;
     size_t include_count;
+    struct fhir_subset subset; /* of each match; _summary of what is included, too */
+    bool has_asof;          /* _asof: at the last commit before asof_us */
+    int64_t asof_us;
+    struct issues notices;  /* what was passed over; complete, not to be added to */
     struct slice applied;   /* canonical query text for the self link, without page */
 };
 
@@ -70,6 +75,16 @@ MUST_USE enum err search_parse(const struct search_settings *settings,
                                const struct fhir_type *type, const struct search_pair *pairs,
                                size_t count, struct arena *arena, struct issues *issues,
                                struct search_query *ret);
+
+/* _summary and _elements among the pairs. Of a search `ret_is_count` tells whether
+ * _summary=count is there; elsewhere it is NULL, and count refused. */
+MUST_USE enum err search_subset_parse(const struct search_pair *pairs, size_t count,
+                                      const struct fhir_type *type, struct arena *arena,
+                                      struct issues *issues, struct fhir_subset *ret,
+                                      bool *ret_is_count);
+/* _asof=INSTANT: what was committed up to it, its last digit included, is before
+ * *ret_us. */
+MUST_USE enum err search_asof_parse(struct slice value, struct issues *issues, int64_t *ret_us);
 
 /* Up to `limit` matches from the query's position on, in its order. ERR_LIMIT with
  * an issue when there are more than can be sorted. */

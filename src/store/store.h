@@ -181,6 +181,11 @@ MUST_USE enum err store_read_begin(struct store *store, uint64_t time,
                                    struct store_reader **ret_reader);
 void store_read_end(struct store_reader *reader);
 uint64_t store_reader_time(const struct store_reader *reader);
+/* The time that sees documents up to this one, the last of a commit; 0: none. */
+static inline uint64_t store_time_of(uint64_t doc)
+{
+    return doc + 1;
+}
 
 struct store_version {
     uint64_t doc;

@@ -312,8 +312,8 @@ static void parameters_that_a_read_does_not_have_are_named(void **state)
 {
     struct world *w = *state;
     expect_status(put(w, "Patient/p1", ANN), 201);
-    struct answer a = expect_status(get(w, "Patient/p1?_elements=id"), 400);
-    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "_elements");
+    struct answer a = expect_status(get(w, "Patient/p1?_filter=id"), 400);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "_filter");
     expect_status(get(w, "Patient/p1?_format=json&_pretty=true&X-Amz-Signature=00"), 200);
 }
 
