@@ -28,3 +28,4 @@ KILLS ?= 8
 .PHONY: test-kills
 test-kills: $(BUILD)/tarn
 	@timeout $(CRASH_SECONDS) python3 tests/crash/kill_sync.py $(BUILD)/tarn --kills $(KILLS)
+	@timeout $(CRASH_SECONDS) python3 tests/crash/kill_async.py $(BUILD)/tarn --kills $(KILLS)

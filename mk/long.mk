@@ -13,6 +13,7 @@ long-crash:
 long-kills: $(BUILD)/tarn
 	@echo "long-kills: seed $(SEED)"
 	@python3 tests/crash/kill_sync.py $(BUILD)/tarn --kills 500 --seed $(SEED)
+	@python3 tests/crash/kill_async.py $(BUILD)/tarn --kills 500 --seed $(SEED)
 
 # All 400 Synthea members, twice.
 long-records: $(BUILD)/tarn $(BUILD)/same
