@@ -279,6 +279,11 @@ static enum err full_url_add(struct bundle *b, struct entry *e, size_t index)
     bool is_new;
     if (!b->is_transaction || !e->full_url.length || e->verb == VERB_DELETE)
         return ERR_NONE;
+    if (slice_find(e->full_url, SLICE("/_history/")) >= 0) { /* bdl-8 */
+        entry_fail(b, e, ERR_INVALID, "value", "fullUrl %.*s must not name a version",
+                   SLICE_ARGS(slice_head(e->full_url, 200)));
+        return ERR_NONE;
+    }
     TRY(map_put(&b->full_urls, e->full_url, &at, &is_new));
     if (is_new || *at == index)
         *at = index;

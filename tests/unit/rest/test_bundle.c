@@ -261,6 +261,21 @@ static void uris_and_narrative_links_are_rewritten_but_never_canonicals(void **s
     assert_contains(text_at(w, &a, "text.div"), target.bytes);
 }
 
+static void a_full_url_names_no_version_and_no_two_entries(void **state)
+{
+    struct world *w = *state;
+    struct answer a = expect_status(
+        post(w, "",
+             BUNDLE("transaction", POST_ENTRY("http://x/Patient/1/_history/2", "Patient", ""))),
+        400);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "must not name a version");
+    expect_status(post(w, "",
+                       BUNDLE("transaction",
+                              POST_ENTRY("urn:uuid:1", "Patient", "") ","
+                              POST_ENTRY("urn:uuid:1", "Patient", ""))),
+                  400);
+}
+
 /* ---- batch ---- */
 
 static void each_entry_of_a_batch_passes_or_fails_alone(void **state)
@@ -490,6 +505,7 @@ int main(void)
         WORLD_TEST(urn_uuid_references_become_the_new_ids),
         WORLD_TEST(full_urls_of_updates_and_relative_ones_are_rewritten_too),
         WORLD_TEST(uris_and_narrative_links_are_rewritten_but_never_canonicals),
+        WORLD_TEST(a_full_url_names_no_version_and_no_two_entries),
         WORLD_TEST(each_entry_of_a_batch_passes_or_fails_alone),
         WORLD_TEST(repeated_targets_in_a_batch_are_written_one_after_the_other),
         WORLD_TEST(references_are_not_rewritten_in_a_batch),
