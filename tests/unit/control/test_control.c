@@ -21,11 +21,28 @@
 
 struct world {
     char folder[64];
+    bool is_broken; /* no further data store opens */
     struct server_settings server;
     struct opener opener;
     struct control *control;
     struct arena arena;
 };
+
+static enum err open_or_not(void *context, struct slice datastore_id, const char *folder,
+                            struct arena *arena, struct control_store *ret_store,
+                            struct slice *error)
+{
+    struct world *w = context;
+    *error = SLICE("the disk is on fire");
+    return w->is_broken ? ERR_IO
+                        : opener_open(&w->opener, datastore_id, folder, arena, ret_store, error);
+}
+
+static enum err close_one(void *context, struct control_store *store)
+{
+    struct world *w = context;
+    return opener_close(&w->opener, store);
+}
 
 static enum err open_control(struct world *w, struct slice *error)
 {
@@ -35,7 +52,7 @@ static enum err open_control(struct world *w, struct slice *error)
         .region = SLICE("us-east-1"),
         .account_id = SLICE("000000000000"),
         .default_id = SLICE(DEFAULT_ID),
-        .opener = { .context = &w->opener, .open = opener_open, .close = opener_close },
+        .opener = { .context = w, .open = open_or_not, .close = close_one },
         .s3_root = root.bytes,
     };
     return control_open(&settings, &w->arena, &w->control, error);
@@ -188,6 +205,33 @@ static void a_data_store_that_was_being_deleted_is_gone_after_a_restart(void **s
     restart(&w);
     wait_for(&w, &w.arena, id, "DELETED");
     assert_false(os_file_exists(folder.bytes));
+    close_world(&w);
+}
+
+static void a_data_store_that_cannot_be_filled_is_create_failed_and_can_be_deleted(void **state)
+{
+    (void)state;
+    struct world w;
+    struct slice text;
+    open_world(&w);
+    w.is_broken = true;
+    const char *id = text_of(&w, &w.arena, "CreateFHIRDatastore",
+                             "{\"DatastoreTypeVersion\":\"R4\",\"PreloadDataConfig\":"
+                             "{\"PreloadDataType\":\"SYNTHEA\"}}",
+                             "DatastoreId");
+    wait_for(&w, &w.arena, id, "CREATE_FAILED");
+    const char *self = body_of(&w.arena, id, "");
+    assert_string_equal(text_of(&w, &w.arena, "DescribeFHIRDatastore", self,
+                                "DatastoreProperties.ErrorCause.ErrorCategory"),
+                        "RETRYABLE_ERROR");
+    assert_int_equal(control_look(w.control, slice_cstr(id), &w.arena, &text), ERR_NOT_FOUND);
+    w.is_broken = false;
+    restart(&w);
+    assert_string_equal(status_of(&w, &w.arena, id), "CREATE_FAILED");
+    assert_int_equal(ask(&w, &w.arena, "UpdateFHIRDatastore", self, &text), 400);
+    assert_true(slice_find(text, SLICE("ConflictException")) > 0);
+    assert_int_equal(ask(&w, &w.arena, "DeleteFHIRDatastore", self, &text), 200);
+    wait_for(&w, &w.arena, id, "DELETED");
     close_world(&w);
 }
 
@@ -350,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_stores_and_jobs_are_there_after_a_restart),
         cmocka_unit_test(a_data_store_that_was_being_deleted_is_gone_after_a_restart),
+        cmocka_unit_test(a_data_store_that_cannot_be_filled_is_create_failed_and_can_be_deleted),
         cmocka_unit_test(a_damaged_list_is_named_and_nothing_is_opened),
         cmocka_unit_test(a_newer_list_is_left_alone),
         cmocka_unit_test(data_stores_come_and_go_under_many_threads),

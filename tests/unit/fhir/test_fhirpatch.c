@@ -357,6 +357,44 @@ static void the_operation_that_failed_is_named_and_nothing_is_written(void **sta
     assert_string_equal(o.text, "");
 }
 
+/* Whatever of it is refused: an error, and nothing appended. */
+static void memory_may_end_anywhere(void **state)
+{
+    (void)state;
+    struct slice text = arena_printf(
+        &arena, "{\"resourceType\":\"Parameters\",\"parameter\":[%s,%s,%s]}",
+        operation("delete", "Patient.name.where(use = 'old')", "").bytes,
+        operation("add", "Patient.birthDate",
+                  NAME("extension") "," VALUE("\"valueExtension\":{\"url\":\"v\"}"))
+            .bytes,
+        operation("insert", "Patient.contact",
+                  INDEX("index", "0") ",{\"name\":\"value\",\"part\":[{\"name\":\"gender\","
+                                      "\"valueCode\":\"male\"}]}")
+            .bytes);
+    struct json resource = parse(slice_cstr(PATIENT)), parameters = parse(text);
+    size_t failures = 0;
+    for (size_t limit = 64;; limit += 64) {
+        struct arena small;
+        struct buf out;
+        struct fhir_patch_error error = { 0 };
+        arena_init(&small, limit);
+        buf_init(&out, 1 << 20);
+        enum err err = fhir_patch(resource, fhir_resource_find(SLICE("Patient")), parameters,
+                                  1 << 20, &small, &out, &error);
+        bool is_done = err == ERR_NONE;
+        if (!is_done) {
+            assert_int_equal(err, ERR_NO_MEMORY);
+            assert_int_equal(out.length, 0);
+            failures++;
+        }
+        buf_release(&out);
+        arena_release(&small);
+        if (is_done)
+            break;
+    }
+    assert_true(failures > 3);
+}
+
 static void work_is_bounded(void **state)
 {
     (void)state;
@@ -395,6 +433,7 @@ int main(void)
         T(a_path_must_select_one_element_of_the_resource),
         T(parameters_that_are_no_patch_are_invalid),
         T(the_operation_that_failed_is_named_and_nothing_is_written),
+        T(memory_may_end_anywhere),
         T(work_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
