@@ -30,7 +30,7 @@ struct auth_settings {
     /* Fills the answer to whoever is refused; NULL: auth_answer(). */
     void (*refuse)(struct http_request *r, enum err err, struct slice text,
                    struct http_response *response);
-    bool no_auth;           /* accept requests without credentials, from loopback alone */
+    bool no_auth;                /* accept requests without credentials, from loopback alone */
     const struct slice *origins; /* whose web pages may send such requests; borrowed */
     size_t origin_count;
     bool host_without_port; /* accept it from everywhere; from loopback it always is */

@@ -135,6 +135,14 @@ static enum err policy_read(struct loader *l, struct json document, enum policy_
     return ERR_NONE;
 }
 
+static enum err boundary_read(struct loader *l, struct json holder, struct iam_policy **ret)
+{
+    struct json document = json_member(holder, "boundary");
+    return json_exists(document)
+               ? policy_read(l, document, POLICY_OF_IDENTITY, SLICE("boundary"), ret)
+               : ERR_NONE;
+}
+
 static enum err policies_read(struct loader *l, struct json list, enum policy_kind kind,
                               struct iam_policy **ret)
 {
@@ -187,6 +195,7 @@ static enum err users_read(struct loader *l, struct json list)
         }
         TRY(keys_read(l, json_member(v, "keys"), &user->keys));
         TRY(policies_read(l, json_member(v, "policies"), POLICY_OF_IDENTITY, &user->policies));
+        TRY(boundary_read(l, v, &user->boundary));
         *to = user;
         to = &user->next;
     }
@@ -222,6 +231,7 @@ static enum err roles_read(struct loader *l, struct json list)
         TRY(policy_read(l, json_member(v, "trust"), POLICY_OF_RESOURCE, SLICE("trust"),
                         &role->trust));
         TRY(policies_read(l, json_member(v, "policies"), POLICY_OF_IDENTITY, &role->policies));
+        TRY(boundary_read(l, v, &role->boundary));
         *to = role;
         to = &role->next;
     }
@@ -327,6 +337,14 @@ static void instant_write(struct buf *out, const char *before, int64_t instant_u
     text_write(out, before, slice_cstr(text));
 }
 
+static void boundary_write(struct buf *out, const struct iam_policy *boundary)
+{
+    if (!boundary)
+        return;
+    buf_append_cstr(out, ",\"boundary\":");
+    buf_append(out, boundary->document);
+}
+
 static void policies_write(struct buf *out, const struct iam_policy *p)
 {
     buf_append_cstr(out, ",\"policies\":[");
@@ -357,6 +375,7 @@ static enum err user_write(const struct iam *iam, const struct iam_user *user, s
     }
     buf_append_byte(out, ']');
     policies_write(out, user->policies);
+    boundary_write(out, user->boundary);
     buf_append_cstr(out, user->next ? "}," : "}");
     return ERR_NONE;
 }
@@ -388,6 +407,7 @@ static void roles_write(const struct iam *iam, struct buf *out)
         buf_printf(out, ",\"maxSeconds\":%llu,\"trust\":", (unsigned long long)r->max_seconds);
         buf_append(out, r->trust->document);
         policies_write(out, r->policies);
+        boundary_write(out, r->boundary);
         buf_append_cstr(out, r->next ? "}," : "}");
     }
     buf_append_cstr(out, "],\n \"resources\":[");

@@ -3,10 +3,10 @@
  *     {"format":1,
  *      "users":[{"name":"app","created":"2026-01-02T03:04:05Z","groups":["readers"],
  *                "keys":[{"id":"TARN...","secret":"<sealed>","created":"..."}],
- *                "policies":[{"name":"guide","document":{...}}]}],
+ *                "policies":[{"name":"guide","document":{...}}],"boundary":{...}}],
  *      "groups":[{"name":"readers","policies":[...]}],
  *      "roles":[{"name":"etl","created":"...","maxSeconds":3600,"trust":{...},
- *                "policies":[...]}],
+ *                "policies":[...],"boundary":{...}}],
  *      "resources":[{"arn":"arn:aws:healthlake:...","policies":[...]}],
  *      "sessions":[{"id":"TARNS...","secret":"<sealed>","tokenSha256":"<hex>","user":"app",
  *                   "created":"...","expires":"...","policy":{...}}]}
@@ -53,6 +53,7 @@ struct iam_user {
     struct iam_name *groups;
     struct iam_key *keys;
     struct iam_policy *policies;
+    struct iam_policy *boundary; /* at most one: what the policies may allow; NULL: all */
 };
 
 struct iam_group {
@@ -68,6 +69,7 @@ struct iam_role {
     uint64_t max_seconds;     /* of a session */
     struct iam_policy *trust; /* who may assume it; one, a resource's */
     struct iam_policy *policies;
+    struct iam_policy *boundary; /* as a user's */
 };
 
 /* What a resource's own policies say. */

@@ -88,20 +88,20 @@ static bool keys_gather(const struct permit_scope *scope, struct http_request *r
 static struct slice refusal_text(struct arena *arena, const struct policy_verdict *v,
                                  struct slice arn, struct slice action, struct slice resource)
 {
-    static const char *const kinds[] = { [POLICY_IDENTITY] = "identity-based",
-                                         [POLICY_RESOURCE] = "resource-based",
+    static const char *const kinds[] = { [POLICY_IDENTITY] = "identity-based policy",
+                                         [POLICY_RESOURCE] = "resource-based policy",
                                          [POLICY_BOUNDARY] = "permissions boundary",
-                                         [POLICY_SESSION] = "session" };
+                                         [POLICY_SESSION] = "session policy" };
     const char *article = v->source == POLICY_IDENTITY ? "an" : "a";
     if (v->outcome == POLICY_DENIED)
         return arena_printf(arena,
                             "User: %.*s is not authorized to perform: %.*s on resource: %.*s with "
-                            "an explicit deny in %s %s policy",
+                            "an explicit deny in %s %s",
                             SLICE_ARGS(arn), SLICE_ARGS(action), SLICE_ARGS(resource), article,
                             kinds[v->source]);
     return arena_printf(arena,
                         "User: %.*s is not authorized to perform: %.*s on resource: %.*s because "
-                        "no %s policy allows the %.*s action",
+                        "no %s allows the %.*s action",
                         SLICE_ARGS(arn), SLICE_ARGS(action), SLICE_ARGS(resource), kinds[v->source],
                         SLICE_ARGS(action));
 }
@@ -181,6 +181,16 @@ enum err permit_caller_find(const struct permit_scope *scope, const struct iam *
 
 /* ---- the question ---- */
 
+/* *boundary is where the set's one item points. */
+static void boundary_fill(const struct permit_caller *caller, struct policy_set *set,
+                          const struct policy **boundary)
+{
+    const struct iam_policy *p = caller->role ? caller->role->boundary : caller->user->boundary;
+    *boundary = p ? p->compiled : NULL;
+    set->boundary = (struct policy_list){ boundary, p ? 1 : 0 };
+    set->has_boundary = p != NULL;
+}
+
 static enum err policies_of(const struct iam *iam, const struct permit_caller *caller,
                             struct arena *arena, struct policy_list *ret)
 {
@@ -222,6 +232,8 @@ bool permit_ask(const struct permit_scope *scope, const struct iam *iam, struct 
     struct policy_set set = { .session = { &caller->of_session, caller->of_session ? 1 : 0 },
                               .has_session = caller->of_session != NULL };
     const struct iam_resource *resource = iam_resource_find(iam, target->arn);
+    const struct policy *boundary;
+    boundary_fill(caller, &set, &boundary);
     question_fill(scope, caller, action, target->arn, &q);
     *ret_text = SLICE("not authorized: out of memory");
     if (!keys_gather(scope, r, caller, target, &own, &q) ||
@@ -256,6 +268,8 @@ bool permit_assume(const struct permit_scope *scope, const struct iam *iam, stru
                               .session = { &caller->of_session, caller->of_session ? 1 : 0 },
                               .has_session = caller->of_session != NULL };
     bool is_named = false;
+    const struct policy *boundary;
+    boundary_fill(caller, &set, &boundary);
     question_fill(scope, caller, SLICE("sts:AssumeRole"), target->arn, &q);
     *ret_text = SLICE("not authorized: out of memory");
     if (!keys_gather(scope, r, caller, target, &own, &q) ||

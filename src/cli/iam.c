@@ -11,13 +11,6 @@
 #include "os/clock.h"
 #include "os/file.h"
 
-enum {
-    LIFE_SECONDS_LEAST = 60,
-    LIFE_SECONDS_MOST = 129600,
-    ROLE_SECONDS_LEAST = 3600,
-    ROLE_SECONDS_MOST = 43200,
-};
-
 static const char line[] = "tarn iam OBJECT VERB [NAME] --data DIR [options]";
 static const char about[] =
     "Who may do what in a data folder. A running server takes changes over within a second.\n\n"
@@ -26,6 +19,7 @@ static const char about[] =
     "  policy put USER --name NAME --policy FILE\n"
     "  policy list USER, policy delete USER --name NAME\n"
     "      (--group GROUP, --role ROLE or --resource ARN instead of USER)\n"
+    "  boundary put USER --policy FILE, boundary delete USER    (or --role ROLE)\n"
     "  role create NAME --trust FILE [--max-session SECONDS], role list, role delete NAME\n"
     "  group add GROUP USER, group remove GROUP USER, group list\n"
     "  session create USER [--duration SECONDS] [--policy FILE]\n"
@@ -51,7 +45,7 @@ bool iam_file_read(const char *path, struct arena *arena, struct slice *ret)
     return copy != NULL;
 }
 
-static void instant_print(const char *before, int64_t instant_us)
+void iam_instant_print(const char *before, int64_t instant_us)
 {
     char text[INSTANT_TEXT_BYTES];
     instant_render(instant_us, 0, text);
@@ -70,7 +64,7 @@ static int user_create(struct iam_call *c)
     return 0;
 }
 
-static struct iam_user *user_need(struct iam_call *c, struct slice name)
+struct iam_user *iam_user_need(struct iam_call *c, struct slice name)
 {
     struct iam_user *user = iam_user_find(&c->iam, name);
     if (!user)
@@ -80,7 +74,7 @@ static struct iam_user *user_need(struct iam_call *c, struct slice name)
 
 static int user_delete(struct iam_call *c)
 {
-    struct iam_user *user = user_need(c, c->name);
+    struct iam_user *user = iam_user_need(c, c->name);
     if (!user)
         return 1;
     iam_sessions_of_remove(&c->iam, user->name);
@@ -98,7 +92,7 @@ static int user_list(struct iam_call *c)
         for (const struct iam_key *k = u->keys; k; k = k->next)
             keys++;
         printf("%.*s\t%zu keys", SLICE_ARGS(u->name), keys);
-        instant_print("\tcreated ", u->created_us);
+        iam_instant_print("\tcreated ", u->created_us);
         for (const struct iam_name *g = u->groups; g; g = g->next)
             printf("%s%.*s", g == u->groups ? "\tgroups " : ",", SLICE_ARGS(g->name));
         putchar('\n');
@@ -108,7 +102,7 @@ static int user_list(struct iam_call *c)
 
 static int key_create(struct iam_call *c)
 {
-    struct iam_user *user = user_need(c, c->name);
+    struct iam_user *user = iam_user_need(c, c->name);
     if (!user)
         return 1;
     c->err = iam_key_add(&c->iam, user, os_now_us(), &c->made_key);
@@ -117,10 +111,10 @@ static int key_create(struct iam_call *c)
 
 static int key_list(struct iam_call *c)
 {
-    const struct iam_user *user = user_need(c, c->name);
+    const struct iam_user *user = iam_user_need(c, c->name);
     for (const struct iam_key *k = user ? user->keys : NULL; k; k = k->next) {
         printf("%.*s", SLICE_ARGS(k->id));
-        instant_print("\tcreated ", k->created_us);
+        iam_instant_print("\tcreated ", k->created_us);
         putchar('\n');
     }
     return user ? 0 : 1;
@@ -172,7 +166,7 @@ static struct iam_policy **policies_need(struct iam_call *c, bool may_make)
     if (c->resource)
         return resource_policies(c, may_make);
     if (!c->group) {
-        struct iam_user *user = user_need(c, c->name);
+        struct iam_user *user = iam_user_need(c, c->name);
         return user ? &user->policies : NULL;
     }
     struct slice name = slice_cstr(c->group);
@@ -239,7 +233,7 @@ static int group_add(struct iam_call *c)
 {
     if (!iam_name_is_valid(c->name))
         return iam_fail("a name has 1 to 64 letters, digits and +=,.@_-", c->name);
-    struct iam_user *user = user_need(c, c->second);
+    struct iam_user *user = iam_user_need(c, c->second);
     if (!user)
         return 1;
     if (!iam_group_find(&c->iam, c->name))
@@ -256,7 +250,7 @@ static int group_add(struct iam_call *c)
 
 static int group_remove(struct iam_call *c)
 {
-    struct iam_user *user = user_need(c, c->second);
+    struct iam_user *user = iam_user_need(c, c->second);
     struct iam_name **at = user ? membership(user, c->name) : NULL;
     if (!user)
         return 1;
@@ -277,66 +271,6 @@ static int group_list(struct iam_call *c)
     return 0;
 }
 
-/* ---- roles and sessions ---- */
-
-static int role_create(struct iam_call *c)
-{
-    struct slice trust, error = SLICE_NONE;
-    if (!c->trust)
-        return iam_fail("role create needs --trust FILE: the policy that says who may assume it",
-                        SLICE_NONE);
-    if (!iam_name_is_valid(c->name))
-        return iam_fail("a name has 1 to 64 letters, digits and +=,.@_-", c->name);
-    if (iam_role_find(&c->iam, c->name))
-        return iam_fail("there is a role of that name", c->name);
-    if (c->max_session < ROLE_SECONDS_LEAST || c->max_session > ROLE_SECONDS_MOST)
-        return iam_fail("--max-session must be 3600 to 43200 seconds", SLICE_NONE);
-    if (!iam_file_read(c->trust, c->arena, &trust))
-        return 1;
-    c->err = iam_role_add(&c->iam, c->name, os_now_us(), c->max_session, trust, &error);
-    return c->err && error.length ? iam_fail(c->trust, error) : 0;
-}
-
-static int role_list(struct iam_call *c)
-{
-    for (const struct iam_role *r = c->iam.roles; r; r = r->next) {
-        printf("%.*s\tsessions of %llu s at most", SLICE_ARGS(r->name),
-               (unsigned long long)r->max_seconds);
-        instant_print("\tcreated ", r->created_us);
-        for (const struct iam_policy *p = r->policies; p; p = p->next)
-            printf("%s%.*s", p == r->policies ? "\tpolicies " : ",", SLICE_ARGS(p->name));
-        putchar('\n');
-    }
-    return 0;
-}
-
-static int role_delete(struct iam_call *c)
-{
-    struct iam_role *role = iam_role_find(&c->iam, c->name);
-    if (!role)
-        return iam_fail("there is no role of that name", c->name);
-    struct iam_role **at = &c->iam.roles;
-    while (*at != role)
-        at = &(*at)->next;
-    *at = role->next;
-    return 0;
-}
-
-static int session_create(struct iam_call *c)
-{
-    struct slice document = SLICE_NONE, error = SLICE_NONE;
-    struct iam_user *user = user_need(c, c->name);
-    if (!user)
-        return 1;
-    if (c->duration < LIFE_SECONDS_LEAST || c->duration > LIFE_SECONDS_MOST)
-        return iam_fail("--duration must be 60 to 129600 seconds", SLICE_NONE);
-    if (c->policies.count && !iam_file_read(c->policies.items[0], c->arena, &document))
-        return 1;
-    c->err = iam_session_add(&c->iam, user, os_now_us(), (int64_t)c->duration * 1000000, document,
-                             &error, &c->made_session, &c->token);
-    return c->err && error.length ? iam_fail(c->policies.items[0], error) : 0;
-}
-
 /* ---- the verbs ---- */
 
 struct verb {
@@ -347,14 +281,24 @@ struct verb {
 };
 
 static const struct verb VERBS[] = {
-    { "user", "create", user_create, 1, true },   { "user", "delete", user_delete, 1, true },
-    { "user", "list", user_list, 0, false },      { "key", "create", key_create, 1, true },
-    { "key", "delete", key_delete, 1, true },     { "key", "list", key_list, 1, false },
-    { "policy", "put", policy_put, 1, true },     { "policy", "delete", policy_delete, 1, true },
-    { "policy", "list", policy_list, 1, false },  { "group", "add", group_add, 2, true },
-    { "group", "remove", group_remove, 2, true }, { "group", "list", group_list, 0, false },
-    { "role", "create", role_create, 1, true },   { "role", "delete", role_delete, 1, true },
-    { "role", "list", role_list, 0, false },      { "session", "create", session_create, 1, true },
+    { "user", "create", user_create, 1, true },
+    { "user", "delete", user_delete, 1, true },
+    { "user", "list", user_list, 0, false },
+    { "key", "create", key_create, 1, true },
+    { "key", "delete", key_delete, 1, true },
+    { "key", "list", key_list, 1, false },
+    { "policy", "put", policy_put, 1, true },
+    { "policy", "delete", policy_delete, 1, true },
+    { "policy", "list", policy_list, 1, false },
+    { "boundary", "put", iam_boundary_put, 1, true },
+    { "boundary", "delete", iam_boundary_delete, 1, true },
+    { "group", "add", group_add, 2, true },
+    { "group", "remove", group_remove, 2, true },
+    { "group", "list", group_list, 0, false },
+    { "role", "create", iam_role_create, 1, true },
+    { "role", "delete", iam_role_delete, 1, true },
+    { "role", "list", iam_role_list, 0, false },
+    { "session", "create", iam_session_create, 1, true },
 };
 
 /* Told only when they are on disk, and only once. */
@@ -369,7 +313,7 @@ static void made_print(const struct iam_call *c)
            "aws_session_token = %.*s\n",
            SLICE_ARGS(c->made_session->id), SLICE_ARGS(c->made_session->secret),
            SLICE_ARGS(c->token));
-    instant_print("# until ", c->made_session->expires_us);
+    iam_instant_print("# until ", c->made_session->expires_us);
     putchar('\n');
 }
 
@@ -393,7 +337,7 @@ static int edit_run(struct iam_call *c, const struct verb *verb)
 static int verb_run(struct iam_call *c, const struct verb *verb, size_t given)
 {
     bool has_other = (c->group || c->role || c->resource) && verb->arguments == 1 &&
-                     strcmp(verb->object, "policy") == 0;
+                     (strcmp(verb->object, "policy") == 0 || strcmp(verb->object, "boundary") == 0);
     if (given != verb->arguments && !(has_other && given == 0))
         return options_refuse("iam", "%s %s takes %zu names", verb->object, verb->name,
                               verb->arguments);

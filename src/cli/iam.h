@@ -28,6 +28,19 @@ int iam_fail(const char *format, struct slice text);
 /* A whole small file into the arena; false: told. */
 bool iam_file_read(const char *path, struct arena *arena, struct slice *ret);
 
+void iam_instant_print(const char *before, int64_t instant_us);
+/* NULL: told. */
+struct iam_user *iam_user_need(struct iam_call *c, struct slice name);
+
 int iam_simulate(struct iam_call *c);
+
+/* ---- verbs (iam_role.c) ---- */
+
+int iam_boundary_put(struct iam_call *c);
+int iam_boundary_delete(struct iam_call *c);
+int iam_role_create(struct iam_call *c);
+int iam_role_list(struct iam_call *c);
+int iam_role_delete(struct iam_call *c);
+int iam_session_create(struct iam_call *c);
 
 #endif

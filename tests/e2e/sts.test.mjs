@@ -276,6 +276,26 @@ test("a resource's own policy permits, and its Deny wins", async () => {
   assert.match(denied.text, /with an explicit deny in a resource-based policy/);
 });
 
+test('a boundary limits what policies allow, of users and of roles', async () => {
+  const less = file('boundary.json', statement({ Effect: 'Allow', Action: 'healthlake:Read*', Resource: '*' }));
+  const more = file('more.json', statement({ Effect: 'Allow', Action: ['healthlake:SearchWithGet', 'sts:*'],
+    Resource: '*' }));
+  const before = session(await assume(app));
+  assert.equal((await read(before)).status, 200);
+  await iam('boundary', 'put', '--role', 'etl', '--policy', less);
+  await settle();
+  assert.match((await read(before)).text, /because no permissions boundary allows the healthlake:SearchWithGet action/);
+  await iam('boundary', 'put', '--role', 'etl', '--policy', more);
+  await iam('boundary', 'put', 'other', '--policy', less);
+  await settle();
+  assert.equal((await read(before)).status, 200);
+  refused(await assume(other, { ExternalId: 'secret-handshake' }), 'AccessDenied', 403);
+  await iam('boundary', 'delete', '--role', 'etl');
+  await iam('boundary', 'delete', 'other');
+  await settle();
+  assert.equal((await read(session(await assume(other, { ExternalId: 'secret-handshake' })))).status, 200);
+});
+
 test('simulate takes a role', async () => {
   const args = ['iam', 'simulate', '--role', 'etl', '--data', data, '--resource', arn];
   const may = await run([...args, '--action', 'healthlake:SearchWithGet']);
