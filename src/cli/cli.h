@@ -25,6 +25,7 @@ int cli_validate(int argc, char **argv);
 int cli_package(int argc, char **argv);
 int cli_iam(int argc, char **argv);
 int cli_errors(int argc, char **argv);
+int cli_limits(int argc, char **argv);
 
 #define TARN_VERSION "0.1.0"
 

@@ -18,6 +18,8 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
 struct serve_options {
     const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root,
         *s3_endpoint, *s3_region, *metrics_listen, *validation_level;
+    const char *rates;
+    struct option_list limits;
     bool no_auth, always_new_version, host_without_port, trust_bundles;
     struct option_list cors;
     struct slice cors_origins[OPTION_LIST_MAX];
@@ -61,6 +63,13 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "most entries of a Bundle (default: the preset's,\nopen: no cap)", &o->max_entries },
         { "max-bodies-in-flight", OPTION_BYTES, "BYTES", NULL,
           "bodies of all clients together (default 512M)", &o->max_bodies },
+        { "rates", OPTION_TEXT, "RATES", NULL,
+          "how often what may be asked: none, healthlake, or\nNAME=N,... such as "
+          "read=500,write=100 "
+          "(default: the\npreset's, open: none)",
+          &o->rates },
+        { "limit", OPTION_LIST, "NAME=N", NULL,
+          "set any limit that `tarn limits` lists; may be\nrepeated", &o->limits },
         { "always-new-version", OPTION_SWITCH, NULL, NULL,
           "an update equal to the current version makes a\nversion too", &o->always_new_version },
         { "host-without-port", OPTION_SWITCH, NULL, NULL,
@@ -139,6 +148,37 @@ static bool level_find(const char *name, enum rest_level *ret)
     return true;
 }
 
+/* The preset's, then what the flags say, --limit last. */
+static int limits_make(const struct serve_options *o, struct limits *limits)
+{
+    if (o->max_entries > INT32_MAX)
+        return options_refuse("serve", "--max-entries is too large");
+    if (o->max_body > SIZE_MAX / 64 || o->max_bodies > SIZE_MAX / 64)
+        return options_refuse("serve", "--max-body or --max-bodies-in-flight is too large");
+    if (o->max_body) { /* what the preset says about parts no longer holds */
+        limits->body_bytes = o->max_body;
+        limits->resource_bytes = limits->bundle_bytes = 0;
+    }
+    if (o->max_entries)
+        limits->transaction_entries = limits->batch_entries = limits->async_entries =
+            o->max_entries;
+    if (o->max_bodies)
+        limits->bodies_bytes = o->max_bodies;
+    if (o->rates && !limits_set_rates(limits, slice_cstr(o->rates)))
+        return options_refuse("serve",
+                              "--rates: '%s' is neither none nor healthlake nor NAME=N,... with "
+                              "names of `tarn limits`",
+                              o->rates);
+    for (size_t i = 0; i < o->limits.count; i++)
+        if (!limits_set(limits, slice_cstr(o->limits.items[i])))
+            return options_refuse(
+                "serve",
+                "--limit: '%s' is not NAME=N with a name that `tarn limits` lists "
+                "as one to set",
+                o->limits.items[i]);
+    return -1;
+}
+
 /* -1, or the exit status of wrong use. */
 static int settings_make(struct serve_options *o, struct arena *arena,
                          struct server_settings *s)
@@ -156,19 +196,13 @@ static int settings_make(struct serve_options *o, struct arena *arena,
                               "--validation-level: '%s' is none of strict, structure-only, "
                               "minimal, off",
                               o->validation_level);
-    if (o->max_entries > UINT32_MAX || o->threads > 1024)
-        return options_refuse("serve", "--max-entries or --threads is too large");
+    if (o->threads > 1024)
+        return options_refuse("serve", "--threads is at most 1024");
     if (o->create_delay > 24 * 3600)
         return options_refuse("serve", "--create-delay is at most a day, 86400");
-    if (o->max_body > SIZE_MAX / 64)
-        return options_refuse("serve", "--max-body is too large");
-    if (o->max_body) { /* what the preset says about parts no longer holds */
-        s->behaviour.body_bytes = o->max_body;
-        s->behaviour.resource_bytes = s->behaviour.bundle_bytes = 0;
-    }
-    if (o->max_entries)
-        s->behaviour.transaction_entries = s->behaviour.batch_entries =
-            s->behaviour.async_entries = (uint32_t)o->max_entries;
+    int status = limits_make(o, &s->behaviour.limits);
+    if (status >= 0)
+        return status;
     s->behaviour.always_new_version = s->behaviour.always_new_version || o->always_new_version;
     s->data = o->data;
     s->no_auth = o->no_auth;
@@ -179,7 +213,6 @@ static int settings_make(struct serve_options *o, struct arena *arena,
     s->account_id = slice_cstr(o->account_id);
     s->public_url = slice_cstr(o->public_url);
     s->software_version = SLICE(TARN_VERSION);
-    s->bodies_in_flight_bytes = o->max_bodies;
     s->cache_bytes = o->cache;
     s->threads = (unsigned)o->threads;
     s->s3_root = o->s3_root;

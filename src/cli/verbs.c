@@ -12,6 +12,7 @@ const struct cli_verb cli_verbs[] = {
     { "validate", "check FHIR files against the definitions of R4", cli_validate },
     { "package", "FHIR packages that resources are checked against", cli_package },
     { "iam", "users, keys, policies, and what they may do", cli_iam },
+    { "limits", "every limit, its presets and settings", cli_limits },
     { "errors", "the table of errors: statuses, codes, types", cli_errors },
     { NULL, NULL, NULL },
 };

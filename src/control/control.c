@@ -10,7 +10,7 @@
 #include "control/state.h"
 #include "os/clock.h"
 
-enum { BODY_BYTES_MAX = 1 << 20, JSON_DEPTH = 32 };
+enum { BODY_BYTES_MAX = LIMIT_CONTROL_BODY_BYTES, JSON_DEPTH = 32 };
 
 static const size_t ANSWER_BYTES_MAX = (size_t)32 << 20;
 

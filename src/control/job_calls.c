@@ -1,12 +1,13 @@
 /* control/job_calls.c - the operations on jobs. */
 #include "base/codec.h"
+#include "base/limits.h"
 #include "control/jobs.h"
 #include "control/shapes.h"
 #include "os/random.h"
 
 enum {
-    JOBS_MAX = 2000,     /* told of; the oldest that are done make room */
-    UNFINISHED_MAX = 26, /* per data store and kind: one runs, 25 wait */
+    JOBS_MAX = 2000,                        /* told of; the oldest that are done make room */
+    UNFINISHED_MAX = LIMIT_QUEUED_JOBS + 1, /* per data store and kind: one runs, 25 wait */
 };
 
 static const char *const status_names[] = {

@@ -11,6 +11,7 @@
 #ifndef HTTP_HEAD_H
 #define HTTP_HEAD_H
 
+#include "base/limits.h"
 #include "http/http.h"
 
 /* A refusal that the HTTP layer makes itself. */
@@ -20,7 +21,7 @@ struct refusal {
 };
 
 enum {
-    HEAD_LINES_MAX = 201, /* request line and headers */
+    HEAD_LINES_MAX = 1 + LIMIT_HEADER_FIELDS, /* request line and headers */
     HEAD_METHOD_BYTES_MAX = 32,
     HEAD_BLANK_LINES_MAX = 4 /* before the request line */
 };

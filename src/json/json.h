@@ -22,6 +22,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/slice.h"
 
 enum json_type {
@@ -65,7 +66,7 @@ struct json_limits {
     uint32_t depth; /* 0: JSON_DEFAULT_DEPTH; never more than JSON_DEPTH_MAX */
     uint32_t nodes; /* 0: no limit but the arena's */
 };
-enum { JSON_DEFAULT_DEPTH = 128, JSON_DEPTH_MAX = 1024 };
+enum { JSON_DEFAULT_DEPTH = LIMIT_JSON_DEPTH, JSON_DEPTH_MAX = 1024 };
 
 /* Where and why a text was refused. */
 struct json_error {

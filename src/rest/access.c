@@ -88,7 +88,7 @@ enum err access_entry(struct request *r, const struct route *route, bool has_cri
                       struct issues *issues)
 {
     const char *actions[REST_ACTIONS_MAX];
-    size_t count = r->gate ? route_actions(route, has_criteria, actions) : 0;
+    size_t count = r->gate && r->gate->permits ? route_actions(route, has_criteria, actions) : 0;
     for (size_t i = 0; i < count; i++) {
         const struct access_memo *memo = memo_ask(r, actions[i]);
         if (!memo->is_allowed)

@@ -21,7 +21,7 @@
 
 struct async;
 
-enum { ASYNC_PENDING_MAX = 500 }; /* as HealthLake: more are ERR_THROTTLED */
+enum { ASYNC_PENDING_MAX = LIMIT_PENDING_TRANSACTIONS }; /* as HealthLake: more are ERR_THROTTLED */
 
 /* Makes the folder (which is copied) if needed, takes up what an earlier run left,
  * starts the thread. `rest` must outlive it. ERR_IO, ERR_NO_MEMORY. */

@@ -9,6 +9,7 @@
 #include "rest/draft.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
+#include "rest/quota.h"
 #include "rest/write.h"
 
 /* ---- failures of entries ---- */
@@ -176,6 +177,7 @@ static enum err async_take(struct bundle *b)
 static enum err bundle_run(struct bundle *b)
 {
     TRY(bundle_parse(b));
+    TRY(quota_spend_bundle(b));
     if (b->r->is_async)
         return async_take(b);
     if (b->r->resume_time) {

@@ -30,7 +30,7 @@
 enum verb { VERB_DELETE, VERB_POST, VERB_PUT, VERB_GET, VERB_NONE };
 
 /* More repetitions of one target than this are refused: each costs a commit. */
-enum { BUNDLE_ROUNDS_MAX = 100 };
+enum { BUNDLE_ROUNDS_MAX = LIMIT_BATCH_ROUNDS };
 
 struct entry {
     enum verb verb;

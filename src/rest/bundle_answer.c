@@ -198,7 +198,7 @@ static enum err inner_write(struct bundle *b, struct entry *e, struct buf *out)
 enum err bundle_run_inner(struct bundle *b)
 {
     struct buf out;
-    buf_init(&out, b->r->rest->settings.behaviour.body_bytes);
+    buf_init(&out, b->r->rest->settings.behaviour.limits.body_bytes);
     enum err err = ERR_NONE;
     for (int verb = VERB_DELETE; verb < VERB_GET; verb++) {
         for (size_t i = 0; !err && i < b->count; i++) {
@@ -265,13 +265,13 @@ static enum err answer_limit(struct bundle *b, enum err err)
     return issues_fail(&b->r->issues, ERR_LIMIT, "too-costly",
                        "The answer passes %zu bytes (setting: --max-body); the Bundle's writes "
                        "are done, ask for less in its GET entries",
-                       b->r->rest->settings.behaviour.body_bytes);
+                       b->r->rest->settings.behaviour.limits.body_bytes);
 }
 
 enum err bundle_answer(struct bundle *b)
 {
     struct buf out;
-    buf_init(&out, b->r->rest->settings.behaviour.body_bytes + ((size_t)1 << 20));
+    buf_init(&out, b->r->rest->settings.behaviour.limits.body_bytes + ((size_t)1 << 20));
     enum err err = time_settle(b);
     if (!err)
         err = answer_limit(b, answer_render(b, &out));

@@ -88,12 +88,12 @@ enum err bundle_resource_check(struct bundle *b, const struct entry *e)
 {
     const struct rest_behaviour *behave = &b->r->rest->settings.behaviour;
     size_t length = json_raw(e->resource).length;
-    if (!behave->resource_bytes || length <= behave->resource_bytes)
+    if (!behave->limits.resource_bytes || length <= behave->limits.resource_bytes)
         return ERR_NONE;
     return issues_fail(e->issues, ERR_LIMIT, "too-long",
                        "The resource has %zu bytes; the limit of one resource is %zu "
                        "(settings: --max-body, --behave %s)",
-                       length, behave->resource_bytes, behave->name);
+                       length, behave->limits.resource_bytes, behave->name);
 }
 
 /* The version of the match of criteria is expected, and the client's condition, if
@@ -187,7 +187,7 @@ enum err bundle_draft(struct bundle *b)
 
 enum err bundle_draft_patches(struct bundle *b, uint32_t round)
 {
-    size_t limit = b->r->rest->settings.behaviour.body_bytes;
+    size_t limit = b->r->rest->settings.behaviour.limits.body_bytes;
     struct arena scratch;
     struct buf work;
     arena_init(&scratch, 4 * limit + ((size_t)16 << 20));

@@ -27,15 +27,16 @@ static enum err count_check(struct bundle *b)
 {
     const struct rest_behaviour *behave = &b->r->rest->settings.behaviour;
     bool is_async = b->r->is_async || b->r->mark.key.length;
-    uint32_t limit = !b->is_transaction ? behave->batch_entries
-                     : is_async         ? behave->async_entries
-                                        : behave->transaction_entries;
+    uint64_t limit = !b->is_transaction ? behave->limits.batch_entries
+                     : is_async         ? behave->limits.async_entries
+                                        : behave->limits.transaction_entries;
     if (limit == 0 || b->count <= limit)
         return ERR_NONE;
     return issues_fail(&b->r->issues, ERR_UNPROCESSABLE, "too-costly",
-                       "The Bundle has %zu entries; the limit of a %s is %u "
+                       "The Bundle has %zu entries; the limit of a %s is %llu "
                        "(settings: --max-entries, --behave %s)",
-                       b->count, b->is_transaction ? "transaction" : "batch", limit, behave->name);
+                       b->count, b->is_transaction ? "transaction" : "batch",
+                       (unsigned long long)limit, behave->name);
 }
 
 /* ---- one entry ---- */

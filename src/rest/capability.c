@@ -119,13 +119,28 @@ static void type_render(struct buf *out, const struct fhir_type *type)
     buf_append_byte(out, '}');
 }
 
+/* The figures in force, 0 for no limit; `tarn limits` says what each is. */
+static void limits_render(struct buf *out, const struct limits *limits)
+{
+    buf_append_cstr(out, "\"extension\":[{\"url\":\"urn:tarn:limits\",\"extension\":[");
+    for (size_t i = 0; i < limits_count(); i++) {
+        struct limit_row row;
+        limits_row(limits, i, &row);
+        buf_printf(out, "%s{\"url\":\"%s\",\"valueDecimal\":%llu}", i ? "," : "", row.name,
+                   (unsigned long long)row.value);
+    }
+    buf_append_cstr(out, "]}],");
+}
+
 static void head_render(struct buf *out, const struct rest *rest)
 {
     char now[INSTANT_TEXT_BYTES];
     size_t length = instant_render(os_now_us(), 0, now);
+    buf_append_cstr(out, "{\"resourceType\":\"CapabilityStatement\",");
+    limits_render(out, &rest->settings.behaviour.limits);
     buf_printf(out,
-               "{\"resourceType\":\"CapabilityStatement\",\"status\":\"active\","
-               "\"date\":\"%.*s\",\"kind\":\"instance\",\"software\":{\"name\":\"Tarn\"",
+               "\"status\":\"active\",\"date\":\"%.*s\",\"kind\":\"instance\",\"software\":{"
+               "\"name\":\"Tarn\"",
                (int)length, now);
     if (rest->settings.software_version.length)
         buf_printf(out, ",\"version\":\"%.*s\"", SLICE_ARGS(rest->settings.software_version));

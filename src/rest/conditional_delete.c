@@ -5,7 +5,7 @@
 #include "rest/reply.h"
 #include "rest/write.h"
 
-enum { DELETE_COUNT_MAX = 100 };
+enum { DELETE_COUNT_MAX = LIMIT_CONDITIONAL_DELETES };
 
 struct deletion {
     struct request *r;

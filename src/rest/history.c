@@ -338,7 +338,8 @@ enum err rest_history(struct request *r)
     h->r = r;
     TRY(history_parse(h, &position));
     TRY(request_reader(r, &h->reader));
-    arena_init(&h->scratch, 16 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
+    arena_init(&h->scratch,
+               16 * r->rest->settings.behaviour.limits.body_bytes + ((size_t)16 << 20));
     enum err err = history_gather(h, position);
     if (err) {
         history_end(h);

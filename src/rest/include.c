@@ -161,7 +161,7 @@ enum err include_find(struct request *r, const struct search_query *query,
         return ERR_NONE;
     struct including n = { .r = r, .query = query, .reader = reader };
     struct arena bodies;
-    size_t limit = 4 * r->rest->settings.behaviour.body_bytes + ((size_t)64 << 20);
+    size_t limit = 4 * r->rest->settings.behaviour.limits.body_bytes + ((size_t)64 << 20);
     n.seen = arena_array(r->arena, SLOTS, sizeof *n.seen);
     n.docs = arena_array(r->arena, INCLUDED_MAX, sizeof *n.docs);
     if (!n.seen || !n.docs)

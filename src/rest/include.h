@@ -10,7 +10,7 @@
 
 #include "rest/request.h"
 
-enum { INCLUDED_MAX = 10000 }; /* of one page; more is ERR_LIMIT with an issue */
+enum { INCLUDED_MAX = LIMIT_INCLUDED }; /* of one page; more is ERR_LIMIT with an issue */
 
 /* Documents to add to the page of `docs`, cut from r->arena. */
 MUST_USE enum err include_find(struct request *r, const struct search_query *query,

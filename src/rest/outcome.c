@@ -128,6 +128,14 @@ static bool is_ours(enum err err)
            err != ERR_HTTP_VERSION;
 }
 
+static bool has_retry_after(const struct http_response *response)
+{
+    for (size_t i = 0; i < response->header_count; i++)
+        if (slice_is(response->headers[i].name, "Retry-After"))
+            return true;
+    return false;
+}
+
 /* The buffer's ceiling holds ISSUES_MAX long texts. */
 void outcome_reply(struct http_request *http, const char *media, enum err err,
                    const struct issues *issues, struct http_response *response)
@@ -148,7 +156,8 @@ void outcome_reply(struct http_request *http, const char *media, enum err err,
     if (!ignored)
         ignored = http_response_header(http, response, "x-amzn-ErrorType",
                                        slice_cstr(err_service_type(err)));
-    if (!ignored && (err == ERR_THROTTLED || err == ERR_BUSY || err == ERR_NO_MEMORY))
+    bool is_passing = err == ERR_THROTTLED || err == ERR_BUSY || err == ERR_NO_MEMORY;
+    if (!ignored && is_passing && !has_retry_after(response))
         ignored = http_response_header(http, response, "Retry-After", SLICE("1"));
     if (is_ours(err))
         log_line(LOG_ERROR, "rest", "request %s: %s", http->id, err_name(err));

@@ -13,7 +13,7 @@ struct pending {
 /* One resource may be as large as a request's body. */
 static size_t piece_limit(const struct request *r)
 {
-    return 2 * r->rest->settings.behaviour.body_bytes + PAGE_PIECE_BYTES;
+    return 2 * r->rest->settings.behaviour.limits.body_bytes + PAGE_PIECE_BYTES;
 }
 
 /* Hand the piece over, by swapping buffers when it fits: the HTTP layer bounds
@@ -143,7 +143,8 @@ void entries_init(struct entries *e, struct request *r, struct store_reader *rea
         .rest = r->rest, .reader = reader, .base_url = r->base_url, .mode = "match"
     };
     /* One body at a time, compressed, whole, and the tape of a part of it. */
-    arena_init(&e->scratch, 16 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20));
+    arena_init(&e->scratch,
+               16 * r->rest->settings.behaviour.limits.body_bytes + ((size_t)16 << 20));
 }
 
 void entries_release(struct entries *e)

@@ -86,7 +86,7 @@ static enum err patch_parse(const struct patch *p, struct arena *arena, struct j
 static size_t result_limit(const struct patch *p)
 {
     const struct rest_behaviour *b = &p->rest->settings.behaviour;
-    return b->resource_bytes ? b->resource_bytes : b->body_bytes;
+    return b->limits.resource_bytes ? b->limits.resource_bytes : b->limits.body_bytes;
 }
 
 static enum err refused(const struct patch *p, enum err err, const char *what, uint32_t operation,

@@ -112,13 +112,15 @@ enum err request_count(struct request *r, uint32_t *ret_count)
 {
     const struct rest_settings *s = &r->rest->settings;
     const struct slice *text = request_parameter(r, "_count");
-    uint64_t count = s->default_count;
+    const struct limits *limits = &s->behaviour.limits;
+    uint64_t count = limits->page_size;
     if (text && !slice_parse_u64(*text, &count))
         return issues_fail(&r->issues, ERR_INVALID, "value", "_count=%.*s is no whole number",
                            SLICE_ARGS(slice_head(*text, 100)));
-    if (s->behaviour.refuse_large_count && (count == 0 || count > s->largest_count))
-        return issues_fail(&r->issues, ERR_INVALID, "value", "_count must be 1 to %u (--behave %s)",
-                           s->largest_count, s->behaviour.name);
-    *ret_count = (uint32_t)MIN(count, s->largest_count);
+    if (s->behaviour.refuse_large_count && (count == 0 || count > limits->page_size_max))
+        return issues_fail(&r->issues, ERR_INVALID, "value",
+                           "_count must be 1 to %llu (--behave %s)",
+                           (unsigned long long)limits->page_size_max, s->behaviour.name);
+    *ret_count = (uint32_t)MIN(count, limits->page_size_max);
     return ERR_NONE;
 }

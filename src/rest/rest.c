@@ -5,11 +5,11 @@
 #include "rest/codes.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
+#include "rest/quota.h"
 #include "rest/reply.h"
 #include "rest/request.h"
 #include "rest/validity.h"
 
-enum { DEFAULT_COUNT = 100, LARGEST_COUNT = 1000, HEALTHLAKE_COUNT = 100 };
 /* The CapabilityStatement of all types is about 1 MB. */
 static const size_t CAPABILITY_BYTES = (size_t)16 << 20;
 
@@ -22,11 +22,6 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
         return ERR_NO_MEMORY;
     rest->arena = arena;
     rest->settings = *settings;
-    if (rest->settings.default_count == 0)
-        rest->settings.default_count = DEFAULT_COUNT;
-    if (rest->settings.largest_count == 0)
-        rest->settings.largest_count =
-            settings->behaviour.refuse_large_count ? HEALTHLAKE_COUNT : LARGEST_COUNT;
     /* Without a public URL: our path on any host, as index/ understands it. */
     rest->index_base_url =
         arena_printf(&rest->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(settings->public_url),
@@ -78,12 +73,12 @@ static enum err body_check(const struct request *r, struct issues *issues, size_
     bool is_resource = r->route.interaction == INTERACTION_CREATE ||
                        r->route.interaction == INTERACTION_UPDATE ||
                        r->route.interaction == INTERACTION_PATCH;
-    if (length > b->body_bytes)
-        return body_refuse(issues, length, b->body_bytes, "a request body", b);
-    if (is_bundle && b->bundle_bytes && length > b->bundle_bytes)
-        return body_refuse(issues, length, b->bundle_bytes, "a Bundle", b);
-    if (is_resource && b->resource_bytes && length > b->resource_bytes)
-        return body_refuse(issues, length, b->resource_bytes, "one resource", b);
+    if (length > b->limits.body_bytes)
+        return body_refuse(issues, length, b->limits.body_bytes, "a request body", b);
+    if (is_bundle && b->limits.bundle_bytes && length > b->limits.bundle_bytes)
+        return body_refuse(issues, length, b->limits.bundle_bytes, "a Bundle", b);
+    if (is_resource && b->limits.resource_bytes && length > b->limits.resource_bytes)
+        return body_refuse(issues, length, b->limits.resource_bytes, "one resource", b);
     return ERR_NONE;
 }
 
@@ -143,6 +138,7 @@ static enum err request_serve(struct request *r)
                    &r->route));
     r->http->kind = (uint8_t)r->route.interaction;
     TRY(body_check(r, &r->issues, r->http->body.length));
+    TRY(quota_spend(r));
     return request_run(r);
 }
 

@@ -6,6 +6,7 @@
 #ifndef REST_REST_H
 #define REST_REST_H
 
+#include "base/limits.h"
 #include "http/http.h"
 #include "profile/profile.h"
 #include "store/store.h"
@@ -14,11 +15,7 @@
  * rest_behaviour_open(), _guide(), _healthlake(). */
 struct rest_behaviour {
     const char *name;
-    size_t body_bytes;                           /* whole request */
-    size_t resource_bytes;                       /* one create or update; 0: body_bytes */
-    size_t bundle_bytes;                         /* a Bundle; 0: body_bytes */
-    uint32_t transaction_entries, batch_entries; /* 0: no cap */
-    uint32_t async_entries;                      /* of a transaction done later; 0: no cap */
+    struct limits limits;
     bool location_on_create;
     bool always_new_version; /* an equal PUT makes a version */
     int instant_digits;      /* 6, HealthLake 3 */
@@ -51,7 +48,6 @@ struct rest_settings {
     const char *async_folder; /* of transactions done later, made if absent; NULL: none */
     struct slice software_version;
     bool has_cors; /* the CapabilityStatement says so; others add the headers */
-    uint32_t default_count, largest_count; /* page sizes; 0: 100, and 1,000 (or the preset's) */
 };
 
 struct rest;
@@ -63,10 +59,29 @@ void rest_close(struct rest *rest);
 void rest_handle(struct rest *rest, struct http_request *r, struct slice path,
                  struct http_response *response);
 
-/* Who asks each entry of a Bundle whether it may be: one of HealthLake's actions, a
- * static text. False: *ret_text says why, for as long as the request. */
+/* What a request is counted as; the rates of base/limits.h. */
+enum rest_quota {
+    REST_QUOTA_READ,
+    REST_QUOTA_WRITE, /* in write units */
+    REST_QUOTA_SEARCH_GET,
+    REST_QUOTA_SEARCH_POST,
+    REST_QUOTA_EVERYTHING,
+    REST_QUOTA_VALIDATE,
+    REST_QUOTA_CAPABILITIES,
+    REST_QUOTA_DISCOVERY,
+    REST_QUOTA_COUNT
+};
+
+/* Who is asked while a request is served. Either function may be NULL: all is
+ * permitted, nothing is counted. */
 struct rest_gate {
+    /* May an entry of a Bundle be: one of HealthLake's actions, a static text.
+     * False: *ret_text says why, for as long as the request. */
     bool (*permits)(void *context, const char *action, struct slice *ret_text);
+    /* Count so many units. False: the rate is passed; *ret_text says which, and
+     * after *ret_seconds it may be again. */
+    bool (*spends)(void *context, enum rest_quota quota, uint64_t units, struct slice *ret_text,
+                   uint32_t *ret_seconds);
     void *context;
 };
 

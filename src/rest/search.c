@@ -36,8 +36,8 @@ static enum err query_parse(struct request *r, struct search_query *ret)
     const struct rest_settings *s = &r->rest->settings;
     struct search_settings settings = {
         .base_url = r->rest->index_base_url,
-        .default_count = s->default_count,
-        .largest_count = s->largest_count,
+        .default_count = (uint32_t)s->behaviour.limits.page_size,
+        .largest_count = (uint32_t)s->behaviour.limits.page_size_max,
         .now_us = os_now_us(),
         .refuse_large_count = s->behaviour.refuse_large_count,
         .is_lenient = r->is_lenient,

@@ -114,7 +114,7 @@ enum err write_reply(struct request *r, const struct store_write *w,
 
 size_t write_scratch_bytes(const struct request *r)
 {
-    return 4 * r->rest->settings.behaviour.body_bytes + ((size_t)16 << 20);
+    return 4 * r->rest->settings.behaviour.limits.body_bytes + ((size_t)16 << 20);
 }
 
 enum err write_id_new(struct request *r)

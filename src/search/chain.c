@@ -5,7 +5,7 @@
 
 #include "index/index.h"
 
-enum { CHAIN_DEPTH_MAX = 8 };
+enum { CHAIN_DEPTH_MAX = LIMIT_CHAIN_DEPTH };
 
 static const char reference_kind = TERM_REFERENCE;
 

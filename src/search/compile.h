@@ -11,9 +11,9 @@
 #include "search/search.h"
 
 enum {
-    SEARCH_PAIRS_MAX = 1000,  /* parameters of one query */
-    SEARCH_VALUES_MAX = 4096, /* values between commas, all parameters together */
-    SEARCH_SHOWN_BYTES = 100, /* of a name or value repeated in an issue */
+    SEARCH_PAIRS_MAX = LIMIT_QUERY_PARAMETERS, /* parameters of one query */
+    SEARCH_VALUES_MAX = LIMIT_QUERY_VALUES,    /* values between commas, all parameters together */
+    SEARCH_SHOWN_BYTES = 100,                  /* of a name or value repeated in an issue */
 };
 
 enum modifier {

@@ -8,6 +8,7 @@
 #define SEARCH_SEARCH_H
 
 #include "base/issues.h"
+#include "base/limits.h"
 #include "fhir/fhir.h"
 #include "store/store.h"
 
@@ -33,9 +34,9 @@ struct search_settings {
 };
 
 enum {
-    SEARCH_SORTS_MAX = 8,
-    SEARCH_SORTED_MAX = 100000, /* matches that _sort orders */
-    SEARCH_INCLUDES_MAX = 64,
+    SEARCH_SORTS_MAX = LIMIT_SORT_KEYS,
+    SEARCH_SORTED_MAX = LIMIT_SORT_MATCHES, /* matches that _sort orders */
+    SEARCH_INCLUDES_MAX = LIMIT_INCLUDE_PARAMETERS,
 };
 
 struct search_sort {

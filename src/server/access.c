@@ -1,11 +1,40 @@
 #include "server/access.h"
 
+#include "os/clock.h"
 #include "server/refuse.h"
 
 static bool permits(void *context, const char *action, struct slice *ret_text)
 {
     struct access *access = context;
     return auth_permits(access->request, access->pass, action, &access->target, ret_text);
+}
+
+/* Seconds of Retry-After, at least one. */
+static uint32_t seconds_of(int64_t wait_us)
+{
+    return (uint32_t)MIN(MAX((wait_us + 999999) / 1000000, (int64_t)1), (int64_t)3600);
+}
+
+static struct slice rate_text(struct http_request *r, const char *limit)
+{
+    return arena_printf(r->arena,
+                        "The rate of requests passes the limit %s (settings: --rates, --behave; "
+                        "`tarn limits` lists all)",
+                        limit);
+}
+
+static bool spends(void *context, enum rest_quota quota, uint64_t units, struct slice *ret_text,
+                   uint32_t *ret_seconds)
+{
+    struct access *access = context;
+    const char *limit;
+    int64_t wait_us;
+    if (rates_spend(access->rates, access->datastore_id, quota, units, os_monotonic_us(), &limit,
+                    &wait_us))
+        return true;
+    *ret_text = rate_text(access->request, limit);
+    *ret_seconds = seconds_of(wait_us);
+    return false;
 }
 
 static struct slice datastore_arn(const struct access_settings *s, struct arena *arena,
@@ -103,7 +132,7 @@ static struct access *access_make(const struct access_settings *settings, struct
 {
     struct access *access = arena_alloc(r->arena, sizeof *access);
     if (access)
-        *access = (struct access){ .gate = { permits, access },
+        *access = (struct access){ .gate = { permits, NULL, access },
                                    .request = r,
                                    .pass = pass,
                                    .target = { arn, facts_find, access },
@@ -123,7 +152,10 @@ bool access_fhir(const struct access_settings *settings, struct http_request *r,
     struct access *access = access_make(settings, r, pass, arn, datastore_id);
     if (!access || !arn.bytes)
         return no_memory(r, response);
-    *ret_gate = settings->trusts_bundles ? NULL : &access->gate;
+    access->rates = settings->rates;
+    access->gate.permits = settings->trusts_bundles ? NULL : permits;
+    access->gate.spends = settings->rates ? spends : NULL;
+    *ret_gate = &access->gate;
     const char *actions[REST_ACTIONS_MAX];
     /* None: no such route; rest says so, and does nothing. */
     size_t count = rest_actions(rest, r, path, actions);
@@ -182,4 +214,21 @@ bool access_control(const struct access_settings *settings, struct http_request 
     if (!json_is(access->request_tags, JSON_ARRAY))
         access->request_tags = JSON_ABSENT;
     return auth_may_on(r, pass, action, &access->target, response);
+}
+
+bool access_rate(const struct access_settings *settings, struct http_request *r, const char *action,
+                 struct http_response *response)
+{
+    const char *limit;
+    int64_t wait_us;
+    if (!settings->rates ||
+        rates_spend_control(settings->rates, action, os_monotonic_us(), &limit, &wait_us))
+        return true;
+    refuse_request(r, ERR_THROTTLED, NULL, rate_text(r, limit), response);
+    struct slice seconds = arena_printf(r->arena, "%u", (unsigned)seconds_of(wait_us));
+    /* Without memory for it the answer stands all the same. */
+    enum err ignored =
+        seconds.bytes ? http_response_header(r, response, "Retry-After", seconds) : ERR_NO_MEMORY;
+    (void)ignored;
+    return false;
 }

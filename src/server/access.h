@@ -12,11 +12,13 @@
 #include "control/control.h"
 #include "json/json.h"
 #include "rest/rest.h"
+#include "server/rates.h"
 
 struct access_settings {
     struct slice region, account_id;
     bool trusts_bundles;     /* ProcessBundle is enough for all entries */
     struct control *control; /* knows the tags of data stores */
+    struct rates *rates;     /* NULL: nothing is counted */
 };
 
 /* The gate of one request of the data plane; in its arena. */
@@ -28,6 +30,7 @@ struct access {
     /* what the target's condition keys come from */
     struct control *control;
     struct slice datastore_id; /* empty: none */
+    struct rates *rates;
     struct json request_tags;  /* [{"Key":..,"Value":..}] or ["key"]; absent: none */
     struct auth_facts facts;   /* once found */
     bool has_facts;
@@ -44,5 +47,10 @@ bool access_fhir(const struct access_settings *settings, struct http_request *r,
 bool access_control(const struct access_settings *settings, struct http_request *r,
                     const struct auth_pass *pass, const char *action,
                     struct http_response *response);
+
+/* May the operation be asked for now? False when *response says that its rate is
+ * passed. Who may not ask at all spends nothing: ask access_control() first. */
+bool access_rate(const struct access_settings *settings, struct http_request *r, const char *action,
+                 struct http_response *response);
 
 #endif

@@ -242,7 +242,8 @@ static void handle(const struct handling *h, struct http_request *r,
         auth_sts_handle(h->auth, r, visit->pass, response);
     else if (visit->place.kind != PLACE_CONTROL)
         handle_fhir(h, r, visit, response);
-    else if (access_control(&h->access, r, visit->pass, control_action(r), response))
+    else if (access_control(&h->access, r, visit->pass, control_action(r), response) &&
+             access_rate(&h->access, r, control_action(r), response))
         control_handle(h->control, r, response);
 }
 

@@ -17,8 +17,6 @@ static const size_t MEGABYTE = (size_t)1 << 20;
 enum {
     TEXTS_BYTES = 1 << 20,
     HEADER_BYTES = 64 * 1024,
-    CONNECTIONS = 4096,
-    IDLE_SECONDS = 60,
 };
 
 struct server {
@@ -33,6 +31,7 @@ struct server {
     struct metrics metrics;
     struct scrape scrape;
     struct http_server *http, *metrics_http;
+    struct rates *rates;
     struct slice url, metrics_url;
 };
 
@@ -174,7 +173,8 @@ static enum err open_auth(struct server *server, struct slice *error)
     };
     server->handling.access = (struct access_settings){ .region = s->region,
                                                         .account_id = account_of(s),
-                                                        .trusts_bundles = s->trusts_bundles };
+                                                        .trusts_bundles = s->trusts_bundles,
+                                                        .rates = server->rates };
     return auth_open_with(&settings, &server->arena, &server->handling.auth, error);
 }
 
@@ -190,6 +190,7 @@ static enum err open_control(struct server *server, struct arena *arena, struct 
         .opener = { .context = &server->opener, .open = opener_open, .close = opener_close },
         .create_delay_seconds = s->create_delay_seconds,
         .s3_root = s->s3_root,
+        .datastores_max = (uint32_t)s->behaviour.limits.datastores,
         .s3 = s->s3,
     };
     if (!settings.s3.region.length)
@@ -241,18 +242,18 @@ static enum err start_http(struct server *server, const struct http_server_setti
 static enum err open_http(struct server *server, struct arena *arena, struct slice *error)
 {
     const struct server_settings *s = &server->settings;
-    size_t in_flight = s->bodies_in_flight_bytes ? s->bodies_in_flight_bytes : 512 * MEGABYTE;
-    server->handling.arena_bytes = 256 * MEGABYTE + 12 * s->behaviour.body_bytes;
+    const struct limits *limits = &s->behaviour.limits;
+    server->handling.arena_bytes = 256 * MEGABYTE + 12 * s->behaviour.limits.body_bytes;
     struct http_server_settings settings = {
         .address = s->address,
         .port = s->port,
         .pool_threads = s->threads,
-        .body_bytes = s->behaviour.body_bytes,
-        .bodies_in_flight_bytes = MAX(in_flight, s->behaviour.body_bytes),
-        .header_bytes = HEADER_BYTES,
+        .body_bytes = limits->body_bytes,
+        .bodies_in_flight_bytes = MAX(limits->bodies_bytes, limits->body_bytes),
+        .header_bytes = limits->head_bytes,
         .arena_bytes = server->handling.arena_bytes,
-        .connections = CONNECTIONS,
-        .idle_seconds = IDLE_SECONDS,
+        .connections = (unsigned)limits->connections,
+        .idle_seconds = (unsigned)limits->idle_seconds,
         .handler = { .context = &server->handling,
                      .begin = handler_begin,
                      .handle = handler_handle,
@@ -294,6 +295,7 @@ static enum err server_steps(struct server *server, struct arena *arena, struct 
 {
     struct slice wanted_id = server->settings.datastore_id;
     TRY(folder_open(&server->folder, server->settings.data, wanted_id, &server->arena, error));
+    TRY(rates_open(&server->settings.behaviour.limits, &server->rates));
     TRY(open_auth(server, error));
     TRY(open_profiles(server, arena, error));
     TRY(open_control(server, arena, error));
@@ -309,6 +311,7 @@ static enum err server_free(struct server *server)
     enum err err = control_close(server->handling.control);
     auth_close(server->handling.auth);
     profile_home_close(server->opener.profiles);
+    rates_close(server->rates);
     folder_close(&server->folder);
     arena_release(&server->arena);
     free(server);

@@ -45,7 +45,6 @@ struct server_settings {
     size_t cors_origin_count;
     struct rest_behaviour behaviour;
     enum rest_level level; /* of validation, for requests that name none */
-    size_t bodies_in_flight_bytes; /* over all clients; 0: default */
     size_t cache_bytes;            /* of the store; 0: default */
     unsigned threads;              /* that answer requests; 0: default */
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */

@@ -178,12 +178,10 @@ async function rows() {
 // Rows that no answer of the server can have: `tarn sync` has the first two, a broken
 // promise between functions the last.
 const inside = ['NETWORK', 'TIMEOUT', 'INTERNAL'];
-// Cases to come with the settings that make them short to meet.
-const later = ['REQUEST_TIMEOUT', 'THROTTLED'];
 
 test('every row of the table has a case, or is one that no request can meet', async () => {
   const shown = new Set(readdirSync(folder).map((n) => n.replace(/-.*/, '')));
-  for (const { name } of (await rows()).filter((r) => !later.includes(r.name)))
+  for (const { name } of await rows())
     assert.equal(shown.has(name), !inside.includes(name), `a case folder for ${name}`);
 });
 

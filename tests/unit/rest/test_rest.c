@@ -103,8 +103,8 @@ static void limits_are_settings(void **state)
 {
     struct world *w = *state;
     world_close(w);
-    w->behaviour.body_bytes = 100;
-    w->behaviour.batch_entries = 1;
+    w->behaviour.limits.body_bytes = 100;
+    w->behaviour.limits.batch_entries = 1;
     world_open(w);
     static const char TWO[] = "{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":[{},{}]}";
     struct answer a = expect_status(post(w, "", TWO), 422);

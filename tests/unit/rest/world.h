@@ -51,14 +51,15 @@ UNUSED static void world_open(struct world *w)
     enum err err = store_open(&settings, &w->arena, &w->store, &error);
     if (err)
         fail_msg("store_open: %s: %.*s", err_name(err), SLICE_ARGS(error));
+    if (w->largest_count)
+        w->behaviour.limits.page_size_max = w->largest_count;
     struct rest_settings rest = { .store = w->store,
                                   .behaviour = w->behaviour,
                                   .datastore_id = SLICE("ds1"),
                                   .async_folder = w->has_async ? w->async_folder : NULL,
                                   .software_version = SLICE("test"),
                                   .level = w->level,
-                                  .profiles = w->profiles,
-                                  .largest_count = w->largest_count };
+                                  .profiles = w->profiles };
     assert_int_equal(rest_open(&rest, &w->rest), ERR_NONE);
 }
 
