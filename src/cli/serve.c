@@ -12,7 +12,7 @@
 #include "os/signal.h"
 #include "server/server.h"
 
-enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30 };
+enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30, ROWS = 64 };
 
 /* As written on the command line. */
 struct serve_options {
@@ -32,9 +32,31 @@ static const char about[] =
     "The root key is TARN_ROOT_ACCESS_KEY_ID and TARN_ROOT_SECRET_ACCESS_KEY, else the\n"
     "file root-key in the data folder, made at the first start.";
 
+/* Those of limits, behind the others. */
+static void add_limit_rows(struct serve_options *o, struct option_row rows[ROWS])
+{
+    const struct option_row more[] = {
+        { "max-body", OPTION_BYTES, "BYTES", NULL,
+          "largest body of a request (default: the preset's,\nopen: 256M)", &o->max_body },
+        { "max-entries", OPTION_NUMBER, "N", NULL,
+          "most entries of a Bundle (default: the preset's,\nopen: no cap)", &o->max_entries },
+        { "max-bodies-in-flight", OPTION_BYTES, "BYTES", NULL,
+          "bodies of all clients together (default 512M)", &o->max_bodies },
+        { "rates", OPTION_TEXT, "RATES", NULL,
+          "none, healthlake, or NAME=N,... such as read=500\n(default: the preset's, open: none)",
+          &o->rates },
+        { "limit", OPTION_LIST, "NAME=N", NULL, "set a limit of `tarn limits`", &o->limits },
+    };
+    size_t count = 0;
+    while (rows[count].name)
+        count++;
+    CHECK(count + ARRAY_COUNT(more) < ROWS);
+    memcpy(rows + count, more, sizeof more);
+}
+
 static int parse(struct serve_options *o, int argc, char **argv)
 {
-    const struct option_row rows[] = {
+    struct option_row rows[ROWS] = {
         { "data", OPTION_TEXT, "DIR", NULL, "folder of the store; made if absent (required)",
           &o->data },
         { "listen", OPTION_TEXT, "ADDR:PORT", NULL,
@@ -57,19 +79,6 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "strict (default), structure-only, minimal or off: of\nwrites without the header "
           "x-amzn-healthlake-fhir-\nvalidation-level",
           &o->validation_level },
-        { "max-body", OPTION_BYTES, "BYTES", NULL,
-          "largest body of a request (default: the preset's,\nopen: 256M)", &o->max_body },
-        { "max-entries", OPTION_NUMBER, "N", NULL,
-          "most entries of a Bundle (default: the preset's,\nopen: no cap)", &o->max_entries },
-        { "max-bodies-in-flight", OPTION_BYTES, "BYTES", NULL,
-          "bodies of all clients together (default 512M)", &o->max_bodies },
-        { "rates", OPTION_TEXT, "RATES", NULL,
-          "how often what may be asked: none, healthlake, or\nNAME=N,... such as "
-          "read=500,write=100 "
-          "(default: the\npreset's, open: none)",
-          &o->rates },
-        { "limit", OPTION_LIST, "NAME=N", NULL,
-          "set any limit that `tarn limits` lists; may be\nrepeated", &o->limits },
         { "always-new-version", OPTION_SWITCH, NULL, NULL,
           "an update equal to the current version makes a\nversion too", &o->always_new_version },
         { "host-without-port", OPTION_SWITCH, NULL, NULL,
@@ -101,8 +110,8 @@ static int parse(struct serve_options *o, int argc, char **argv)
           &o->metrics_listen },
         { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &o->cache },
         { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
-        { 0 },
     };
+    add_limit_rows(o, rows);
     const struct option_usage usage = { .line = "tarn serve --data DIR [options]",
                                         .about = about,
                                         .rows = rows };
