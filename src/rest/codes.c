@@ -1,6 +1,8 @@
 /* rest/codes.c - where a data store's terminology comes from. */
 #include "rest/codes.h"
 
+#include "rest/definitions.h"
+
 enum { SAME_URL_MAX = 1000, ESCAPED_BYTES = 4000 };
 
 static const char *const TYPES[] = {
@@ -84,6 +86,7 @@ enum err codes_open(struct rest *rest)
 
 void codes_note(struct rest *rest, const struct store_write *writes, size_t count)
 {
+    definitions_note(rest, writes, count);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < ARRAY_COUNT(TYPES); k++)
             if (slice_is(writes[i].type, TYPES[k])) {

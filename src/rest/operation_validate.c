@@ -1,4 +1,5 @@
 /* $validate: is the resource good, and would it do to create, update or delete it so? */
+#include "rest/definitions.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
 #include "rest/reply.h"
@@ -51,7 +52,7 @@ static enum err profile_take(struct validation *v, struct slice canonical)
         return ERR_NONE;
     bool is_known = false;
     if (r->rest->settings.profiles) {
-        struct profile_set *set = profile_home_set(r->rest->settings.profiles, NULL);
+        struct profile_set *set = definitions_now(r->rest, NULL, NULL);
         is_known = profile_find(set, canonical, &info);
         profile_set_unref(set);
     }

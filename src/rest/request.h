@@ -18,7 +18,7 @@ struct rest {
     struct async *async;          /* NULL: no folder for it */
     struct slice index_base_url;  /* what extraction takes for "ours" */
     const struct fhir_rules *rules;   /* the invariants of R4; in the arena */
-    _Atomic(struct profile_set *) seen; /* the packages that were last checked with; counted */
+    struct definitions *definitions;  /* profiles: the packages' and the store's */
     struct terminology *terminology;  /* the store's, the packages' and R4's codes */
     struct slice capability;      /* the CapabilityStatement up to its base URL ... */
     struct slice capability_tail; /* ... and behind it; owned, made once */

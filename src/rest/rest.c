@@ -3,6 +3,7 @@
 #include "rest/async.h"
 #include "rest/capability.h"
 #include "rest/codes.h"
+#include "rest/definitions.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
 #include "rest/quota.h"
@@ -29,6 +30,9 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
     enum err err = rest->index_base_url.bytes ? ERR_NONE : ERR_NO_MEMORY;
     if (!err)
         err = fhir_rules_compile(&rest->arena, &rest->rules);
+    rest->definitions = definitions_open();
+    if (!err && !rest->definitions)
+        err = ERR_NO_MEMORY;
     if (!err)
         err = codes_open(rest);
     if (!err)
@@ -49,7 +53,7 @@ void rest_close(struct rest *rest)
         return;
     async_close(rest->async);
     terminology_close(rest->terminology);
-    profile_set_unref(rest->seen);
+    definitions_close(rest->definitions);
     struct arena arena = rest->arena;
     arena_release(&arena);
 }

@@ -1,9 +1,8 @@
 /* rest/validity.c - levels of validation: what is refused, what is stored marked. */
 #include "rest/validity.h"
 
-#include <stdatomic.h>
-
 #include "os/clock.h"
+#include "rest/definitions.h"
 #include "rest/outcome.h"
 
 #define LEVEL_HEADER "x-amzn-healthlake-fhir-validation-level"
@@ -119,15 +118,14 @@ static bool has_packages(const struct profile_set *set)
     return profile_set_package_count(set) > (profile_find(set, any, &core) ? 1u : 0u);
 }
 
-/* The packages as they are now; the caller unrefs. Codes are read anew when other
- * ones were seen last. */
-static struct profile_set *packages_now(struct rest *rest)
+/* The profiles as they are now; the caller unrefs. Codes are read anew when the
+ * packages are others. */
+static struct profile_set *profiles_now(const struct validity_ask *ask)
 {
-    struct profile_set *set = profile_home_set(rest->settings.profiles, NULL);
-    struct profile_set *last = atomic_exchange(&rest->seen, profile_set_ref(set));
-    if (last && last != set)
-        terminology_forget(rest->terminology);
-    profile_set_unref(last);
+    bool is_new;
+    struct profile_set *set = definitions_now(ask->rest, ask->type, &is_new);
+    if (is_new)
+        terminology_forget(ask->rest->terminology);
     return set;
 }
 
@@ -135,7 +133,7 @@ static enum err check_profiles(const struct validity_ask *ask, bool is_errors_on
                                struct arena *scratch, struct gathering *g)
 {
     bool refuses = ask->rest->settings.behaviour.refuse_unknown_profiles;
-    struct profile_set *set = packages_now(ask->rest);
+    struct profile_set *set = profiles_now(ask);
     struct profile_codes codes = { .terminology = ask->rest->terminology,
                                    .home = ask->rest->settings.profiles,
                                    .arena = scratch };

@@ -103,6 +103,35 @@ static void a_package_that_goes_is_forgotten(void **state)
     expect_status(post(w, "Observation", PULSE("http://t/pulse", "jump", "")), 201);
 }
 
+static void a_stored_definition_counts_too(void **state)
+{
+    struct world *w = *state;
+    const char *definition =
+        "{\"resourceType\":\"StructureDefinition\",\"id\":\"d\",\"url\":\"http://t/"
+        "own\",\"version\":"
+        "\"1\",\"name\":\"Own\",\"status\":\"active\",\"kind\":\"resource\",\"abstract\":false,"
+        "\"type\":\"Observation\",\"derivation\":\"constraint\",\"baseDefinition\":\"http://t/"
+        "pulse\","
+        "\"differential\":{\"element\":[{\"id\":\"Observation.note\",\"path\":\"Observation.note\","
+        "\"min\":1}]}}";
+    const char *note = PULSE("http://t/own", "rest", SUBJECT ",\"note\":[{\"text\":\"n\"}]");
+    expect_status(post(w, "Observation", note), 400); /* not known yet */
+    expect_status(put(w, "StructureDefinition/d", definition), 201);
+    expect_status(post(w, "Observation", note), 201);
+    struct answer a =
+        expect_status(post(w, "Observation", PULSE("http://t/own", "rest", SUBJECT)), 400);
+    assert_contains(text_at(w, &a, "issue.1.diagnostics"), "(from http://t/own|1)");
+    /* What its base says holds as well. */
+    expect_status(
+        post(w, "Observation", PULSE("http://t/own", "rest", ",\"note\":[{\"text\":\"n\"}]")), 400);
+    /* Opened again, it is still there; deleted, it is not. */
+    world_close(w);
+    world_open(w);
+    expect_status(post(w, "Observation", note), 201);
+    expect_status(ask(w, "DELETE", "StructureDefinition/d", "", ""), 204);
+    expect_status(post(w, "Observation", note), 400);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, package_setup, package_teardown)
 
 int main(void)
@@ -113,6 +142,7 @@ int main(void)
         TEST(an_unknown_profile_or_version_is_refused),
         TEST(other_levels_do_not_look_at_profiles),
         TEST(a_package_that_goes_is_forgotten),
+        TEST(a_stored_definition_counts_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
