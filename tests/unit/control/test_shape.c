@@ -142,18 +142,18 @@ static void broken_constraints_are_told_in_the_words_of_the_service(void **state
     assert_refused(
         create, "{}", ERR_INVALID,
         "1 validation error detected: " FAILED("null", "datastoreTypeVersion") "not be null");
-    assert_refused(
-        create, "{\"DatastoreTypeVersion\":\"R5\",\"DatastoreName\":\"a<\"}", ERR_INVALID,
-        "2 validation errors detected: " FAILED(
-            "'a<'", "datastoreName") "satisfy regular expression pattern: "
-                                     "([\\p{L}\\p{Z}\\p{N}_.:/=+\\-%@]*); " FAILED("'R5'",
-                                                                                   "datastoreTypeVe"
-                                                                                   "rsion") "satisf"
-                                                                                            "y "
-                                                                                            "enum "
-                                                                                            "value "
-                                                                                            "set: "
-                                                                                            "[R4]");
+    assert_refused(create, "{\"DatastoreTypeVersion\":\"R5\",\"DatastoreName\":\"a<\"}",
+                   ERR_INVALID,
+                   "2 validation errors detected: " FAILED(
+                       "'a<'", "datastoreName") "satisfy regular expression pattern: "
+                                                "([\\p{L}\\p{Z}\\p{N}_.:/=+\\-%@]*); " FAILED(
+                                                    "'R5'", "datastoreTypeVe"
+                                                            "rsion") "satisf"
+                                                                     "y "
+                                                                     "enum "
+                                                                     "value "
+                                                                     "set: "
+                                                                     "[R4]");
     assert_refused(create, "{\"DatastoreTypeVersion\":\"R4\",\"DatastoreName\":\"\"}", ERR_INVALID,
                    "1 validation error detected: " FAILED(
                        "''", "datastoreName") "have length greater than or equal to 1");
@@ -328,7 +328,48 @@ static void case_is_read(struct json shapes, struct json shape, struct json body
     buf_release(&out);
 }
 
-static size_t read_suite(const char *path, const char *side, const char *message)
+/* Cases that say how a client works, of which a server sees nothing: all others are
+ * read. */
+static const char *const CLIENTS_OWN[] = {
+    /* bodies compressed for operations whose model asks for it: HealthLake has none */
+    "SDKAppliedContentEncoding_awsJson1_0",
+    "SDKAppendsGzipAndIgnoresHttpProvidedEncoding_awsJson1_0",
+    /* an answer without a body: ours have one */
+    "AwsJson10ServiceRespondsWithNoPayload",
+    /* where a client finds the type of an error; ours is in all the usual places, which
+     * tests/e2e/control.test.mjs shows with AWS's own client */
+    "AwsJson10InvalidGreetingError",
+    "AwsJson10FooErrorUsingXAmznErrorTypeWithUri",
+    "AwsJson10FooErrorUsingXAmznErrorTypeWithUriAndNamespace",
+    "AwsJson10FooErrorUsingCode",
+    "AwsJson10FooErrorUsingCodeUriAndNamespace",
+    "AwsJson10FooErrorWithDunderType",
+    "AwsJson10FooErrorWithDunderTypeUriAndNamespace",
+    "AwsJson10ComplexError",
+    "AwsJson10EmptyComplexError",
+};
+
+static bool is_clients_own(struct json c)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(CLIENTS_OWN); i++) {
+        if (json_string_is(json_member(c, "id"), slice_cstr(CLIENTS_OWN[i])))
+            return true;
+    }
+    return false;
+}
+
+/* An operation without input sends an empty object. */
+static void nothing_is_read(struct json body)
+{
+    static const struct shape_member none[] = { { .name = NULL } };
+    static const struct shape nothing = { .kind = SHAPE_STRUCTURE, .members = none };
+    struct json_doc doc;
+    struct slice said;
+    assert_int_equal(json_parse(json_string(body, &arena), NULL, &arena, &doc, NULL), ERR_NONE);
+    assert_int_equal(shape_check(&nothing, json_root(&doc), &arena, &said), ERR_NONE);
+}
+
+static size_t read_suite(const char *path, const char *side, const char *message, size_t *ret_total)
 {
     struct buf file;
     buf_init(&file, 8 << 20);
@@ -343,11 +384,14 @@ static size_t read_suite(const char *path, const char *side, const char *message
             struct json given = json_member(c, "given");
             struct json shape = json_member(json_get(given, slice_cstr(side)), "shape");
             struct json body = json_member(json_get(c, slice_cstr(message)), "body");
-            struct slice text = json_string(body, &arena);
-            bool is_json = text.length > 0 && text.bytes[0] == '{';
-            if (!json_exists(shape) || !is_json || json_exists(json_member(c, "errorCode")))
+            ++*ret_total;
+            if (is_clients_own(c))
                 continue;
-            case_is_read(json_member(suite, "shapes"), shape, body);
+            print_message("  %.*s\n", SLICE_ARGS(json_string_raw(json_member(c, "id"))));
+            if (json_exists(shape))
+                case_is_read(json_member(suite, "shapes"), shape, body);
+            else
+                nothing_is_read(body);
             count++;
         }
     }
@@ -359,10 +403,13 @@ static void messages_of_the_protocol_suite_are_read(void **state)
 {
     (void)state;
     char input[1024], output[1024];
+    size_t total = 0;
     outside_path("suites/aws-json-1.0/input.json", input);
     outside_path("suites/aws-json-1.0/output.json", output);
-    assert_true(read_suite(input, "input", "serialized") >= 8);
-    assert_true(read_suite(output, "output", "response") >= 11);
+    size_t count = read_suite(input, "input", "serialized", &total);
+    count += read_suite(output, "output", "response", &total);
+    assert_int_equal(total, 35);
+    assert_int_equal(count, 35 - ARRAY_COUNT(CLIENTS_OWN));
 }
 
 int main(void)
