@@ -219,6 +219,41 @@ static void a_failing_entry_leaves_the_conditional_ones_unwritten(void **state)
     assert_int_equal(found(w, "Patient"), 0);
 }
 
+static bool permits_writes(void *context, const char *action, struct slice *ret_text)
+{
+    (void)context;
+    *ret_text = SLICE("not you");
+    return slice_find(slice_cstr(action), SLICE("Search")) < 0;
+}
+
+/* Whether somebody is there at all is what a search tells. */
+static void criteria_take_the_right_to_search(void **state)
+{
+    struct world *w = *state;
+    static const char *const BODIES[] = {
+        TRANSACTION(OBSERVATION("o1", "Patient?identifier=1")),
+        TRANSACTION(CREATE("urn:uuid:a", "identifier=1", IDENTIFIER("1"))),
+        TRANSACTION(UPDATE("identifier=1", IDENTIFIER("1"))),
+        TRANSACTION(DELETE("Patient?identifier=1")),
+    };
+    struct rest_gate gate = { .permits = permits_writes };
+    for (size_t i = 0; i < ARRAY_COUNT(BODIES); i++) {
+        struct http_header headers[] = { { SLICE("Host"), SLICE("h") },
+                                         { SLICE("Content-Type"),
+                                           SLICE("application/fhir+json") } };
+        struct http_request r = { .method = SLICE("POST"),
+                                  .path = SLICE("/datastore/ds1/r4/"),
+                                  .body = slice_cstr(BODIES[i]),
+                                  .headers = headers,
+                                  .header_count = ARRAY_COUNT(headers),
+                                  .arena = &w->arena };
+        struct http_response response;
+        rest_handle_gated(w->rest, &r, SLICE(""), &gate, &response);
+        assert_int_equal(response.status, 403);
+    }
+    assert_int_equal(found(w, "Patient"), 0);
+}
+
 /* ---- races ---- */
 
 enum { THREADS = 64, ROUNDS = 3 };
@@ -326,6 +361,7 @@ int main(void)
         WORLD_TEST(a_reference_by_criteria_becomes_the_one_match),
         WORLD_TEST(a_reference_by_criteria_sees_what_the_transaction_writes),
         WORLD_TEST(a_failing_entry_leaves_the_conditional_ones_unwritten),
+        WORLD_TEST(criteria_take_the_right_to_search),
         WORLD_TEST(transactions_with_conditions_in_opposite_order_create_each_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
