@@ -189,8 +189,7 @@ static int limits_make(const struct serve_options *o, struct limits *limits)
 }
 
 /* -1, or the exit status of wrong use. */
-static int settings_make(struct serve_options *o, struct arena *arena,
-                         struct server_settings *s)
+static int settings_make(struct serve_options *o, struct arena *arena, struct server_settings *s)
 {
     if (!o->data || !*o->data)
         return options_refuse("serve", "--data is missing: the folder of the store");
@@ -233,11 +232,20 @@ static int settings_make(struct serve_options *o, struct arena *arena,
     return -1;
 }
 
+static enum err s3_credentials(void *context, struct arena *arena, struct aws_credentials *ret,
+                               struct slice *ret_text)
+{
+    struct slice region;
+    (void)context;
+    return aws_credentials_resolve(arena, NULL, cli_assume, NULL, ret, &region, ret_text);
+}
+
 /* -1, or the exit status: what the S3 endpoint is and who asks there. */
 static int s3_make(const struct serve_options *o, struct arena *arena, struct server_settings *s)
 {
     struct url url;
-    struct slice region, why = SLICE_NONE;
+    struct aws_credentials now;
+    struct slice why = SLICE_NONE;
     if (!o->s3_endpoint)
         return o->s3_region ? options_refuse("serve", "--s3-region needs --s3-endpoint") : -1;
     s->s3.endpoint = slice_cstr(o->s3_endpoint);
@@ -247,8 +255,8 @@ static int s3_make(const struct serve_options *o, struct arena *arena, struct se
     if (!url_parse(s->s3.endpoint, &url) || url.query.bytes)
         return options_refuse("serve", "--s3-endpoint: '%s' is no http or https URL",
                               o->s3_endpoint);
-    if (aws_credentials_resolve(arena, NULL, cli_assume, NULL, &s->s3.credentials, &region, &why) ==
-        ERR_NONE)
+    s->s3.find_credentials = s3_credentials;
+    if (s3_credentials(NULL, arena, &now, &why) == ERR_NONE)
         return -1;
     return options_refuse("serve", "--s3-endpoint: %.*s", SLICE_ARGS(why));
 }

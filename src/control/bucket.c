@@ -40,6 +40,13 @@ static enum err find_folder(struct job_run *run, struct slice name, const char *
     return ERR_NONE;
 }
 
+enum err bucket_fail(struct job_run *run, enum err err)
+{
+    if (!err || !run->s3 || !s3_error(run->s3)[0] || run->has_message || err == ERR_BUSY)
+        return err;
+    return job_fail(run, err, "%s", s3_error(run->s3));
+}
+
 static enum err go_on(void *context)
 {
     struct job_run *run = context;
@@ -51,14 +58,7 @@ static enum err open_endpoint(struct job_run *run)
     if (run->s3)
         return ERR_NONE;
     TRY(run_folder_make(run));
-    return s3_open(&run->control->settings.s3, go_on, run, &run->arena, &run->s3);
-}
-
-enum err bucket_fail(struct job_run *run, enum err err)
-{
-    if (!run->s3 || !s3_error(run->s3)[0] || run->has_message || err == ERR_BUSY)
-        return err;
-    return job_fail(run, err, "%s", s3_error(run->s3));
+    return bucket_fail(run, s3_open(&run->control->settings.s3, go_on, run, &run->arena, &run->s3));
 }
 
 enum err bucket_find(struct job_run *run, struct slice uri, struct bucket *ret)

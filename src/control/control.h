@@ -18,13 +18,19 @@
 #include "rest/rest.h"
 #include "store/store.h"
 
-/* Where s3://bucket/key is when it is no folder. Without a key id requests are not
- * signed. */
+/* The credentials to ask an S3 endpoint with, as they are now: those of a role or a
+ * process come to an end. Called once for each job, on its thread. On failure *ret_text
+ * says why. Texts in the arena. */
+typedef enum err s3_credentials_find(void *context, struct arena *arena,
+                                     struct aws_credentials *ret, struct slice *ret_text);
+
+/* Where s3://bucket/key is when it is no folder. */
 struct s3_settings {
     struct slice endpoint; /* "https://s3.eu-west-1.amazonaws.com"; empty: none */
     struct slice region;
-    struct aws_credentials credentials;
-    const char *ca_file; /* of an https endpoint; NULL: the system's */
+    s3_credentials_find *find_credentials; /* NULL: requests are not signed */
+    void *context;                         /* of find_credentials */
+    const char *ca_file;                   /* of an https endpoint; NULL: the system's */
 };
 
 /* A data store that is open. */

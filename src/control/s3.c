@@ -24,7 +24,8 @@ enum {
 
 struct s3 {
     const struct s3_settings *settings;
-    struct slice base; /* the endpoint without a slash at its end */
+    struct aws_credentials credentials; /* without a key id: none */
+    struct slice base;                  /* the endpoint without a slash at its end */
     struct http_client *client;
     s3_go_on *go_on;
     void *context;
@@ -69,13 +70,13 @@ enum err s3_open(const struct s3_settings *settings, s3_go_on *go_on, void *cont
                        .go_on = go_on,
                        .context = context };
     arena_init(&s3->arena, ARENA_BYTES);
-    enum err err = http_client_open(&s3->client);
-    if (err) {
-        s3_close(s3);
-        return err;
-    }
     *ret_s3 = s3;
-    return ERR_NONE;
+    struct slice why = SLICE_NONE;
+    if (settings->find_credentials &&
+        settings->find_credentials(settings->context, arena, &s3->credentials, &why))
+        return fail(s3, ERR_FORBIDDEN, "No credentials for the S3 endpoint: %.*s",
+                    SLICE_ARGS(slice_head(why, 300)));
+    return http_client_open(&s3->client);
 }
 
 void s3_close(struct s3 *s3)
@@ -118,7 +119,7 @@ static enum err sign(struct s3 *s3, const struct ask *ask, struct slice text,
     if (!url_parse(text, &url))
         return fail(s3, ERR_INVALID, "The S3 endpoint is no URL");
     *ret_count = 0;
-    if (!s3->settings->credentials.access_key_id.length)
+    if (!s3->credentials.access_key_id.length)
         return ERR_NONE;
     struct aws_header host = { SLICE("host"), url_host(&url) };
     struct aws_request r = { .method = slice_cstr(ask->method),
@@ -132,7 +133,7 @@ static enum err sign(struct s3 *s3, const struct ask *ask, struct slice text,
     struct aws_canonical_options options = { .keep_path_segments = true,
                                              .single_encode_path = true };
     aws_sha256_hex(ask->body, r.payload_sha256);
-    TRY(aws_sign(&s3->arena, &r, &s3->settings->credentials, &scope, &options, &added, ret_count));
+    TRY(aws_sign(&s3->arena, &r, &s3->credentials, &scope, &options, &added, ret_count));
     CHECK(*ret_count <= HEADERS_MAX);
     for (size_t i = 0; i < *ret_count; i++)
         headers[i] = (struct http_header){ added[i].name, added[i].value };

@@ -18,7 +18,8 @@ struct s3;
 /* Is asked between requests and while bytes come; an error ends what is under way. */
 typedef enum err s3_go_on(void *context);
 
-/* In the arena; the settings outlive it. */
+/* In the arena; the settings outlive it. *ret_s3 is there on failure, too, but for want
+ * of memory, so that s3_error() tells. */
 MUST_USE enum err s3_open(const struct s3_settings *settings, s3_go_on *go_on, void *context,
                           struct arena *arena, struct s3 **ret_s3);
 void s3_close(struct s3 *s3); /* NULL is harmless */

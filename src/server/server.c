@@ -131,9 +131,7 @@ static enum err settings_copy(struct server *server, const struct server_setting
                   copy_text(a, &s->datastore_id) && copy_text(a, &s->region) &&
                   copy_text(a, &s->account_id) && copy_text(a, &s->public_url) &&
                   copy_text(a, &s->software_version) && copy_text(a, &s->s3.endpoint) &&
-                  copy_text(a, &s->s3.region) && copy_text(a, &s->s3.credentials.access_key_id) &&
-                  copy_text(a, &s->s3.credentials.secret_access_key) &&
-                  copy_text(a, &s->s3.credentials.session_token) &&
+                  copy_text(a, &s->s3.region) &&
                   origins_copy(a, &server->handling.cors, settings->cors_origins,
                                settings->cors_origin_count);
     return copied ? ERR_NONE : ERR_NO_MEMORY;

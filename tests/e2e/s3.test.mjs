@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as sdk from '@aws-sdk/client-healthlake';
@@ -286,6 +286,32 @@ test('an endpoint of https is believed by AWS_CA_BUNDLE, and not without', async
   } finally {
     await server.stop();
     await stranger.stop();
+    s3.close();
+  }
+});
+
+test("credentials of a profile's process are asked for at each job", async () => {
+  const s3 = await ownS3(() => undefined);
+  s3.objects.set('/lake/in/a.ndjson', Buffer.from(`${patient('a')}\n`));
+  const config = join(place.folder, 'aws-config'), answer = join(place.folder, 'process.json');
+  const say = (secret) => writeFileSync(answer, JSON.stringify({ Version: 1,
+    AccessKeyId: s3Keys.accessKeyId, SecretAccessKey: secret, SessionToken: 'token' }));
+  writeFileSync(config, `[profile lake]\ncredential_process = cat ${answer}\n`);
+  say('wrong');
+  const server = await tarn('process', s3.endpoint, { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '',
+    AWS_PROFILE: 'lake', AWS_CONFIG_FILE: config, AWS_SHARED_CREDENTIALS_FILE: '/dev/null' });
+  try {
+    const early = await importJob(server, 's3://lake/in', 's3://lake/out');
+    assert.match(early.Message, /403 SignatureDoesNotMatch/);
+    say(s3Keys.secretAccessKey);
+    const job = await importJob(server, 's3://lake/in', 's3://lake/out');
+    assert.equal(job.JobStatus, 'COMPLETED', JSON.stringify(job));
+    writeFileSync(answer, 'nothing');
+    const late = await importJob(server, 's3://lake/in', 's3://lake/out');
+    assert.equal(late.JobStatus, 'FAILED');
+    assert.match(late.Message, /No credentials for the S3 endpoint/);
+  } finally {
+    await server.stop();
     s3.close();
   }
 });
