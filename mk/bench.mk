@@ -20,3 +20,8 @@ BENCH_RESOURCES ?= 100000
 .PHONY: bench-index
 bench-index: $(BENCH)/index_ingest
 	@place=$$(mktemp -d) && $(BENCH)/index_ingest $$place $(BENCH_RESOURCES) 2; rm -rf $$place
+
+# Do large transactions stall small writes? docs/bench.md.
+.PHONY: bench-large
+bench-large: $(BUILD)/tarn
+	@python3 bench/large.py $(BUILD)

@@ -275,8 +275,8 @@ enum err bundle_answer(struct bundle *b)
     enum err err = time_settle(b);
     if (!err)
         err = answer_limit(b, answer_render(b, &out));
-    if (!err && b->r->prefer == PREFER_OUTCOME)
-        err = reply_header(b->r, "Preference-Applied", SLICE("return=OperationOutcome"));
+    if (!err)
+        err = reply_preference(b->r);
     if (!err && b->has_faults)
         err = reply_header(b->r, "x-amzn-healthlake-validation-issues", SLICE("true"));
     if (!err)

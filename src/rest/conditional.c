@@ -236,9 +236,8 @@ static enum err delete_none(struct conditional *c)
     TRY(criteria_id(&c->criteria, id, &is_found, &is_deleted));
     if (!is_found)
         return none_found(c);
-    r->response->status = 204;
     if (is_deleted)
-        return ERR_NONE;
+        return write_reply_deleted(r, &(struct store_result){ .outcome = STORE_NOTHING });
     return issues_fail(&r->issues, ERR_CONFLICT, "conflict",
                        "%.*s/%.*s exists, but the other criteria do not match it",
                        SLICE_ARGS(r->route.type->name), SLICE_ARGS(slice_head(id, 100)));
@@ -256,10 +255,7 @@ static enum err delete_attempt(struct conditional *c, bool *ret_again)
                                      .id = r->route.id };
     TRY(match_expect(c));
     TRY(apply(c, &result, ret_again));
-    if (*ret_again)
-        return ERR_NONE;
-    r->response->status = 204;
-    return reply_version(r, result.version, result.instant);
+    return *ret_again ? ERR_NONE : write_reply_deleted(r, &result);
 }
 
 enum err conditional_delete(struct request *r)

@@ -86,6 +86,18 @@ enum err reply_version(struct request *r, uint64_t version, int64_t instant)
     return reply_header(r, "Last-Modified", slice_of(copy, length));
 }
 
+enum err reply_preference(struct request *r)
+{
+    static const struct slice TEXTS[] = {
+        [PREFER_MINIMAL] = SLICE_INIT("return=minimal"),
+        [PREFER_REPRESENTATION] = SLICE_INIT("return=representation"),
+        [PREFER_OUTCOME] = SLICE_INIT("return=OperationOutcome"),
+    };
+    if (r->prefer == PREFER_DEFAULT)
+        return ERR_NONE;
+    return reply_header(r, "Preference-Applied", TEXTS[r->prefer]);
+}
+
 enum err reply_resource(const struct rest *rest, struct slice body, uint32_t splice,
                         uint64_t version, int64_t instant, struct buf *out)
 {

@@ -30,6 +30,9 @@ MUST_USE enum err reply_header(struct request *r, const char *name, struct slice
 /* ETag and Last-Modified; also remembered in the request. */
 MUST_USE enum err reply_version(struct request *r, uint64_t version, int64_t instant);
 
+/* Preference-Applied, when the client asked for a form of answer by Prefer: return=. */
+MUST_USE enum err reply_preference(struct request *r);
+
 /* Append a stored body with its versionId and lastUpdated spliced in. */
 MUST_USE enum err reply_resource(const struct rest *rest, struct slice body, uint32_t splice,
                                  uint64_t version, int64_t instant, struct buf *out);

@@ -101,13 +101,39 @@ enum err write_reply(struct request *r, const struct store_write *w,
     TRY(reply_version(r, result->version, result->instant));
     if (r->faults.length)
         TRY(reply_header(r, "x-amzn-healthlake-validation-issues", SLICE("true")));
-    if (is_created && r->rest->settings.behaviour.location_on_create) {
+    /* Also of a create that found its resource there: return=minimal says it nowhere else. */
+    bool is_create = is_created || r->route.interaction == INTERACTION_CREATE;
+    if (is_create && r->rest->settings.behaviour.location_on_create) {
         struct slice path = reply_version_path(r, w->type, w->id, result->version);
         TRY(reply_header(
             r, "Location",
             arena_printf(r->arena, "%.*s/%.*s", SLICE_ARGS(r->base_url), SLICE_ARGS(path))));
     }
+    TRY(reply_preference(r));
     return reply_written_body(r, is_created ? 201 : 200, w, result);
+}
+
+enum err write_reply_deleted(struct request *r, const struct store_result *result)
+{
+    bool is_deleted = result->outcome == STORE_DELETED;
+    if (is_deleted)
+        TRY(reply_version(r, result->version, result->instant));
+    r->response->status = 204;
+    if (r->prefer == PREFER_MINIMAL)
+        return reply_preference(r);
+    if (r->prefer != PREFER_OUTCOME)
+        return ERR_NONE; /* nothing is left to represent */
+    struct buf body;
+    buf_init(&body, 4096);
+    outcome_render_ok(&body, slice_cstr(r->http->id),
+                      is_deleted ? arena_printf(r->arena, "%.*s/%.*s version %llu: deleted",
+                                                SLICE_ARGS(r->route.type->name),
+                                                SLICE_ARGS(r->route.id),
+                                                (unsigned long long)result->version)
+                                 : SLICE("there was nothing to delete"));
+    enum err err = reply_copy(r, 200, &body);
+    buf_release(&body);
+    return err ? err : reply_preference(r);
 }
 
 /* ---- interactions ---- */
@@ -239,7 +265,5 @@ enum err rest_delete(struct request *r)
     struct store_result result;
     TRY(draft_expect(&r->issues, http_header_find(r->http, "If-Match"), NULL, &write));
     TRY(write_apply(r, &write, &result));
-    r->response->status = 204;
-    return result.outcome == STORE_DELETED ? reply_version(r, result.version, result.instant)
-                                           : ERR_NONE;
+    return write_reply_deleted(r, &result);
 }

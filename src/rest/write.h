@@ -16,6 +16,8 @@ MUST_USE enum err write_draft(struct request *r, struct json resource, enum writ
  * was there already (outcome STORE_UNCHANGED). */
 MUST_USE enum err write_reply(struct request *r, const struct store_write *write,
                               const struct store_result *result);
+/* 204, or 200 with an outcome to those who prefer one. */
+MUST_USE enum err write_reply_deleted(struct request *r, const struct store_result *result);
 /* The patch that the body's media type says, or 415. */
 MUST_USE enum err write_patch_kind(struct request *r, enum patch_kind *ret);
 /* The ceiling of an arena for one stored resource and its patching. */

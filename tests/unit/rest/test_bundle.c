@@ -491,6 +491,18 @@ static void a_bundle_of_6240_entries_and_16_7_megabytes_is_one_transaction(void 
     assert_at(w, &a, "total", "63");
 }
 
+static void ten_thousand_entries_are_one_transaction_by_default(void **state)
+{
+    struct world *w = *state;
+    struct answer a =
+        expect_status(ask_bytes(w, "POST", "", NULL, many_entries(w, "transaction", 10000, 300)),
+                      200);
+    assert_int_equal(count_at(&a, "entry"), 10000);
+    assert_at(w, &a, "entry.9999.response.status", "201");
+    a = expect_status(get(w, "Observation?_summary=count"), 200);
+    assert_at(w, &a, "total", "10000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +531,7 @@ int main(void)
         HEALTHLAKE_TEST(a_bundle_over_its_bytes_is_a_413_that_names_limit_and_setting),
         HEALTHLAKE_TEST(a_resource_of_a_bundle_has_the_limit_of_a_resource),
         WORLD_TEST(a_bundle_of_6240_entries_and_16_7_megabytes_is_one_transaction),
+        WORLD_TEST(ten_thousand_entries_are_one_transaction_by_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

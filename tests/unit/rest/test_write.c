@@ -319,6 +319,36 @@ static void parameters_that_a_read_does_not_have_are_named(void **state)
 
 /* ---- answers ---- */
 
+static void prefer_return_holds_for_deletes_and_conditional_writes_too(void **state)
+{
+    struct world *w = *state;
+    const char *const MINIMAL = "Content-Type: application/fhir+json\nPrefer: return=minimal\n"
+                                "If-None-Exist: _id=p1";
+    const char *const OUTCOME = "Prefer: return=OperationOutcome";
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    struct answer a = expect_status(ask(w, "POST", "Patient", MINIMAL, ANN), 200);
+    assert_int_equal(a.body.length, 0);
+    assert_contains(header(w, &a, "Location"), "/Patient/p1/_history/1");
+    assert_string_equal(header(w, &a, "Preference-Applied"), "return=minimal");
+    a = expect_status(ask(w, "PATCH", "Patient?_id=p1",
+                          "Content-Type: application/merge-patch+json\n"
+                          "Prefer: return=OperationOutcome",
+                          "{\"active\":true}"),
+                      200);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "Patient/p1 version 2: updated");
+    a = expect_status(ask(w, "DELETE", "Patient/p1", OUTCOME, NULL), 200);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "Patient/p1 version 3: deleted");
+    assert_string_equal(header(w, &a, "ETag"), "W/\"3\"");
+    a = expect_status(ask(w, "DELETE", "Patient/p1", OUTCOME, NULL), 200);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "nothing to delete");
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    a = expect_status(ask(w, "DELETE", "Patient?_id=p1", OUTCOME, NULL), 200);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "deleted");
+    expect_status(put(w, "Patient/p1", ANN), 201);
+    a = expect_status(ask(w, "DELETE", "Patient/p1", "Prefer: return=representation", NULL), 204);
+    assert_int_equal(a.body.length, 0);
+}
+
 static void prefer_return_chooses_the_answers_body(void **state)
 {
     struct world *w = *state;
@@ -433,6 +463,7 @@ int main(void)
         WORLD_TEST(head_is_answered_like_get),
         WORLD_TEST(parameters_that_a_read_does_not_have_are_named),
         WORLD_TEST(prefer_return_chooses_the_answers_body),
+        WORLD_TEST(prefer_return_holds_for_deletes_and_conditional_writes_too),
         WORLD_TEST(an_error_carries_the_requests_id),
         WORLD_TEST(a_wrong_method_is_a_405_with_allow),
         HEALTHLAKE_TEST(a_resource_over_its_limit_is_a_413_that_names_limit_and_setting),
