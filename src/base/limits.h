@@ -101,7 +101,7 @@ struct limits {
     X(QUERY_VALUES, "query-values", 4096, "values",                                                \
       "values between commas, of all parameters of a query")                                       \
     X(SORT_KEYS, "sort-keys", 8, "keys", "keys of `_sort`")                                        \
-    X(SORT_MATCHES, "sort-matches", 100000, "matches", "matches that `_sort` orders")              \
+    X(SORT_MATCHES, "sort-matches", 4000000, "matches", "matches that `_sort` orders")             \
     X(INCLUDE_PARAMETERS, "include-parameters", 64, "parameters",                                  \
       "`_include` and `_revinclude` of a query")                                                   \
     X(INCLUDED, "included", 10000, "resources", "included resources of a page")                    \

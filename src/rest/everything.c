@@ -95,9 +95,8 @@ static enum err token_parse(struct everything *e)
         return ERR_NONE;
     struct slice behind = *page;
     struct slice place = slice_cut(&behind, '.');
-    if (search_page_parse(place, &e->r->time, &position) ||
-        search_page_parse(behind, &e->sent, &e->total))
-        return issues_fail(&e->r->issues, ERR_INVALID, "value", "Invalid pagination token.");
+    TRY(request_page_parse(e->r, place, &e->r->time, &position));
+    TRY(request_page_parse(e->r, behind, &e->sent, &e->total));
     e->start_position = position;
     e->is_paged = true;
     return ERR_NONE;
@@ -119,8 +118,8 @@ static struct slice token_make(struct everything *e)
 {
     struct arena *arena = e->r->arena;
     struct slice place =
-        search_page_token(arena, store_reader_time(e->entries.reader), e->position);
-    struct slice counts = search_page_token(arena, e->sent, e->total);
+        request_page_token(e->r, store_reader_time(e->entries.reader), e->position);
+    struct slice counts = request_page_token(e->r, e->sent, e->total);
     if (!place.bytes || !counts.bytes)
         return SLICE_NONE;
     return arena_printf(arena, "%.*s.%.*s", SLICE_ARGS(place), SLICE_ARGS(counts));

@@ -129,7 +129,7 @@ static enum err head_append(struct history *h, struct buf *out)
     if (h->next_page)
         TRY(link_next_append(
             out, r->base_url, path, query,
-            search_page_token(r->arena, store_reader_time(h->reader), h->next_page)));
+            request_page_token(r, store_reader_time(h->reader), h->next_page)));
     buf_append_byte(out, ']');
     return buf_status(out);
 }
@@ -228,9 +228,7 @@ static enum err history_parse(struct history *h, uint64_t *ret_position)
     h->since = since.low;
     const struct slice *page = request_parameter(r, "page");
     *ret_position = 0;
-    if (page && search_page_parse(*page, &r->time, ret_position))
-        return issues_fail(&r->issues, ERR_INVALID, "value", "Invalid pagination token.");
-    return ERR_NONE;
+    return page ? request_page_parse(r, *page, &r->time, ret_position) : ERR_NONE;
 }
 
 static enum err docs_keep(struct history *h, const struct store_version *versions, size_t count,

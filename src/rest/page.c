@@ -237,12 +237,18 @@ void link_append(struct buf *out, const char *relation, struct slice base_url, s
     buf_release(&url);
 }
 
-enum err link_next_append(struct buf *out, struct slice base_url, struct slice path,
-                          struct slice query, struct slice token)
+enum err link_page_append(struct buf *out, const char *relation, struct slice base_url,
+                          struct slice path, struct slice query, struct slice token)
 {
     if (!path.bytes || !token.bytes)
         return ERR_NO_MEMORY;
     buf_append_byte(out, ',');
-    link_append(out, "next", base_url, path, query, token);
+    link_append(out, relation, base_url, path, query, token);
     return buf_status(out);
+}
+
+enum err link_next_append(struct buf *out, struct slice base_url, struct slice path,
+                          struct slice query, struct slice token)
+{
+    return link_page_append(out, "next", base_url, path, query, token);
 }

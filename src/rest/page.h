@@ -63,8 +63,11 @@ void entries_close(struct entries *e, struct buf *out);
  * and `token` may be empty. */
 void link_append(struct buf *out, const char *relation, struct slice base_url, struct slice path,
                  struct slice query, struct slice token);
-/* "next", with its comma. ERR_NO_MEMORY when a part could not be made: a link cut
+/* The same, with a comma before it. ERR_NO_MEMORY when a part could not be made: a link cut
  * short would lead back to the first page. */
+MUST_USE enum err link_page_append(struct buf *out, const char *relation, struct slice base_url,
+                                   struct slice path, struct slice query, struct slice token);
+/* "next". */
 MUST_USE enum err link_next_append(struct buf *out, struct slice base_url, struct slice path,
                                    struct slice query, struct slice token);
 

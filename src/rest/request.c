@@ -96,6 +96,25 @@ enum err request_reader(struct request *r, struct store_reader **ret_reader)
     return err;
 }
 
+struct slice request_page_token(struct request *r, uint64_t time, uint64_t position)
+{
+    const struct search_page page = { .time = time, .position = position };
+    return search_page_token(r->arena, &r->rest->page_key, &page);
+}
+
+enum err request_page_parse(struct request *r, struct slice token, uint64_t *ret_time,
+                            uint64_t *ret_position)
+{
+    struct search_page page;
+    enum err err = search_page_parse(token, &r->rest->page_key, &page);
+    if (err == ERR_INVALID || (!err && page.is_before))
+        return issues_fail(&r->issues, ERR_INVALID, "value", "Invalid pagination token.");
+    TRY(err);
+    *ret_time = page.time;
+    *ret_position = page.position;
+    return ERR_NONE;
+}
+
 enum err request_asof(struct request *r, int64_t before_us)
 {
     struct store_reader *reader;

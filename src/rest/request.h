@@ -16,6 +16,7 @@
 struct rest {
     struct rest_settings settings;
     struct async *async;          /* NULL: no folder for it */
+    struct search_page_key page_key; /* of the store, made once */
     struct slice index_base_url;  /* what extraction takes for "ours" */
     const struct fhir_rules *rules;   /* the invariants of R4; in the arena */
     struct definitions *definitions;  /* profiles: the packages' and the store's */
@@ -106,6 +107,11 @@ MUST_USE enum err request_date_text(struct request *r, const char *name,
 
 /* A reader at r->time; ERR_GONE gets its issue. */
 MUST_USE enum err request_reader(struct request *r, struct store_reader **ret_reader);
+
+/* The token of a page, in the request's arena; and one of a client. */
+struct slice request_page_token(struct request *r, uint64_t time, uint64_t position);
+MUST_USE enum err request_page_parse(struct request *r, struct slice token,
+                                     uint64_t *ret_time, uint64_t *ret_position);
 
 /* The time of the last commit before the instant, into r->time; the store's beginning
  * when there was none. */

@@ -1,5 +1,8 @@
 #include "rest/rest.h"
 
+#include <string.h>
+
+#include "os/random.h"
 #include "rest/async.h"
 #include "rest/capability.h"
 #include "rest/codes.h"
@@ -13,6 +16,26 @@
 
 /* The CapabilityStatement of all types is about 1 MB. */
 static const size_t CAPABILITY_BYTES = (size_t)16 << 20;
+
+/* What signs the page tokens lies in the store: they outlive restarts and changes of
+ * the root key, and need none (--no-auth). A store that takes no writes signs for as
+ * long as it is open. */
+static enum err page_key_find(struct rest *rest)
+{
+    static const struct slice NAME = SLICE_INIT("search-page-key");
+    struct search_page_key *key = &rest->page_key;
+    struct slice kept;
+    bool is_found;
+    TRY(store_meta_get(rest->settings.store, NAME, &rest->arena, &is_found, &kept));
+    if (is_found && kept.length == sizeof key->bytes) {
+        memcpy(key->bytes, kept.bytes, sizeof key->bytes);
+        return ERR_NONE;
+    }
+    os_random(key->bytes, sizeof key->bytes);
+    enum err err = store_meta_set(rest->settings.store, NAME, is_found ? kept : SLICE_NONE,
+                                  slice_of((const char *)key->bytes, sizeof key->bytes));
+    return err == ERR_READ_ONLY ? ERR_NONE : err;
+}
 
 enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
 {
@@ -33,6 +56,8 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
     rest->definitions = definitions_open();
     if (!err && !rest->definitions)
         err = ERR_NO_MEMORY;
+    if (!err)
+        err = page_key_find(rest);
     if (!err)
         err = codes_open(rest);
     if (!err)

@@ -12,11 +12,10 @@ struct searching {
     struct request *r;
     struct search_query query;
     struct entries entries; /* owns the reader */
-    uint64_t *docs;
-    size_t count;
+    struct search_found found;
     uint64_t *included;
     size_t included_count;
-    bool has_more, has_total, is_begun, is_including;
+    bool has_total, is_begun, is_including;
     uint64_t total;
 };
 
@@ -35,6 +34,7 @@ static enum err query_parse(struct request *r, struct search_query *ret)
 {
     const struct rest_settings *s = &r->rest->settings;
     struct search_settings settings = {
+        .page_key = &r->rest->page_key,
         .base_url = r->rest->index_base_url,
         .default_count = (uint32_t)s->behaviour.limits.page_size,
         .largest_count = (uint32_t)s->behaviour.limits.page_size_max,
@@ -44,18 +44,18 @@ static enum err query_parse(struct request *r, struct search_query *ret)
     };
     TRY(form_add(r));
     TRY(search_parse(&settings, r->route.type, r->pairs, r->pair_count, r->arena, &r->issues, ret));
-    if (ret->time)
-        r->time = ret->time;
+    if (ret->page.time)
+        r->time = ret->page.time;
     return ERR_NONE;
 }
 
 /* _asof names the time, unless a page token does. */
 static enum err asof_find(struct searching *s)
 {
-    return s->query.has_asof && !s->query.time ? request_asof(s->r, s->query.asof_us) : ERR_NONE;
+    const struct search_query *q = &s->query;
+    return q->has_asof && !q->page.time ? request_asof(s->r, q->asof_us) : ERR_NONE;
 }
 
-/* One document more than the page holds tells whether there is a next one. */
 static enum err docs_find(struct searching *s)
 {
     struct store_reader *reader = s->entries.reader;
@@ -65,11 +65,18 @@ static enum err docs_find(struct searching *s)
         TRY(store_count(reader, q->plan, &s->total));
     if (q->count_only)
         return ERR_NONE;
-    TRY(search_run(q, reader, (size_t)q->count + 1, s->r->arena, &s->r->issues, &s->docs,
-                   &s->count));
-    s->has_more = s->count > q->count;
-    s->count = MIN(s->count, q->count);
-    return include_find(s->r, q, reader, s->docs, s->count, &s->included, &s->included_count);
+    TRY(search_run(q, reader, s->r->arena, &s->r->issues, &s->found));
+    return include_find(s->r, q, reader, s->found.docs, s->found.count, &s->included,
+                        &s->included_count);
+}
+
+static enum err page_link(struct searching *s, const char *relation, struct search_page page,
+                          struct buf *out)
+{
+    struct request *r = s->r;
+    page.time = store_reader_time(s->entries.reader);
+    return link_page_append(out, relation, r->base_url, r->route.type->name, s->query.applied,
+                            search_page_token(r->arena, &r->rest->page_key, &page));
 }
 
 static enum err head_append(struct searching *s, struct buf *out)
@@ -82,11 +89,10 @@ static enum err head_append(struct searching *s, struct buf *out)
         buf_printf(out, ",\"total\":%llu", (unsigned long long)s->total);
     buf_append_cstr(out, ",\"link\":[");
     link_append(out, "self", r->base_url, path, s->query.applied, page ? *page : SLICE_NONE);
-    if (s->has_more)
-        TRY(link_next_append(out, r->base_url, path, s->query.applied,
-                             search_page_token(r->arena, store_reader_time(s->entries.reader),
-                                               search_next_position(&s->query, s->docs,
-                                                                  s->count))));
+    if (s->found.has_next)
+        TRY(page_link(s, "next", search_page_next(&s->query, &s->found), out));
+    if (s->found.has_previous)
+        TRY(page_link(s, "previous", search_page_previous(&s->query, &s->found), out));
     buf_append_byte(out, ']');
     return buf_status(out);
 }
@@ -109,8 +115,8 @@ static enum err search_fill(void *context, struct buf *out, bool *ret_done)
         TRY(head_append(s, out));
     s->is_begun = true;
     if (!s->is_including) {
-        TRY(entries_fill(&s->entries, s->docs, s->count, out));
-        s->is_including = s->entries.next == s->count;
+        TRY(entries_fill(&s->entries, s->found.docs, s->found.count, out));
+        s->is_including = s->entries.next == s->found.count;
         if (s->is_including) {
             s->entries.next = 0;
             s->entries.mode = "include";

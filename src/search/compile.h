@@ -100,6 +100,12 @@ MUST_USE enum err condition_plain(struct compiler *c, struct slice name, struct 
 /* The plan, with the type's posting if it does not imply the type. */
 MUST_USE enum err plan_typed(struct compiler *c, struct plan *plan, struct plan **ret_plan);
 
+enum { SEARCH_WORK_BYTES = 512 << 20 }; /* of one search, while it runs */
+
+/* `limit` matches from `position` on in the order of the query's keys. */
+MUST_USE enum err sort_run(const struct search_query *q, struct store_reader *reader,
+                           uint64_t position, size_t limit, struct arena *arena,
+                           struct issues *issues, uint64_t **ret_docs, size_t *ret_count);
 /* The value of _sort, of _include and _revinclude, into the query. */
 MUST_USE enum err sort_parse(struct compiler *c, struct slice value, struct search_query *q);
 MUST_USE enum err include_parse(struct compiler *c, struct slice modifier, struct slice value,

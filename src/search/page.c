@@ -1,47 +1,53 @@
-/* Page tokens: base64url of version, time, position and a checksum. */
+/* Page tokens: base64url of version and direction, time, position and a signature. */
 #include "search/search.h"
 
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/codec.h"
 
 enum {
-    TOKEN_VERSION = 1,
-    TOKEN_CHECK_BYTES = 5,
+    TOKEN_AFTER = 2, /* versions of the format, one for each direction */
+    TOKEN_BEFORE = 3,
+    TOKEN_CHECK_BYTES = 16,
     TOKEN_BYTES_MAX = 1 + 2 * VARINT_BYTES_MAX + TOKEN_CHECK_BYTES,
     TOKEN_TEXT_BYTES_MAX = (TOKEN_BYTES_MAX + 2) / 3 * 4,
 };
 
-/* Any number: it only tells our tokens from other bytes. */
-static const uint64_t token_seed = UINT64_C(0x5461726e50616765);
-
-static size_t token_encode(uint64_t time, uint64_t after, uint8_t bytes[TOKEN_BYTES_MAX])
+/* 0 when the library has no memory. */
+static size_t token_encode(const struct search_page_key *key, const struct search_page *page,
+                           uint8_t bytes[TOKEN_BYTES_MAX])
 {
     size_t length = 0;
-    bytes[length++] = TOKEN_VERSION;
-    length += put_varint(bytes + length, time);
-    length += put_varint(bytes + length, after);
-    uint8_t check[8];
-    put_be64(check, XXH3_64bits_withSeed(bytes, length, token_seed));
+    bytes[length++] = page->is_before ? TOKEN_BEFORE : TOKEN_AFTER;
+    length += put_varint(bytes + length, page->time);
+    length += put_varint(bytes + length, page->position);
+    uint8_t check[EVP_MAX_MD_SIZE];
+    if (!HMAC(EVP_sha256(), key->bytes, (int)sizeof key->bytes, bytes, length, check, NULL))
+        return 0;
     memcpy(bytes + length, check, TOKEN_CHECK_BYTES);
     return length + TOKEN_CHECK_BYTES;
 }
 
-static void token_render(struct buf *out, uint64_t time, uint64_t after)
+static enum err token_render(struct buf *out, const struct search_page_key *key,
+                             const struct search_page *page)
 {
     uint8_t bytes[TOKEN_BYTES_MAX];
-    size_t length = token_encode(time, after, bytes);
+    size_t length = token_encode(key, page, bytes);
+    if (!length)
+        return ERR_NO_MEMORY;
     base64url_encode(out, slice_of((const char *)bytes, length));
+    return buf_status(out);
 }
 
-struct slice search_page_token(struct arena *arena, uint64_t time, uint64_t after)
+struct slice search_page_token(struct arena *arena, const struct search_page_key *key,
+                               const struct search_page *page)
 {
     struct buf text;
     buf_init(&text, TOKEN_TEXT_BYTES_MAX);
-    token_render(&text, time, after);
     struct slice token = SLICE_NONE;
-    if (!buf_status(&text)) {
+    if (!token_render(&text, key, page)) {
         const char *copy = arena_copy(arena, buf_slice(&text));
         token = slice_of(copy, copy ? text.length : 0);
     }
@@ -49,22 +55,24 @@ struct slice search_page_token(struct arena *arena, uint64_t time, uint64_t afte
     return token;
 }
 
-static bool token_decode(struct slice bytes, uint64_t *ret_time, uint64_t *ret_after)
+static bool token_decode(struct slice bytes, struct search_page *ret)
 {
     const uint8_t *at = (const uint8_t *)bytes.bytes;
     size_t room = bytes.length;
-    if (room < 1 || at[0] != TOKEN_VERSION)
+    if (room < 1 || (at[0] != TOKEN_AFTER && at[0] != TOKEN_BEFORE))
         return false;
-    size_t length = 1, part = get_varint(at + length, room - length, ret_time);
+    ret->is_before = at[0] == TOKEN_BEFORE;
+    size_t length = 1, part = get_varint(at + length, room - length, &ret->time);
     if (part == 0)
         return false;
     length += part;
-    return get_varint(at + length, room - length, ret_after) != 0;
+    return get_varint(at + length, room - length, &ret->position) != 0;
 }
 
 /* A token is right if it is the one we would make of what it says: that covers
- * the checksum and every other way of writing the same bytes. */
-enum err search_page_parse(struct slice token, uint64_t *ret_time, uint64_t *ret_after)
+ * the signature and every other way of writing the same bytes. */
+enum err search_page_parse(struct slice token, const struct search_page_key *key,
+                           struct search_page *ret)
 {
     if (token.length == 0 || token.length > TOKEN_TEXT_BYTES_MAX)
         return ERR_INVALID;
@@ -72,14 +80,15 @@ enum err search_page_parse(struct slice token, uint64_t *ret_time, uint64_t *ret
     buf_init(&bytes, TOKEN_TEXT_BYTES_MAX);
     buf_init(&again, TOKEN_TEXT_BYTES_MAX);
     enum err err = ERR_INVALID;
-    uint64_t time, after;
-    if (base64url_decode(&bytes, token) && token_decode(buf_slice(&bytes), &time, &after)) {
-        token_render(&again, time, after);
-        if (!buf_status(&again) && slice_equal(buf_slice(&again), token)) {
-            *ret_time = time;
-            *ret_after = after;
-            err = ERR_NONE;
-        }
+    struct search_page page;
+    if (base64url_decode(&bytes, token) && token_decode(buf_slice(&bytes), &page)) {
+        err = token_render(&again, key, &page);
+        bool is_same = !err && again.length == token.length &&
+                       CRYPTO_memcmp(again.bytes, token.bytes, token.length) == 0;
+        if (is_same)
+            *ret = page;
+        else if (!err)
+            err = ERR_INVALID;
     }
     if (bytes.failure == ERR_NO_MEMORY || again.failure == ERR_NO_MEMORY)
         err = ERR_NO_MEMORY;

@@ -56,7 +56,8 @@ static enum err parse_total(struct parser *p, struct slice value)
 
 static enum err parse_page(struct parser *p, struct slice value)
 {
-    enum err err = search_page_parse(value, &p->query.time, &p->query.after);
+    const struct search_page_key *key = p->compiler.settings->page_key;
+    enum err err = key ? search_page_parse(value, key, &p->query.page) : ERR_INVALID;
     if (err == ERR_INVALID)
         return issues_fail(p->compiler.issues, err, "value", "Invalid pagination token.");
     return err;
@@ -365,7 +366,7 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
     CHECK(type && type->resource != FHIR_NO_TYPE);
     struct parser p = {
         .compiler = { .settings = settings, .type = type, .arena = arena, .issues = issues },
-        .query = { .type = type, .count = settings->default_count },
+        .query = { .type = type, .count = settings->default_count, .base_url = settings->base_url },
     };
     issues_init(&p.query.notices, arena);
     buf_init(&p.applied, applied_limit(pairs, count));

@@ -86,6 +86,7 @@ bool plan_is_typed(const struct plan *plan)
     case PLAN_REFERRED:
         return true;
     case PLAN_ALL:
+    case PLAN_SPAN:
     case PLAN_INSTANT:
     case PLAN_NOT:
         return false;

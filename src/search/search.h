@@ -24,7 +24,19 @@ MUST_USE enum err search_pairs_parse(struct slice text, struct arena *arena,
 
 enum search_total { SEARCH_TOTAL_NONE, SEARCH_TOTAL_ESTIMATE, SEARCH_TOTAL_ACCURATE };
 
+/* What signs the page tokens of a store. */
+struct search_page_key {
+    uint8_t bytes[32];
+};
+
+/* Where a page lies: at which reader time, and behind (or before) what. */
+struct search_page {
+    uint64_t time, position;
+    bool is_before;
+};
+
 struct search_settings {
+    const struct search_page_key *page_key; /* NULL: no tokens are taken */
     struct slice base_url;  /* as index_extract() got it */
     uint32_t default_count; /* 100 */
     uint32_t largest_count; /* 1,000; more is lowered */
@@ -58,9 +70,11 @@ struct search_query {
     uint32_t count;         /* page size as applied */
     bool count_only;        /* _count=0 or _summary=count */
     enum search_total total;
-    uint64_t time;          /* of the page token; 0: now */
-    uint64_t after;         /* of the page token: resume behind this document; sorted:
-                             * behind so many */
+    /* Of the page token; time 0: now. The page lies behind the document `position` in
+     * the answer's order, or before it; sorted: behind so many. */
+    struct search_page page;
+    bool is_newest_first;   /* _sort=-_lastUpdated */
+    struct slice base_url;  /* of the settings */
     struct search_sort sorts[SEARCH_SORTS_MAX];
     size_t sort_count;      /* 0: by last change, oldest first */
     struct search_include *includes;
@@ -87,17 +101,32 @@ MUST_USE enum err search_subset_parse(const struct search_pair *pairs, size_t co
  * *ret_us. */
 MUST_USE enum err search_asof_parse(struct slice value, struct issues *issues, int64_t *ret_us);
 
-/* Up to `limit` matches from the query's position on, in its order. ERR_LIMIT with
- * an issue when there are more than can be sorted. */
-MUST_USE enum err search_run(const struct search_query *q, struct store_reader *reader,
-                             size_t limit, struct arena *arena, struct issues *issues,
-                             uint64_t **ret_docs, size_t *ret_count);
-/* The position behind a page of `count` (> 0) documents, for its next token. */
-uint64_t search_next_position(const struct search_query *q, const uint64_t *docs, size_t count);
+/* One page of matches. */
+struct search_found {
+    uint64_t *docs; /* in the answer's order */
+    size_t count;   /* at most the query's */
+    bool has_next, has_previous;
+    uint64_t position; /* sorted: how many come before */
+};
 
-/* Opaque token of unreserved characters: bound to reader time and position. */
-struct slice search_page_token(struct arena *arena, uint64_t time, uint64_t after);
-MUST_USE enum err search_page_parse(struct slice token, uint64_t *ret_time, uint64_t *ret_after);
+/* The page that the query asks for. ERR_LIMIT with an issue when there are more
+ * matches than can be sorted. */
+MUST_USE enum err search_run(const struct search_query *q, struct store_reader *reader,
+                             struct arena *arena, struct issues *issues,
+                             struct search_found *ret);
+/* Where the next and the previous page lie, if there are such; their time is the
+ * caller's. */
+struct search_page search_page_next(const struct search_query *q,
+                                    const struct search_found *found);
+struct search_page search_page_previous(const struct search_query *q,
+                                        const struct search_found *found);
+
+/* Opaque token of unreserved characters, signed (HMAC-SHA-256): bytes == NULL when
+ * memory is short. ERR_INVALID for one that is not ours to the byte. */
+struct slice search_page_token(struct arena *arena, const struct search_page_key *key,
+                               const struct search_page *page);
+MUST_USE enum err search_page_parse(struct slice token, const struct search_page_key *key,
+                                    struct search_page *ret);
 
 /* The parameters a type supports now, for the CapabilityStatement. */
 bool search_param_is_supported(const struct fhir_param *param);

@@ -1,12 +1,14 @@
 /* _sort: the matches in the order of their values.
  *
- * Every match gets, for each key, its least value (descending: its greatest),
- * taken from the index: one pass over the parameter's values, no bodies. What
- * has no value comes last either way; equals stay in the order of their last
- * change. A page is found by sorting again at the same reader time and stepping
- * over what was shown: no state is kept, and no page sees another's writes. */
+ * Every match gets, for each key, its least value (descending: its greatest). They
+ * come from the index, in one pass over the parameter's values, until that has cost
+ * as much as reading the matches; then from their bodies, by the extraction that
+ * the index is made of. What has no value comes last either way; equals stay in
+ * the order of their last change. A page is found by sorting again at the same
+ * reader time and stepping over what was shown: no state is kept. */
 #include "search/compile.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/codec.h"
@@ -32,6 +34,8 @@ static enum err parse_key(struct compiler *c, struct slice text, struct search_q
 {
     struct search_sort sort = { .is_descending = text.length && text.bytes[0] == '-' };
     struct slice code = slice_from(text, sort.is_descending);
+    if (slice_is(code, "_score")) /* matches are not ranked: all are equal */
+        return ERR_NONE;
     sort.param = fhir_param_find(c->type, code);
     if (!sort.param)
         return value_refuse(c, text, "is no search parameter of the type");
@@ -51,14 +55,23 @@ enum err sort_parse(struct compiler *c, struct slice value, struct search_query 
     struct slice rest = value.bytes ? value : SLICE("");
     while (rest.bytes)
         TRY(parse_key(c, slice_cut(&rest, ','), q));
-    /* Documents are numbered in commit order: that is what comes by itself. */
-    if (q->sort_count == 1 && is_name(q->sorts[0].param, "_lastUpdated") &&
-        !q->sorts[0].is_descending)
+    /* Documents are numbered in commit order: that is what comes by itself, and no two
+     * are equal in it. */
+    if (q->sort_count && is_name(q->sorts[0].param, "_lastUpdated")) {
+        q->is_newest_first = q->sorts[0].is_descending;
         q->sort_count = 0;
+    }
     return ERR_NONE;
 }
 
 /* ---- running ---- */
+
+enum {
+    BUCKET_SHIFT = 6,
+    BODIES_MAX = 20000,      /* matches whose bodies may be read for their keys */
+    POSTINGS_PER_BODY = 400, /* that cost about as much as a body */
+    POSTINGS_ALWAYS = 10000,
+};
 
 struct sorting {
     const struct search_query *query;
@@ -66,8 +79,14 @@ struct sorting {
     uint64_t *docs; /* ascending */
     size_t count;
     struct slice *keys; /* sort_count of each document; no bytes: none */
+    uint32_t *places;   /* see places_make() */
     size_t key;         /* being gathered */
-    size_t next;        /* of _id: the document expected */
+    bool needs_terms;   /* keys that bodies must be read through for */
+    uint64_t postings_left; /* that the fields may still cost */
+    size_t next;            /* of bodies: the document expected */
+    struct arena scratch;
+    struct arena_mark mark;
+    bool is_short; /* no room for a key */
 };
 
 /* What of a value orders it; false if nothing does. */
@@ -100,10 +119,28 @@ static bool key_of(const struct fhir_param *param, struct slice value, struct sl
     return true;
 }
 
-/* The place of the first document at or above; docs are ascending. */
+/* Where in the list the documents of each 64 begin, so that finding one of many
+ * costs a look into one line of memory. */
+static enum err places_make(struct sorting *s)
+{
+    uint64_t buckets = (s->docs[s->count - 1] >> BUCKET_SHIFT) + 2;
+    s->places = arena_raw(s->arena, (size_t)buckets * sizeof *s->places);
+    if (!s->places)
+        return ERR_LIMIT;
+    uint64_t bucket = 0;
+    for (size_t i = 0; i < s->count; i++)
+        while (bucket <= s->docs[i] >> BUCKET_SHIFT)
+            s->places[bucket++] = (uint32_t)i;
+    s->places[bucket] = (uint32_t)s->count;
+    return ERR_NONE;
+}
+
+/* The place of a document; s->count when it is no match. */
 static size_t find_doc(const struct sorting *s, uint64_t doc)
 {
-    size_t low = 0, high = s->count;
+    if (doc > s->docs[s->count - 1])
+        return s->count;
+    size_t low = s->places[doc >> BUCKET_SHIFT], high = s->places[(doc >> BUCKET_SHIFT) + 1];
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (s->docs[middle] < doc)
@@ -111,7 +148,7 @@ static size_t find_doc(const struct sorting *s, uint64_t doc)
         else
             high = middle;
     }
-    return low;
+    return low < s->count && s->docs[low] == doc ? low : s->count;
 }
 
 static enum err visit_value(void *context, struct slice value, const uint64_t *docs, size_t count)
@@ -119,11 +156,14 @@ static enum err visit_value(void *context, struct slice value, const uint64_t *d
     struct sorting *s = context;
     const struct search_sort *sort = &s->query->sorts[s->key];
     struct slice key, kept = SLICE_NONE;
+    if (s->postings_left <= count)
+        return ERR_BUSY;
+    s->postings_left -= count + 1;
     if (!key_of(sort->param, value, &key))
         return ERR_NONE;
     for (size_t i = 0; i < count; i++) {
         size_t at = find_doc(s, docs[i]);
-        if (at == s->count || s->docs[at] != docs[i])
+        if (at == s->count)
             continue;
         struct slice *best = &s->keys[at * s->query->sort_count + s->key];
         int order = best->bytes ? slice_compare(key, *best) : 0;
@@ -140,23 +180,57 @@ static enum err visit_value(void *context, struct slice value, const uint64_t *d
     return ERR_NONE;
 }
 
-static enum err visit_id(void *context, const struct store_version *v)
+/* ---- out of the bodies ---- */
+
+static void key_take(struct sorting *s, size_t at, struct slice key)
 {
-    struct sorting *s = context;
-    const char *copy = arena_copy(s->arena, v->id);
-    if (!copy)
-        return ERR_LIMIT;
-    s->keys[s->next++ * s->query->sort_count + s->key] = slice_of(copy, v->id.length);
-    return ERR_NONE;
+    const struct search_sort *sort = &s->query->sorts[s->key];
+    struct slice *best = &s->keys[at * s->query->sort_count + s->key];
+    int order = best->bytes ? slice_compare(key, *best) : 0;
+    bool is_better = sort->is_descending ? order > 0 : order < 0;
+    if (best->bytes && !is_better)
+        return;
+    const char *copy = arena_copy(s->arena, key);
+    s->is_short |= !copy;
+    *best = slice_of(copy, key.length);
 }
 
-static enum err gather_ids(struct sorting *s, struct store_reader *reader)
+static enum err visit_body(void *context, const struct store_version *v)
 {
-    struct arena scratch;
-    arena_init(&scratch, (size_t)2 << 30);
+    struct sorting *s = context;
+    struct json_doc doc;
+    struct extraction x = { .term_count = 0 };
+    struct slice key;
+    arena_rewind(&s->scratch, s->mark);
+    if (s->needs_terms) {
+        TRY(json_parse(v->body, NULL, &s->scratch, &doc, NULL));
+        TRY(index_extract(json_root(&doc), s->query->type, s->query->base_url, &s->scratch, &x));
+    }
+    for (s->key = 0; s->key < s->query->sort_count; s->key++) {
+        const struct fhir_param *param = s->query->sorts[s->key].param;
+        uint32_t field = index_field(s->query->type, param->id);
+        if (is_name(param, "_id"))
+            key_take(s, s->next, v->id);
+        for (size_t i = 0; i < x.term_count; i++)
+            if (x.terms[i].field == field && key_of(param, x.terms[i].value, &key))
+                key_take(s, s->next, key);
+    }
+    s->next++;
+    return s->is_short ? ERR_LIMIT : ERR_NONE;
+}
+
+/* The keys of all matches from what they say themselves. */
+static enum err gather_bodies(struct sorting *s, struct store_reader *reader)
+{
+    struct arena bodies;
+    memset(s->keys, 0, s->count * s->query->sort_count * sizeof *s->keys);
+    arena_init(&bodies, (size_t)2 << 30);
+    arena_init(&s->scratch, (size_t)2 << 30);
+    s->mark = arena_mark(&s->scratch);
     s->next = 0;
-    enum err err = store_docs(reader, s->docs, s->count, &scratch, visit_id, s);
-    arena_release(&scratch);
+    enum err err = store_docs(reader, s->docs, s->count, &bodies, visit_body, s);
+    arena_release(&s->scratch);
+    arena_release(&bodies);
     return err;
 }
 
@@ -172,18 +246,37 @@ static enum err gather_numbers(struct sorting *s)
     return ERR_NONE;
 }
 
-static enum err gather(struct sorting *s, struct store_reader *reader)
+/* ---- whichever costs less ---- */
+
+/* ERR_BUSY: the fields are larger than the bodies are dear. */
+static enum err gather_fields(struct sorting *s, struct store_reader *reader)
 {
+    for (size_t i = 0; i < s->query->sort_count; i++) {
+        const struct fhir_param *param = s->query->sorts[i].param;
+        s->needs_terms |= !is_name(param, "_id") && !is_name(param, "_lastUpdated");
+    }
+    s->postings_left = s->count <= BODIES_MAX ? s->count * POSTINGS_PER_BODY + POSTINGS_ALWAYS
+                                              : UINT64_MAX;
     for (s->key = 0; s->key < s->query->sort_count; s->key++) {
         const struct fhir_param *param = s->query->sorts[s->key].param;
+        if (is_name(param, "_id"))
+            return ERR_BUSY;
         if (is_name(param, "_lastUpdated"))
-            TRY(gather_numbers(s));
-        else if (is_name(param, "_id"))
-            TRY(gather_ids(s, reader));
-        else
-            TRY(store_scan(reader, index_field(s->query->type, param->id), visit_value, s));
+            continue;
+        TRY(store_scan(reader, index_field(s->query->type, param->id), visit_value, s));
     }
     return ERR_NONE;
+}
+
+static enum err gather(struct sorting *s, struct store_reader *reader)
+{
+    enum err err = gather_fields(s, reader);
+    if (err == ERR_BUSY)
+        err = gather_bodies(s, reader);
+    for (s->key = 0; !err && s->key < s->query->sort_count; s->key++)
+        if (is_name(s->query->sorts[s->key].param, "_lastUpdated"))
+            err = gather_numbers(s);
+    return err;
 }
 
 /* Is a to stand before or with b? */
@@ -204,11 +297,11 @@ static bool is_in_order(const struct sorting *s, uint32_t a, uint32_t b)
 }
 
 /* Merge sort from the bottom: stable, so equals stay in document order. */
-static uint32_t *merge_sort(const struct sorting *s, uint32_t *from, uint32_t *to)
+static uint32_t *merge_sort(const struct sorting *s, size_t count, uint32_t *from, uint32_t *to)
 {
-    for (size_t width = 1; width < s->count; width *= 2) {
-        for (size_t start = 0; start < s->count; start += 2 * width) {
-            size_t middle = MIN(start + width, s->count), end = MIN(start + 2 * width, s->count);
+    for (size_t width = 1; width < count; width *= 2) {
+        for (size_t start = 0; start < count; start += 2 * width) {
+            size_t middle = MIN(start + width, count), end = MIN(start + 2 * width, count);
             size_t a = start, b = middle;
             for (size_t i = start; i < end; i++) {
                 bool takes_a = a < middle && (b == end || is_in_order(s, from[a], from[b]));
@@ -222,26 +315,80 @@ static uint32_t *merge_sort(const struct sorting *s, uint32_t *from, uint32_t *t
     return from;
 }
 
-static enum err sort_all(struct sorting *s, struct store_reader *reader)
+/* Strictly: no two are equal. */
+static bool is_before(const struct sorting *s, uint32_t a, uint32_t b)
+{
+    return a < b ? is_in_order(s, a, b) : !is_in_order(s, b, a);
+}
+
+/* The root, which is the last of all, is where it does not belong. */
+static void sift(const struct sorting *s, uint32_t *heap, size_t count, size_t at)
+{
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= count)
+            return;
+        if (child + 1 < count && is_before(s, heap[child], heap[child + 1]))
+            child++;
+        if (is_before(s, heap[child], heap[at]))
+            return;
+        uint32_t held = heap[at];
+        heap[at] = heap[child];
+        heap[child] = held;
+        at = child;
+    }
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The first `wanted` of all, in the order of their places: never is more sorted
+ * than the page needs. */
+static void select_first(const struct sorting *s, uint32_t *heap, size_t wanted)
+{
+    for (size_t i = 0; i < wanted; i++)
+        heap[i] = (uint32_t)i;
+    for (size_t i = wanted / 2; i-- > 0;)
+        sift(s, heap, wanted, i);
+    for (size_t i = wanted; i < s->count; i++) {
+        if (!is_before(s, (uint32_t)i, heap[0]))
+            continue;
+        heap[0] = (uint32_t)i;
+        sift(s, heap, wanted, 0);
+    }
+    qsort(heap, wanted, sizeof *heap, compare_places);
+}
+
+/* The first `wanted` documents in order, instead of all by number. */
+static enum err sort_all(struct sorting *s, struct store_reader *reader, size_t wanted)
 {
     s->keys = arena_array(s->arena, s->count * s->query->sort_count, sizeof *s->keys);
-    uint32_t *order = arena_array(s->arena, 2 * s->count, sizeof *order);
-    uint64_t *docs = arena_array(s->arena, s->count, sizeof *docs);
-    if (!s->keys || !order || !docs)
+    if (!s->keys)
         return ERR_LIMIT;
+    TRY(places_make(s));
     TRY(gather(s, reader));
-    for (size_t i = 0; i < s->count; i++)
-        order[i] = (uint32_t)i;
-    order = merge_sort(s, order, order + s->count);
-    for (size_t i = 0; i < s->count; i++)
+    wanted = MIN(wanted, s->count);
+    uint32_t *order = arena_array(s->arena, 2 * wanted + 1, sizeof *order);
+    uint64_t *docs = arena_array(s->arena, wanted + 1, sizeof *docs);
+    if (!order || !docs)
+        return ERR_LIMIT;
+    if (wanted)
+        select_first(s, order, wanted);
+    order = merge_sort(s, wanted, order, order + wanted);
+    for (size_t i = 0; i < wanted; i++)
         docs[i] = s->docs[order[i]];
     s->docs = docs;
+    s->count = wanted;
     return ERR_NONE;
 }
 
 static enum err find_sorted(const struct search_query *q, struct store_reader *reader,
-                            size_t limit, struct arena *work, struct arena *arena,
-                            struct issues *issues, uint64_t **ret_docs, size_t *ret_count)
+                            uint64_t position, size_t limit, struct arena *work,
+                            struct arena *arena, struct issues *issues, uint64_t **ret_docs,
+                            size_t *ret_count)
 {
     struct sorting s = { .query = q, .arena = work };
     TRY(store_search(reader, q->plan, 0, SEARCH_SORTED_MAX + 1, work, &s.docs, &s.count));
@@ -250,8 +397,8 @@ static enum err find_sorted(const struct search_query *q, struct store_reader *r
                            "_sort orders at most %d matches, and more match: narrow the search, "
                            "or leave _sort out.", (int)SEARCH_SORTED_MAX);
     if (s.count)
-        TRY(sort_all(&s, reader));
-    size_t from = (size_t)MIN(q->after, (uint64_t)s.count), count = MIN(limit, s.count - from);
+        TRY(sort_all(&s, reader, position > s.count ? s.count : (size_t)position + limit));
+    size_t from = (size_t)MIN(position, (uint64_t)s.count), count = MIN(limit, s.count - from);
     uint64_t *docs = arena_array(arena, count + 1, sizeof *docs);
     if (!docs)
         return ERR_NO_MEMORY;
@@ -262,20 +409,14 @@ static enum err find_sorted(const struct search_query *q, struct store_reader *r
     return ERR_NONE;
 }
 
-enum err search_run(const struct search_query *q, struct store_reader *reader, size_t limit,
-                    struct arena *arena, struct issues *issues, uint64_t **ret_docs,
-                    size_t *ret_count)
+enum err sort_run(const struct search_query *q, struct store_reader *reader, uint64_t position,
+                  size_t limit, struct arena *arena, struct issues *issues, uint64_t **ret_docs,
+                  size_t *ret_count)
 {
-    if (!q->sort_count)
-        return store_search(reader, q->plan, q->after, limit, arena, ret_docs, ret_count);
     struct arena work;
-    arena_init(&work, (size_t)512 << 20);
-    enum err err = find_sorted(q, reader, limit, &work, arena, issues, ret_docs, ret_count);
+    arena_init(&work, SEARCH_WORK_BYTES);
+    enum err err =
+        find_sorted(q, reader, position, limit, &work, arena, issues, ret_docs, ret_count);
     arena_release(&work);
     return err;
-}
-
-uint64_t search_next_position(const struct search_query *q, const uint64_t *docs, size_t count)
-{
-    return q->sort_count ? q->after + count : docs[count - 1];
 }

@@ -258,6 +258,7 @@ enum plan_kind {
     PLAN_CONTAINS, /* a value that starts with the bytes `from` and holds `needle`
                     * behind them, before the first NUL byte there (if any) */
     PLAN_ID,       /* (type, id), values in `from` and `to` */
+    PLAN_SPAN,     /* documents doc_low to doc_high, both included */
     PLAN_INSTANT,  /* committed in [instant_low, instant_high) microseconds */
     PLAN_AND,
     PLAN_OR,
@@ -278,6 +279,7 @@ struct plan {
     struct slice *parts;
     size_t part_count, parts_at;
     int64_t instant_low, instant_high;
+    uint64_t doc_low, doc_high;
     struct plan **children;
     size_t child_count;
 };

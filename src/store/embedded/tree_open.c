@@ -181,6 +181,14 @@ enum err tree_open(struct tree *s, const struct plan *plan, int depth, struct cu
         return open_scan(s, plan, c);
     case PLAN_ID:
         return open_id(s, plan, c);
+    case PLAN_SPAN:
+        if (plan->doc_low > plan->doc_high)
+            return ERR_NONE;
+        c->kind = CURSOR_SPAN;
+        c->low = MAX(plan->doc_low, UINT64_C(1));
+        c->high = MIN(plan->doc_high, s->time);
+        c->estimate = c->high >= c->low ? c->high - c->low + 1 : 0;
+        return ERR_NONE;
     case PLAN_INSTANT:
         return open_instant(s, plan, c);
     case PLAN_AND:

@@ -23,6 +23,7 @@ static int teardown(void **state)
     return 0;
 }
 
+static const struct search_page_key key = { "a key of no data store at all .." };
 static const uint64_t numbers[] = { 0, 1, 127, 128, 1u << 20, UINT64_C(1) << 53, UINT64_MAX };
 
 static void a_token_says_what_it_was_made_of(void **state)
@@ -30,11 +31,12 @@ static void a_token_says_what_it_was_made_of(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(numbers); i++)
         for (size_t j = 0; j < ARRAY_COUNT(numbers); j++) {
-            uint64_t time, after;
-            struct slice token = search_page_token(&arena, numbers[i], numbers[j]);
+            struct search_page page, made = { numbers[i], numbers[j], (i + j) % 2 == 1 };
+            struct slice token = search_page_token(&arena, &key, &made);
             assert_non_null(token.bytes);
-            assert_int_equal(search_page_parse(token, &time, &after), ERR_NONE);
-            assert_true(time == numbers[i] && after == numbers[j]);
+            assert_int_equal(search_page_parse(token, &key, &page), ERR_NONE);
+            assert_true(page.time == numbers[i] && page.position == numbers[j]);
+            assert_true(page.is_before == made.is_before);
         }
 }
 
@@ -44,7 +46,8 @@ static void a_token_has_unreserved_characters_only(void **state)
     static const char unreserved[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
     for (uint64_t i = 0; i < 2000; i++) {
-        struct slice token = search_page_token(&arena, i * 7919, i * i);
+        struct search_page made = { .time = i * 7919, .position = i * i };
+        struct slice token = search_page_token(&arena, &key, &made);
         for (size_t j = 0; j < token.length; j++)
             assert_non_null(memchr(unreserved, token.bytes[j], sizeof unreserved - 1));
     }
@@ -53,8 +56,9 @@ static void a_token_has_unreserved_characters_only(void **state)
 static void a_mangled_token_is_refused(void **state)
 {
     (void)state;
-    struct slice token = search_page_token(&arena, 123456, 789);
-    uint64_t time, after;
+    const struct search_page made = { .time = 123456, .position = 789 };
+    struct slice token = search_page_token(&arena, &key, &made);
+    struct search_page page;
     for (size_t i = 0; i < token.length; i++) {
         for (int byte = 1; byte < 256; byte++) {
             char *text = arena_copy(&arena, token);
@@ -62,21 +66,34 @@ static void a_mangled_token_is_refused(void **state)
                 continue;
             text[i] = (char)byte;
             struct slice mangled = slice_of(text, token.length);
-            assert_int_equal(search_page_parse(mangled, &time, &after), ERR_INVALID);
+            assert_int_equal(search_page_parse(mangled, &key, &page), ERR_INVALID);
         }
-        assert_int_equal(search_page_parse(slice_head(token, i), &time, &after), ERR_INVALID);
+        assert_int_equal(search_page_parse(slice_head(token, i), &key, &page), ERR_INVALID);
     }
     struct slice longer = arena_printf(&arena, "%.*sA", SLICE_ARGS(token));
-    assert_int_equal(search_page_parse(longer, &time, &after), ERR_INVALID);
+    assert_int_equal(search_page_parse(longer, &key, &page), ERR_INVALID);
     struct slice padded = arena_printf(&arena, "%.*s=", SLICE_ARGS(token));
-    assert_int_equal(search_page_parse(padded, &time, &after), ERR_INVALID);
-    assert_int_equal(search_page_parse(SLICE_NONE, &time, &after), ERR_INVALID);
+    assert_int_equal(search_page_parse(padded, &key, &page), ERR_INVALID);
+    assert_int_equal(search_page_parse(SLICE_NONE, &key, &page), ERR_INVALID);
+}
+
+static void a_token_of_another_key_is_refused(void **state)
+{
+    (void)state;
+    struct search_page_key other = key;
+    other.bytes[31] ^= 1;
+    const struct search_page made = { .time = 5, .position = 6 };
+    struct search_page page;
+    struct slice token = search_page_token(&arena, &other, &made);
+    assert_int_equal(search_page_parse(token, &other, &page), ERR_NONE);
+    assert_int_equal(search_page_parse(token, &key, &page), ERR_INVALID);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_token_says_what_it_was_made_of, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_token_of_another_key_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_token_has_unreserved_characters_only, setup, teardown),
         cmocka_unit_test_setup_teardown(a_mangled_token_is_refused, setup, teardown),
     };

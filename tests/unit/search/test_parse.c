@@ -13,12 +13,14 @@ static struct arena arena;
 static struct issues issues;
 static struct search_query query;
 static struct search_settings settings;
+static const struct search_page_key page_key = { "any" };
 
 static int setup(void **state)
 {
     (void)state;
     arena_init(&arena, 64 << 20);
     settings = (struct search_settings){
+        .page_key = &page_key,
         .base_url = SLICE("http://us/r4"),
         .default_count = 100,
         .largest_count = 1000,
@@ -431,11 +433,12 @@ static void the_applied_query_asks_the_same_in_unreserved_characters(void **stat
     assert_int_equal(parse("Patient", "_tag=http://a|b%26&name=Zo%C3%AB+x&X-Amz-Signature=12"
                                       "&page=garbage"), ERR_INVALID);
     assert_true(slice_is(issues.first->text, "Invalid pagination token."));
-    struct slice token = search_page_token(&arena, 77, 1234);
+    const struct search_page made = { .time = 77, .position = 1234 };
+    struct slice token = search_page_token(&arena, &page_key, &made);
     struct slice text = arena_printf(&arena, "_tag=http://a|b%%26&name=Zo%%C3%%AB+x"
                                              "&X-Amz-Signature=12&page=%.*s", SLICE_ARGS(token));
     assert_int_equal(parse("Patient", text.bytes), ERR_NONE);
-    assert_true(query.time == 77 && query.after == 1234);
+    assert_true(query.page.time == 77 && query.page.position == 1234);
     assert_true(slice_is(query.applied, "_tag=http%3A%2F%2Fa%7Cb%26&name=Zo%C3%AB%20x"));
 }
 

@@ -324,6 +324,7 @@ static bool matches(const struct model *m, const struct plan *p, const struct mo
         for (size_t i = 0; i < v->term_count; i++)
             result = result || (v->terms[i].field == p->field && value_is(p, v->terms[i].value));
         return result;
+    case PLAN_SPAN:
     case PLAN_REFERS:
     case PLAN_REFERRED:
         break; /* asked by the search oracle */
