@@ -91,7 +91,7 @@ static struct merge job_merge(struct postings *p, const struct job *job)
 }
 
 /* Where the job's segments stand in the current set, under change_lock. */
-static uint32_t place_of(struct postings *p, const struct job *job)
+static uint32_t place_of(struct postings *p, const struct job *job, uint64_t *ret_covers)
 {
     struct postings_view *view = postings_view_take(p);
     const struct segment_set *set = view->segments;
@@ -100,6 +100,7 @@ static uint32_t place_of(struct postings *p, const struct job *job)
         at++;
     CHECK(at + job->count <= set->count + set->past_count);
     at -= job->is_past ? set->count : 0;
+    *ret_covers = view->covers;
     postings_view_give(view);
     return at;
 }
@@ -113,12 +114,11 @@ static enum err job_show(struct postings *p, const struct job *job, struct merge
         dead += atomic_load(&list[i]->dead);
     if (made->segment)
         atomic_store(&made->segment->dead, dead - MIN(dead, job->dead_before));
-    struct segments_change c = { .first = place_of(p, job),
-                                 .count = job->count,
+    struct segments_change c = { .count = job->count,
                                  .is_past = job->is_past,
                                  .segment = job->is_past ? made->past : made->segment,
                                  .past = job->is_past ? NULL : made->past };
-    c.covers = p->current->covers; /* changes under change_lock only */
+    c.first = place_of(p, job, &c.covers);
     enum err err = postings_change(p, &c, NULL, 0);
     mutex_unlock(&p->change_lock);
     for (uint32_t i = 0; !err && i < job->count; i++)
