@@ -70,8 +70,10 @@ static void page_enter(struct death_page *page, uint64_t doc, uint64_t killer)
     if (killer > atomic_load_explicit(&page->latest, memory_order_relaxed))
         atomic_store_explicit(&page->latest, killer, memory_order_relaxed);
     atomic_store_explicit(&page->distance[at], kept, memory_order_relaxed);
-    atomic_fetch_or_explicit(&page->bits[at / 64], (uint64_t)1 << (at % 64),
-                             memory_order_release);
+    uint64_t bit = (uint64_t)1 << (at % 64);
+    uint64_t old = atomic_fetch_or_explicit(&page->bits[at / 64], bit, memory_order_release);
+    if (!(old & bit))
+        atomic_fetch_add_explicit(&page->count, 1, memory_order_release);
 }
 
 /* Pages of one block being read from the truth; NULL: nobody of it died. */
@@ -181,14 +183,29 @@ static enum err page_bits(struct deaths *deaths, const struct death_page *page, 
         return ERR_NONE;
     for (size_t w = 0; w < DEATH_PAGE_DOCS / 64; w++) {
         for (uint64_t left = out[w]; left; left &= left - 1) {
-            uint64_t bit = left & -left;
-            bool alive = false;
-            TRY(death_is_alive(deaths, first + w * 64 + (uint64_t)__builtin_ctzll(left), time,
-                               &alive));
-            out[w] &= alive ? ~bit : ~(uint64_t)0;
+            size_t at = w * 64 + (size_t)__builtin_ctzll(left);
+            uint32_t distance =
+                atomic_load_explicit(&page->distance[at], memory_order_relaxed);
+            uint64_t killer = first + at + distance - 1;
+            if (UNLIKELY(distance == DISTANCE_FAR))
+                TRY(deaths->look(deaths->context, first + at, &killer));
+            out[w] &= killer > time ? ~(left & -left) : ~(uint64_t)0;
         }
     }
     return ERR_NONE;
+}
+
+bool death_block_is_whole(const struct deaths *deaths, uint64_t number, uint64_t time)
+{
+    uint64_t first = number * DEATH_BLOCK_PAGES * DEATH_PAGE_DOCS;
+    for (size_t i = 0; i < DEATH_BLOCK_PAGES; i++) {
+        const struct death_page *page = page_find(deaths, first + i * DEATH_PAGE_DOCS);
+        if (!page ||
+            atomic_load_explicit(&page->count, memory_order_acquire) != DEATH_PAGE_DOCS ||
+            atomic_load_explicit(&page->latest, memory_order_relaxed) > time)
+            return false;
+    }
+    return true;
 }
 
 enum err death_block(struct deaths *deaths, uint64_t number, uint64_t time, uint64_t *bits,

@@ -32,6 +32,7 @@ enum {
  * a bit sees its killer in `latest` or a later one. */
 struct death_page {
     _Atomic uint64_t latest; /* the newest killer */
+    _Atomic uint32_t count;  /* bits set */
     _Atomic uint64_t bits[DEATH_PAGE_DOCS / 64];
     _Atomic uint32_t distance[DEATH_PAGE_DOCS];
 };
@@ -69,6 +70,10 @@ void death_enter(struct deaths *deaths, uint64_t doc, uint64_t killer);
  * `time`; *ret_any false, and nothing written, when no document of it ever died. */
 MUST_USE enum err death_block(struct deaths *deaths, uint64_t number, uint64_t time,
                               uint64_t *bits, bool *ret_any);
+
+/* Is it known that all of the block's documents were dead at `time`? Loads
+ * nothing. */
+bool death_block_is_whole(const struct deaths *deaths, uint64_t number, uint64_t time);
 
 MUST_USE enum err death_is_alive(struct deaths *deaths, uint64_t doc, uint64_t time,
                                  bool *ret_alive);

@@ -1,6 +1,8 @@
 /* Blocks out of a tree of cursors. */
 #include "store/embedded/tree.h"
 
+enum { FEW = 256 };
+
 /* ---- leaves ---- */
 
 static bool span_block(struct cursor *c, uint64_t number, struct block *ret)
@@ -145,6 +147,23 @@ static bool cut(struct tree *t, const struct block *b, struct block *ret)
     return block_and(b, &until, t->room, ret);
 }
 
+/* So few that asking for each is cheaper than the block's bitmap. */
+static enum err live_list(struct tree *t, struct block *some, bool *ret_any)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < some->count; i++) {
+        bool alive = false;
+        uint16_t low = some->list[i];
+        TRY(death_is_alive(&t->store->deaths, some->number << BLOCK_SHIFT | low, t->time,
+                           &alive));
+        t->room->list[count] = low;
+        count += alive;
+    }
+    block_of_list(some, some->number, t->room->list, count);
+    *ret_any = count > 0;
+    return ERR_NONE;
+}
+
 enum err tree_live(struct tree *t, const struct block *b, bool *ret_any, struct block *ret)
 {
     bool dead = false;
@@ -153,6 +172,8 @@ enum err tree_live(struct tree *t, const struct block *b, bool *ret_any, struct 
     if (!*ret_any)
         return ERR_NONE;
     *ret = some;
+    if (some.kind == BLOCK_LIST && some.count <= FEW)
+        return live_list(t, ret, ret_any);
     TRY(death_block(&t->store->deaths, b->number, t->time, t->dead->bits, &dead));
     if (!dead)
         return ERR_NONE;
@@ -166,6 +187,8 @@ enum err tree_next(struct tree *t, struct cursor *c, uint64_t number, bool *ret_
 {
     for (uint64_t last = t->time >> BLOCK_SHIFT; number <= last; number++) {
         struct block all;
+        if (death_block_is_whole(&t->store->deaths, number, t->time))
+            continue;
         TRY(cursor_block(c, number, ret_any, &all));
         if (!*ret_any)
             return ERR_NONE;
