@@ -244,6 +244,7 @@ static enum err check_window(struct check *c, const struct postings_reader *post
 static enum err check_documents(struct check *c)
 {
     struct store *store = c->store;
+    TRY(store_wait_index(store));
     struct postings_reader postings = { .view = postings_view_take(&store->postings) };
     c->sums = malloc(WINDOW_DOCS * sizeof *c->sums); /* one big piece, freed at once */
     enum err err = c->sums ? ERR_NONE : ERR_NO_MEMORY;

@@ -236,6 +236,7 @@ static enum err apply(struct commit *c, struct store_write *writes, struct store
                       uint64_t *ret_time)
 {
     struct store *store = c->store;
+    TRY(store_wait_index(store));
     TRY(postings_wait(&store->postings));
     TRY(commit_gather(c, writes));
     TRY(commit_run(c));

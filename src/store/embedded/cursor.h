@@ -24,9 +24,10 @@ struct postings_reader {
     uint64_t time; /* documents that were dead then are not wanted; 0: all are */
 };
 
-/* What a reader's searches read. */
+/* What a reader's searches read, once the index is whole; ERR_BUSY when that
+ * takes too long. */
 struct store_reader;
-struct postings_reader reader_postings(struct store_reader *reader);
+MUST_USE enum err reader_postings(struct store_reader *reader, struct postings_reader *ret);
 
 static inline bool reader_skips(const struct postings_reader *reader, const struct segment *s)
 {

@@ -1,5 +1,8 @@
 /* Deriving the index again: the tail after a crash, or all of it after the
- * rules changed. In pieces, so that memory stays bounded whatever the size. */
+ * rules changed. In pieces, so that memory stays bounded whatever the size. Reads
+ * by id are served meanwhile; searches and writes wait. */
+#include "os/clock.h"
+#include "os/thread.h"
 #include "store/embedded/engine.h"
 #include "store/embedded/rocks.h"
 
@@ -13,6 +16,21 @@ struct derivation {
     struct run_source sources[PIECE_DOCS];
     uint32_t count;
 };
+
+/* The tail goes to segments as in a load; so deriving waits as a writer does,
+ * but for as long as it takes. */
+static enum err derive_wait(struct store *store)
+{
+    for (;;) {
+        if (atomic_load(&store->closes))
+            return ERR_BUSY;
+        if (atomic_load(&store->is_read_only))
+            return ERR_READ_ONLY;
+        enum err err = postings_wait(&store->postings);
+        if (err != ERR_BUSY)
+            return err;
+    }
+}
 
 static enum err derive_flush(struct derivation *d)
 {
@@ -32,7 +50,7 @@ static enum err derive_flush(struct derivation *d)
     d->first += d->count;
     d->count = 0;
     postings_settle(p);
-    return p->tail_docs >= POSTINGS_TAIL_DOCS ? postings_checkpoint(p) : ERR_NONE;
+    return derive_wait(d->store);
 }
 
 static enum err derive_one(struct derivation *d, uint64_t doc)
@@ -80,4 +98,38 @@ enum err store_derive(struct store *store, uint64_t covers)
         err = derive_flush(&d);
     arena_release(&d.arena);
     return err;
+}
+
+static void *derive_run(void *context)
+{
+    struct store *store = context;
+    store->index_err = store_derive(store, store->derive_from);
+    atomic_store_explicit(&store->index_is_done, true, memory_order_release);
+    return NULL;
+}
+
+enum err store_derive_start(struct store *store)
+{
+    TRY(thread_start(&store->deriver, derive_run, store));
+    store->deriver_runs = true;
+    return ERR_NONE;
+}
+
+void store_derive_stop(struct store *store)
+{
+    atomic_store(&store->closes, true);
+    if (store->deriver_runs)
+        thread_join(store->deriver);
+    store->deriver_runs = false;
+}
+
+enum err store_wait_index(struct store *store)
+{
+    for (int waited_ms = 0;
+         !atomic_load_explicit(&store->index_is_done, memory_order_acquire); waited_ms++) {
+        if (waited_ms == INDEX_WAIT_MS)
+            return ERR_BUSY;
+        os_sleep_us(1000);
+    }
+    return store->index_err;
 }

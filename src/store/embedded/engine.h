@@ -86,7 +86,14 @@ struct store {
     _Atomic bool is_read_only;
     _Atomic uint64_t commits, syncs, ordered_ns, ordered_docs;
     _Atomic uint64_t readers, writers; /* under way */
-    bool is_ready; /* opening went through: there is something to lose */
+
+    /* The thread that derives what the index lacks, from opening on. */
+    pthread_t deriver;
+    bool deriver_runs;
+    uint64_t derive_from; /* what the index covered at opening */
+    _Atomic bool index_is_done; /* index_err says how it went */
+    enum err index_err;
+    _Atomic bool closes; /* deriving gives up */
 };
 
 struct store_reader {
@@ -133,7 +140,15 @@ MUST_USE enum err store_version_at(struct store *store, uint64_t entity, uint64_
 void store_body_hash(struct slice body, struct slice appendix, uint32_t splice,
                      uint8_t ret_hash[HASH_BYTES]);
 
-/* Derive the runs of the documents above `covers` again (opening). */
+/* Derive the runs of the documents above what the index covers again. Only
+ * while no commit can add one: they wait for the index. ERR_BUSY: closing. */
 MUST_USE enum err store_derive(struct store *store, uint64_t covers);
+/* The same in a thread of its own; the store is read by id meanwhile. */
+MUST_USE enum err store_derive_start(struct store *store);
+void store_derive_stop(struct store *store);
+/* Before a search or a write: wait until the index is whole. ERR_BUSY after
+ * INDEX_WAIT_MS; else what deriving failed with. */
+enum { INDEX_WAIT_MS = 5000 };
+MUST_USE enum err store_wait_index(struct store *store);
 
 #endif

@@ -302,8 +302,14 @@ static enum err index_open(struct store *store, const struct store_settings *wan
         segment_set_unref(set);
         return err;
     }
-    TRY(store_derive(store, set->covers));
-    return postings_start(&store->postings);
+    store->derive_from = set->covers;
+    TRY(postings_start(&store->postings));
+    bool is_whole = store->derive_from == atomic_load(&store->visible);
+    if (!is_whole && !wanted->keep_index)
+        return store_derive_start(store);
+    store->index_err = is_whole ? ERR_NONE : store_derive(store, store->derive_from);
+    atomic_store(&store->index_is_done, true);
+    return store->index_err;
 }
 
 /* ---- the store ---- */
@@ -348,6 +354,7 @@ static enum err store_init(struct store *store, const struct store_settings *set
 
 static void store_free(struct store *store)
 {
+    store_derive_stop(store);
     postings_close(&store->postings);
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
         if (store->families[f])
@@ -412,7 +419,6 @@ static enum err open_all(struct store *store, const struct store_settings *setti
         *error = SLICE("the index is damaged");
     TRY(err);
     *error = SLICE_NONE;
-    store->is_ready = true;
     return ERR_NONE;
 }
 
@@ -455,6 +461,7 @@ enum err store_close(struct store *store)
     while (atomic_load_explicit(&store->writers, memory_order_acquire))
         os_sleep_us(1000);
     CHECK(atomic_load(&store->readers) == 0);
+    store_derive_stop(store);
     postings_stop(&store->postings);
     enum err err = atomic_load(&store->is_read_only) ? ERR_READ_ONLY : close_flush(store);
     store_free(store);
@@ -470,7 +477,7 @@ void store_figures(struct store *store, struct store_figures *ret)
         .ordered_ns = atomic_load(&store->ordered_ns),
         .ordered_docs = atomic_load(&store->ordered_docs),
         .is_read_only = atomic_load(&store->is_read_only),
-        .index_is_ready = store->is_ready,
+        .index_is_ready = atomic_load(&store->index_is_done) && !store->index_err,
     };
 }
 

@@ -30,7 +30,7 @@
 
 enum {
     POSTINGS_TAIL_DOCS = 10000,     /* a checkpoint is due */
-    POSTINGS_TAIL_DOCS_MAX = 60000, /* writers wait */
+    POSTINGS_TAIL_DOCS_MAX = 40000, /* writers wait; what a start has to derive at most */
     POSTINGS_RUNS_MAX = 24,         /* more are joined */
     POSTINGS_WAIT_MS = 5000,        /* how long a writer waits before ERR_BUSY */
     POSTINGS_SEGMENTS_MAX = 64,     /* no checkpoint while so many stand: merges are behind */

@@ -5,11 +5,14 @@ static const size_t COUNT_ARENA_BYTES = (size_t)512 << 20;
 
 /* The view is taken by a reader's first search: reads by id need none. It may
  * be newer than the reader's time, which then cuts it. */
-struct postings_reader reader_postings(struct store_reader *reader)
+enum err reader_postings(struct store_reader *reader, struct postings_reader *ret)
 {
-    if (!reader->view)
+    if (!reader->view) {
+        TRY(store_wait_index(reader->store));
         reader->view = postings_view_take(&reader->store->postings);
-    return (struct postings_reader){ .view = reader->view, .time = reader->time };
+    }
+    *ret = (struct postings_reader){ .view = reader->view, .time = reader->time };
+    return ERR_NONE;
 }
 
 enum err tree_rooms(struct tree *t)
@@ -21,10 +24,8 @@ enum err tree_rooms(struct tree *t)
 
 enum err tree_begin(struct store_reader *reader, struct arena *arena, struct tree *t)
 {
-    *t = (struct tree){ .store = reader->store,
-                        .arena = arena,
-                        .time = reader->time,
-                        .postings = reader_postings(reader) };
+    *t = (struct tree){ .store = reader->store, .arena = arena, .time = reader->time };
+    TRY(reader_postings(reader, &t->postings));
     return tree_rooms(t);
 }
 

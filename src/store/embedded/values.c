@@ -114,7 +114,8 @@ enum err store_values(struct store_reader *reader, uint32_t field, struct slice 
 {
     struct values v = { .reader = reader, .arena = arena };
     struct plan plan = { .kind = PLAN_PREFIX, .field = field, .from = prefix };
-    struct postings_reader postings = reader_postings(reader);
+    struct postings_reader postings;
+    TRY(reader_postings(reader, &postings));
     map_init(&v.by_value, VALUES_MAX, reader->store->seed);
     enum err err = postings_scan(&postings, &plan, values_visit, &v);
     if (!err)
@@ -127,6 +128,7 @@ enum err store_scan(struct store_reader *reader, uint32_t field, store_value_vis
                     void *context)
 {
     struct plan plan = { .kind = PLAN_PREFIX, .field = field, .from = SLICE("") };
-    struct postings_reader postings = reader_postings(reader);
+    struct postings_reader postings;
+    TRY(reader_postings(reader, &postings));
     return postings_scan(&postings, &plan, visit, context);
 }

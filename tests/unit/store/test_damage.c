@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include "os/clock.h"
 #include "store/embedded/engine.h"
 
 enum { COUNT = 3000, EACH = 500 };
@@ -211,6 +212,72 @@ static void files_of_merged_segments_go_with_their_last_reader(void **state)
     check_answers(f);
 }
 
+/* ---- while the index is being derived ---- */
+
+struct gate {
+    _Atomic bool is_open;
+    _Atomic uint64_t asked;
+    int64_t slow_us;
+};
+
+static enum err gated_extract(void *context, struct slice type, struct slice id,
+                              struct slice body, struct arena *arena, struct term **ret_terms,
+                              size_t *ret_count)
+{
+    struct gate *gate = context;
+    atomic_fetch_add(&gate->asked, 1);
+    while (!atomic_load(&gate->is_open))
+        os_sleep_us(500);
+    os_sleep_us(gate->slow_us);
+    return fixture_extract(NULL, type, id, body, arena, ret_terms, ret_count);
+}
+
+static void open_gated(struct fixture *f, struct gate *gate)
+{
+    struct slice error = SLICE_NONE;
+    struct store_settings settings = { .folder = f->folder, .extract = gated_extract };
+    settings.extract_context = gate;
+    settings.rules_hash = f->rules_hash;
+    assert_int_equal(store_open(&settings, &f->arena, &f->store, &error), ERR_NONE);
+}
+
+static void reads_by_id_do_not_wait_for_the_index(void **state)
+{
+    struct fixture *f = *state;
+    struct gate gate = { .slow_us = 0 };
+    struct store_figures figures;
+    fill(f);
+    fixture_close(f);
+    f->rules_hash++;
+    open_gated(f, &gate);
+    assert_non_null(body_of(f, 0, "N", "n77"));
+    assert_non_null(body_of(f, 0, "N", "n999"));
+    store_figures(f->store, &figures);
+    assert_false(figures.index_is_ready);
+    atomic_store(&gate.is_open, true);
+    check_answers(f);
+    store_figures(f->store, &figures);
+    assert_true(figures.index_is_ready);
+    put(f, "N", "n77", "1=all;2=n77;3=new;");
+    check_answers(f);
+    assert_int_equal(atomic_load(&gate.asked), COUNT);
+}
+
+static void closing_gives_up_deriving_and_the_next_start_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct gate gate = { .slow_us = 1000 };
+    atomic_store(&gate.is_open, true);
+    fill(f);
+    fixture_close(f);
+    f->rules_hash++;
+    open_gated(f, &gate);
+    fixture_close(f);
+    assert_true(atomic_load(&gate.asked) < COUNT);
+    fixture_open(f);
+    check_answers(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +290,8 @@ int main(void)
         TEST(an_index_of_an_older_format_is_derived_again),
         TEST(an_orphan_is_removed_and_no_name_is_used_twice),
         TEST(files_of_merged_segments_go_with_their_last_reader),
+        TEST(reads_by_id_do_not_wait_for_the_index),
+        TEST(closing_gives_up_deriving_and_the_next_start_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
