@@ -55,6 +55,14 @@ static struct slice text_of(const char *text)
     return slice_cstr(text ? text : "");
 }
 
+/* The profile's, once more: a role's or a process's come to an end. */
+static enum err renew(void *context, struct arena *arena, struct aws_credentials *ret,
+                      struct slice *ret_text)
+{
+    struct slice region;
+    return aws_credentials_resolve(arena, context, cli_assume, NULL, ret, &region, ret_text);
+}
+
 /* Keys of .env stand between the environment's and a profile that nobody named. */
 static int find_credentials(const char *verb, const struct errand *p, struct arena *arena,
                             const struct dotenv *d, struct sync_settings *settings)
@@ -81,8 +89,11 @@ static int find_credentials(const char *verb, const struct errand *p, struct are
                                            &region, &why);
     if (!settings->region.length)
         settings->region = region;
-    if (!err)
+    if (!err) {
+        settings->renew = renew;
+        settings->renew_context = (void *)(uintptr_t)profile;
         return -1;
+    }
     settings->credentials = (struct aws_credentials){ .session_token = SLICE_NONE };
     bool is_aws = slice_find(settings->endpoint, SLICE(".amazonaws.com")) >= 0;
     if (named || env_keys || is_aws) {

@@ -39,11 +39,18 @@ typedef void sync_say(void *context, struct slice line);
 /* Sleep instead of the system; for tests. */
 typedef void sync_sleep(void *context, int64_t duration_us);
 
+/* Credentials that take the place of those that have come to an end. Texts in the
+ * arena. */
+typedef enum err sync_renew(void *context, struct arena *arena, struct aws_credentials *ret,
+                            struct slice *ret_text);
+
 struct sync_settings {
     struct slice flexpa_base; /* "https://api.flexpa.com" */
     struct slice endpoint;    /* "https://host/datastore/ID/r4", last slash or not */
     struct slice region;
     struct aws_credentials credentials; /* no access key: requests are not signed */
+    sync_renew *renew;                  /* NULL: there are no others */
+    void *renew_context;
     enum sync_target target;
     uint32_t bundle_entries; /* lower or raise the target's limit; 0: as the target */
     uint64_t bundle_bytes;   /* the same */

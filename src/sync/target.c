@@ -5,8 +5,10 @@
 #include "base/codec.h"
 #include "base/date.h"
 #include "os/clock.h"
+#include "sync/reason.h"
 
 enum { HASH_PIECE_BYTES = 256 * 1024, METADATA_BYTES = 16 * 1024 * 1024 };
+#define RENEW_EVERY_US (60 * SECOND_US)
 #define CLOCK_WRONG_US (4 * 60 * SECOND_US)
 
 /* ---- signing ---- */
@@ -84,7 +86,7 @@ static enum err sign(const struct target *t, const struct url *url,
     struct aws_canonical_options options = { .presigned = false };
     struct aws_header *added;
     size_t added_count;
-    TRY(aws_sign(arena, &r, &settings->credentials, &scope, &options, &added, &added_count));
+    TRY(aws_sign(arena, &r, &t->credentials, &scope, &options, &added, &added_count));
     for (size_t i = 0; i < added_count; i++)
         add_header(h, added[i].name, added[i].value);
     return ERR_NONE;
@@ -92,9 +94,9 @@ static enum err sign(const struct target *t, const struct url *url,
 
 /* ---- asking ---- */
 
-static enum err perform_url(struct target *t, struct slice text,
-                            const struct target_request *request, struct arena *arena,
-                            struct http_exchange *ret)
+static enum err perform_once(struct target *t, struct slice text,
+                             const struct target_request *request, struct arena *arena,
+                             struct http_exchange *ret)
 {
     struct url url;
     struct headers h = { .count = 0 };
@@ -111,7 +113,7 @@ static enum err perform_url(struct target *t, struct slice text,
         add_header(&h, slice_cstr(request->extra_name), request->extra_value);
     if (request->wants_outcome)
         add_header(&h, SLICE("Prefer"), SLICE("return=OperationOutcome"));
-    if (t->session->settings->credentials.access_key_id.length)
+    if (t->credentials.access_key_id.length)
         TRY(sign(t, &url, request, arena, &h));
 
     ret->headers = h.list;
@@ -128,6 +130,50 @@ static enum err perform_url(struct target *t, struct slice text,
     ret->header_count = 0;
     ret->source_state = NULL;
     return err;
+}
+
+/* ExpiredTokenException, in the header or as the body's type. */
+static bool is_expired(struct target *t, const struct http_exchange *x, struct arena *arena)
+{
+    const struct slice *type = http_answer_header(x, "x-amzn-errortype");
+    struct reason reason;
+    if (x->status != 403)
+        return false;
+    if (type)
+        return slice_find(*type, SLICE("ExpiredToken")) >= 0;
+    reason_read(&t->session->answer, arena, &reason);
+    struct slice named = json_string_raw(json_member(reason.outcome, "__type"));
+    return slice_find(named, SLICE("ExpiredToken")) >= 0;
+}
+
+/* Temporary credentials have come to an end, and others can be had. */
+static bool renew(struct target *t, const struct http_exchange *x, struct arena *arena)
+{
+    const struct sync_settings *settings = t->session->settings;
+    struct slice why = SLICE_NONE;
+    int64_t now_us = os_monotonic_us();
+    if (!settings->renew || !is_expired(t, x, arena) ||
+        (t->renewed_us && now_us - t->renewed_us < RENEW_EVERY_US))
+        return false;
+    t->renewed_us = now_us;
+    struct aws_credentials fresh = { .session_token = SLICE_NONE };
+    if (settings->renew(settings->renew_context, t->arena, &fresh, &why)) {
+        session_say(t->session,
+                    "target: the credentials have expired, and there are no others: %.*s",
+                    SLICE_ARGS(why));
+        return false;
+    }
+    session_say(t->session, "target: the credentials have expired; going on with new ones");
+    t->credentials = fresh;
+    return true;
+}
+
+static enum err perform_url(struct target *t, struct slice text,
+                            const struct target_request *request, struct arena *arena,
+                            struct http_exchange *ret)
+{
+    enum err err = perform_once(t, text, request, arena, ret);
+    return !err && renew(t, ret, arena) ? perform_once(t, text, request, arena, ret) : err;
 }
 
 enum err target_perform(struct target *t, const struct target_request *request,
@@ -287,7 +333,8 @@ enum err target_open(struct target *t, struct session *s, struct arena *arena,
 {
     const struct sync_settings *settings = s->settings;
     *t = (struct target){ .session = s, .base = url_trim_slash(settings->endpoint),
-                          .kind = settings->target };
+                          .kind = settings->target, .credentials = settings->credentials,
+                          .arena = arena };
     if (!url_parse(t->base, &t->url) || t->url.query.length) {
         *ret_problem = SLICE("the target's endpoint is no http or https URL; it looks like "
                              "https://HOST/datastore/ID/r4 (HEALTHLAKE_ENDPOINT)");

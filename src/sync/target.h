@@ -1,8 +1,9 @@
 /* sync/target.h - the store that is written to: where, which kind, how to ask.
  *
  * Every request is signed with SigV4 (service healthlake) when credentials are
- * given, for each try anew. A clock that the target finds wrong is measured from
- * its Date header and corrected once. Answers lie in session.answer.
+ * given, for each try anew; those that have expired are renewed, if the settings
+ * can. A clock that the target finds wrong is measured from its Date header and
+ * corrected once. Answers lie in session.answer.
  */
 #ifndef SYNC_TARGET_H
 #define SYNC_TARGET_H
@@ -20,6 +21,9 @@ struct target {
     struct split_limits limits;
     bool is_hopeless; /* it refuses the credentials or does not answer: no use going on */
     int64_t clock_offset_us; /* the target's clock minus ours, once found wrong */
+    struct aws_credentials credentials; /* the settings', or those that came after them */
+    struct arena *arena;                /* they lie in; the run's */
+    int64_t renewed_us;                 /* monotonic; 0: never */
 };
 
 struct target_request {

@@ -428,6 +428,52 @@ static void requests_are_signed_over_what_is_sent_and_carry_the_level(void **sta
     assert_string_equal(f->level, "minimal");
 }
 
+static enum err others(void *context, struct arena *arena, struct aws_credentials *ret,
+                       struct slice *ret_text)
+{
+    unsigned *count = context;
+    (void)arena;
+    *ret_text = SLICE("no more");
+    *ret = (struct aws_credentials){ SLICE("KEY"), SLICE("secret"), SLICE_NONE };
+    return ++*count > 1 ? ERR_NOT_FOUND : ERR_NONE;
+}
+
+static void expired_credentials_are_renewed_once(void **state)
+{
+    struct fake *f = *state;
+    unsigned count = 0;
+    fake_source(f, 200, "", THREE);
+    fake_target(f, 403, "x-amzn-ErrorType: ExpiredTokenException", "{\"message\":\"expired\"}");
+    fake_target(f, 0, "", "");
+    struct sync_settings settings = fake_settings(f);
+    settings.credentials = (struct aws_credentials){ SLICE("OLD"), SLICE("old"), SLICE("t") };
+    settings.renew = others;
+    settings.renew_context = &count;
+    struct sync_report report = run_with(&settings);
+    expect_counts(&report, "3 3 0 0 0 0 0 yes");
+    assert_true(f->is_signed_right);
+    assert_int_equal(count, 1);
+}
+
+static void credentials_that_expire_at_once_end_the_run(void **state)
+{
+    static const char *const expired =
+        "{\"__type\":\"ExpiredTokenException\",\"message\":\"is expired\"}";
+    struct fake *f = *state;
+    unsigned count = 0;
+    fake_source(f, 200, "", THREE);
+    for (int i = 0; i < 3; i++)
+        fake_target(f, 403, "", expired);
+    struct sync_settings settings = fake_settings(f);
+    settings.credentials = (struct aws_credentials){ SLICE("OLD"), SLICE("old"), SLICE("t") };
+    settings.renew = others;
+    settings.renew_context = &count;
+    struct sync_report report = run_with(&settings);
+    assert_int_equal(report.results[0].failed, 3);
+    assert_true(slice_find(report.results[0].problem, SLICE("is expired")) > 0);
+    assert_int_equal(count, 1);
+}
+
 static void without_credentials_nothing_is_signed(void **state)
 {
     struct fake *f = *state;
@@ -527,6 +573,8 @@ int main(void)
         RUN(a_comparison_sends_only_what_differs),
         RUN(a_dry_run_sends_nothing),
         RUN(requests_are_signed_over_what_is_sent_and_carry_the_level),
+        RUN(expired_credentials_are_renewed_once),
+        RUN(credentials_that_expire_at_once_end_the_run),
         RUN(without_credentials_nothing_is_signed),
         RUN(a_token_that_could_add_headers_is_refused),
         RUN(a_token_never_leaves_over_plain_http),
