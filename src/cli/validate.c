@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
-#include "fhir/fhir.h"
+#include "check/check.h"
 #include "os/clock.h"
 #include "os/unpack.h"
 #include "profile/profile.h"
@@ -25,11 +25,14 @@ struct session {
     bool as_json;
     bool quiet;              /* no warnings */
     bool is_strict;          /* an unknown profile is an error */
+    bool knows_extensions;   /* and an unknown extension */
     struct profile_set *set; /* packages, and what they know of codes */
     struct profile_home *home;
     struct terminology *terminology;
     struct slice profiles[OPTION_LIST_MAX];
     size_t profile_count;
+    struct slice questionnaires[OPTION_LIST_MAX]; /* JSON */
+    size_t questionnaire_count;
     /* of the file */
     const char *file;
     struct slice text;
@@ -112,13 +115,52 @@ static void found(void *context, const struct fhir_finding *finding)
          finding->text);
 }
 
+/* ---- questionnaires ---- */
+
+static bool read_questionnaires(struct session *s, const struct option_list *files,
+                                struct arena *arena)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        struct buf text;
+        buf_init(&text, FILE_BYTES);
+        enum err err = os_file_unpack(files->items[i], &text);
+        char *copy = err ? NULL : arena_copy(arena, buf_slice(&text));
+        s->questionnaires[s->questionnaire_count++] = slice_of(copy, copy ? text.length : 0);
+        buf_release(&text);
+        if (copy)
+            continue;
+        fprintf(stderr, "tarn validate: %s cannot be read: %s\n", files->items[i], err_text(err));
+        return false;
+    }
+    return true;
+}
+
+static enum err questionnaire_find(void *context, struct slice canonical, struct arena *arena,
+                                   struct slice *ret_text)
+{
+    const struct session *s = context;
+    struct slice version = canonical, url = slice_cut(&version, '|');
+    *ret_text = SLICE_NONE;
+    for (size_t i = 0; i < s->questionnaire_count && !ret_text->bytes; i++) {
+        struct json_doc doc;
+        struct arena_mark mark = arena_mark(arena);
+        if (json_parse(s->questionnaires[i], NULL, arena, &doc, NULL))
+            continue;
+        struct json root = json_root(&doc);
+        if (json_string_is(json_member(root, "url"), url) &&
+            (!version.length || json_string_is(json_member(root, "version"), version)))
+            *ret_text = s->questionnaires[i];
+        arena_rewind(arena, mark);
+    }
+    return ERR_NONE;
+}
+
 /* ---- files ---- */
 
 static void check_text(struct session *s, struct arena *arena)
 {
     struct json_doc doc;
     struct json_error error = { .offset = 0 };
-    struct issues issues;
     enum err err = json_parse(s->text, NULL, arena, &doc, &error);
     if (err) {
         s->errors++;
@@ -126,30 +168,24 @@ static void check_text(struct session *s, struct arena *arena)
              slice_cstr(error.text ? error.text : err_text(err)));
         return;
     }
-    struct profile_codes codes = { .terminology = s->terminology, .home = s->home, .arena = arena };
-    const struct profile_options asked = { .set = s->set,
-                                           .member_of = profile_member_of,
-                                           .context = &codes,
-                                           .profiles = s->profiles,
-                                           .profile_count = s->profile_count,
-                                           .unknown_is_error = s->is_strict,
-                                           .now_us = os_now_us() };
-    struct profile_check *check;
-    err = profile_check_begin(&asked, arena, &check);
-    if (err) {
-        s->errors++;
-        return;
-    }
-    const struct fhir_validate_options options = { .rules = s->rules,
-                                                   .now_us = asked.now_us,
-                                                   .found = found,
-                                                   .context = s,
-                                                   .hooks = profile_check_hooks(check) };
+    const struct check_options options = {
+        .rules = s->rules,
+        .now_us = os_now_us(),
+        .found = found,
+        .context = s,
+        .set = s->set,
+        .profiles = s->profiles,
+        .profile_count = s->profile_count,
+        .unknown_is_error = s->is_strict,
+        .unknown_extension_is_error = s->knows_extensions,
+        .terminology = s->terminology,
+        .home = s->home,
+        .questionnaire = questionnaire_find,
+        .questionnaire_context = s,
+    };
     struct json root = json_root(&doc);
     struct slice name = json_string(json_member(root, "resourceType"), arena);
-    issues_init(&issues, arena);
-    err = fhir_validate(root, name.bytes ? fhir_resource_find(name) : NULL, &options, &issues);
-    profile_check_end(check);
+    err = check_run(&options, root, name.bytes ? fhir_resource_find(name) : NULL, arena);
     if (err) {
         s->errors++;
         show(s, "fatal", "exception", 0, SLICE_NONE, slice_cstr(err_text(err)));
@@ -230,13 +266,18 @@ int cli_validate(int argc, char **argv)
 {
     struct session s = { .as_json = false };
     const char *data = NULL;
-    struct option_list packages = { .count = 0 }, profiles = { .count = 0 };
+    struct option_list packages = { .count = 0 }, profiles = { .count = 0 },
+                       questionnaires = { .count = 0 };
     const struct option_row rows[] = {
         { "package", OPTION_LIST, "FILE", NULL,
           "a FHIR package (.tgz or folder), or a StructureDefinition; again for more", &packages },
         { "profile", OPTION_LIST, "URL", NULL,
           "a profile to check against, besides those of meta.profile; again for more", &profiles },
         { "data", OPTION_TEXT, "DIR", NULL, "also the packages of this data folder", &data },
+        { "questionnaire", OPTION_LIST, "FILE", NULL,
+          "a Questionnaire that responses are checked against; again for more", &questionnaires },
+        { "known-extensions", OPTION_SWITCH, NULL, NULL,
+          "an extension that no package defines is an error", &s.knows_extensions },
         { "strict", OPTION_SWITCH, NULL, NULL, "a meta.profile that is unknown is an error",
           &s.is_strict },
         { "json", OPTION_SWITCH, NULL, NULL, "a JSON object for each file, its issues one a line",
@@ -263,7 +304,8 @@ int cli_validate(int argc, char **argv)
     }
     for (size_t i = 0; i < profiles.count; i++)
         s.profiles[s.profile_count++] = slice_cstr(profiles.items[i]);
-    if (count > 0 && !open_packages(&s, data, &packages)) {
+    if (count > 0 && (!read_questionnaires(&s, &questionnaires, &arena) ||
+                      !open_packages(&s, data, &packages))) {
         worst = 2;
         count = 0;
     }

@@ -374,6 +374,8 @@ struct fhir_validate_hooks {
     enum err (*resource)(void *context, const struct fhir_subject *subject);
     /* An element of type Extension, after its base checks. */
     enum err (*extension)(void *context, const struct fhir_subject *subject);
+    /* One of type Coding. */
+    enum err (*coding)(void *context, const struct fhir_subject *subject);
 };
 
 struct fhir_validate_options {
@@ -439,6 +441,10 @@ MUST_USE enum err fhir_patch(struct json resource, const struct fhir_type *type,
 
 /* Is it a unit by UCUM's grammar and tables (case-sensitive codes)? */
 bool fhir_unit_is_valid(struct slice code);
+/* Two amounts, each a number's text and a UCUM unit: <0, 0, >0 in *ret_order. False
+ * when they cannot be compared. */
+bool fhir_quantity_compare(struct slice value, struct slice unit, struct slice other_value,
+                           struct slice other_unit, int *ret_order);
 
 /* ---- compartments ---- */
 

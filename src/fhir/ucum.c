@@ -361,3 +361,21 @@ bool ucum_convert(struct decimal value, const struct ucum *from, const struct uc
         return false;
     return decimal_add(value, decimal_negate(target->zero), ret_value);
 }
+
+bool fhir_quantity_compare(struct slice value, struct slice unit, struct slice other_value,
+                           struct slice other_unit, int *ret_order)
+{
+    struct ucum a, b;
+    struct decimal x, y, converted;
+    if (!decimal_parse(value, &x) || !decimal_parse(other_value, &y))
+        return false;
+    if (slice_equal(unit, other_unit)) {
+        *ret_order = decimal_compare(x, y);
+        return true;
+    }
+    if (!ucum_parse(unit, &a) || !ucum_parse(other_unit, &b) || !ucum_comparable(&a, &b) ||
+        !ucum_convert(x, &a, &b, &converted))
+        return false;
+    *ret_order = decimal_compare(converted, y);
+    return true;
+}

@@ -134,6 +134,10 @@ static void check_complex(struct fhir_check *c, struct object *o, const struct f
         .value = value, .type = type, .resource = c->root, .element = element
     };
     check_item(c, spot, item, o->type);
+    if (type->id == FHIR_TYPE_CODING && c->options->hooks)
+        call_hook(c, spot, item,
+                  (struct fhir_item){ .value = o->value, .type = o->type, .resource = c->root },
+                  c->options->hooks->coding);
     if (type->id == FHIR_TYPE_EXTENSION && c->options->hooks)
         call_hook(c, spot, item,
                   (struct fhir_item){ .value = o->value, .type = o->type, .resource = c->root },
@@ -240,6 +244,22 @@ static void check_member(struct fhir_check *c, struct object *o, const struct fh
         o->counts[row] = MAX(o->counts[row], count);
 }
 
+/* Ids of elements are unique within a resource. They are rare: so the map takes no
+ * memory until the first. */
+static void check_element_id(struct fhir_check *c, const struct fhir_spot *spot, struct json id)
+{
+    struct slice text = json_string_raw(id);
+    uint64_t *place;
+    bool is_new = true;
+    if (c->options->is_shape_only || !text.length)
+        return;
+    if (map_put(&c->element_ids, text, &place, &is_new) != ERR_NONE)
+        c->failure = ERR_NO_MEMORY;
+    else if (!is_new)
+        check_error(c, spot, id, "invalid", "Duplicate id value '%.*s'",
+                    SLICE_ARGS(slice_head(text, 100)));
+}
+
 static void check_key(struct fhir_check *c, struct object *o, struct json key)
 {
     char room[ELEMENT_NAME_MAX];
@@ -247,6 +267,10 @@ static void check_key(struct fhir_check *c, struct object *o, struct json key)
     bool is_sibling = name.length > 1 && name.bytes[0] == '_';
     struct slice plain = slice_from(name, is_sibling);
     const struct fhir_element *element = fhir_element_find(o->type, plain);
+    /* Snapshot and differential give the same elements the same ids. */
+    if (slice_is(name, "id") && o->type->kind != FHIR_RESOURCE &&
+        o->type->id != FHIR_TYPE_ELEMENT_DEFINITION)
+        check_element_id(c, o->spot, json_value(key));
     bool is_primitive = element && fhir_types[element->type].kind == FHIR_PRIMITIVE;
     bool is_type = o->type->kind == FHIR_RESOURCE && slice_is(name, "resourceType");
     if (is_type)
@@ -333,7 +357,7 @@ static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, s
 {
     const struct fhir_type *type = resource_type_of(value), *outer_type = c->resource_type;
     struct json outer = c->resource, root = c->root, holder = outer;
-    struct map contained = c->contained;
+    struct map contained = c->contained, element_ids = c->element_ids;
     bool is_contained = element && slice_is(element->name, "contained");
     if (!type) {
         struct json name = json_member(value, "resourceType");
@@ -348,6 +372,7 @@ static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, s
     }
     c->resource = value;
     c->resource_type = type;
+    map_init(&c->element_ids, UINT32_MAX, (uint64_t)(uintptr_t)c->scratch);
     if (!is_contained) {
         c->root = value;
         map_init(&c->contained, UINT32_MAX, (uint64_t)(uintptr_t)c->scratch);
@@ -361,6 +386,8 @@ static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, s
                   c->options->hooks->resource);
     if (!is_contained)
         map_release(&c->contained);
+    map_release(&c->element_ids);
+    c->element_ids = element_ids;
     c->contained = contained;
     c->resource = outer;
     c->resource_type = outer_type;

@@ -17,6 +17,7 @@ struct fhir_check {
     struct json root;      /* nearest one that is not contained */
     struct json outermost; /* where the walk began */
     struct map contained;  /* ids of the root's contained resources */
+    struct map element_ids; /* of the nearest resource */
     const struct fhir_type *resource_type;
     uint64_t steps_left; /* for invariants */
     bool is_tired;       /* the budget's end is reported */

@@ -272,6 +272,15 @@ static void check_modifier(struct profile_check *c, const struct fhir_subject *s
                    SLICE_ARGS(url));
 }
 
+/* Made from other versions' elements, or of HL7's own tools: never in a package. */
+static bool is_of_hl7(struct slice url)
+{
+    struct slice base = SLICE("http://hl7.org/fhir/"), rest = slice_from(url, base.length);
+    return slice_starts_with(url, base) && rest.length > 0 &&
+           ((rest.bytes[0] >= '1' && rest.bytes[0] <= '9') ||
+            slice_starts_with(rest, SLICE("tools/")));
+}
+
 static void check_extension(struct profile_check *c, const struct fhir_subject *s, struct slice url)
 {
     struct place root = set_find(c->options.set, url, NULL), nowhere = { NULL, NULL, NULL };
@@ -280,6 +289,12 @@ static void check_extension(struct profile_check *c, const struct fhir_subject *
         return;
     }
     bool is_extension = root.node && (root.definition->flags & DEFINITION_IS_EXTENSION);
+    if (!is_extension && c->options.unknown_extension_is_error && !is_of_hl7(url)) {
+        tree_error(c, s->spot, nowhere, s->item.value, "structure",
+                   "The extension %.*s could not be found so is not allowed here",
+                   SLICE_ARGS(slice_head(url, 400)));
+        return;
+    }
     if (!is_extension) {
         if (slice_is(s->spot->name, "modifierExtension"))
             tree_report(c, s->spot, nowhere, s->item.value, ISSUE_WARNING, "not-found", SLICE_NONE,

@@ -115,6 +115,7 @@ struct profile_options {
     size_t profile_count;
     bool ignores_meta;     /* ... those of its meta.profile, unless this is set */
     bool unknown_is_error; /* a meta.profile that no package has; else a warning */
+    bool unknown_extension_is_error; /* an extension that none defines; else nothing */
     int64_t now_us;
     /* Does the code, Coding, CodeableConcept, Quantity or string belong to the value
      * set? -1: unknown. NULL: nothing is known. `package`, "name@version", is whose word

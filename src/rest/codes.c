@@ -45,10 +45,10 @@ static enum err newest(struct rest *rest, const struct search_query *query, stru
     return err;
 }
 
-static enum err find_stored(struct rest *rest, enum terminology_kind kind, struct slice url,
+static enum err find_stored(struct rest *rest, const char *type_name, struct slice url,
                             struct slice version, struct arena *arena, struct slice *ret_text)
 {
-    const struct fhir_type *type = fhir_resource_find(slice_cstr(TYPES[kind]));
+    const struct fhir_type *type = fhir_resource_find(slice_cstr(type_name));
     struct search_settings settings = { .base_url = rest->index_base_url,
                                         .default_count = 1,
                                         .largest_count = 1 };
@@ -71,11 +71,24 @@ static enum err find(void *context, enum terminology_kind kind, struct slice url
                      struct slice version, struct arena *arena, struct slice *ret_text)
 {
     struct rest *rest = context;
-    TRY(find_stored(rest, kind, url, version, arena, ret_text));
+    TRY(find_stored(rest, TYPES[kind], url, version, arena, ret_text));
     if (ret_text->bytes || !rest->settings.profiles)
         return ERR_NONE;
     const struct terminology_source packages = profile_terminology(rest->settings.profiles);
     return packages.find(packages.context, kind, url, version, arena, ret_text);
+}
+
+enum err codes_questionnaire(void *context, struct slice canonical, struct arena *arena,
+                             struct slice *ret_text)
+{
+    struct rest *rest = context;
+    struct slice version = canonical, url = slice_cut(&version, '|');
+    struct arena_mark mark = arena_mark(arena);
+    *ret_text = SLICE_NONE;
+    enum err err = find_stored(rest, "Questionnaire", url, version, arena, ret_text);
+    if (!err && !ret_text->bytes)
+        arena_rewind(arena, mark);
+    return err;
 }
 
 enum err codes_open(struct rest *rest)

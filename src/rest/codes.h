@@ -10,6 +10,10 @@
 /* rest->terminology. */
 MUST_USE enum err codes_open(struct rest *rest);
 
+/* check_options.questionnaire over the store; context: the struct rest. */
+enum err codes_questionnaire(void *context, struct slice canonical, struct arena *arena,
+                             struct slice *ret_text);
+
 /* To be called when writes are done: what they changed is read anew. */
 void codes_note(struct rest *rest, const struct store_write *writes, size_t count);
 

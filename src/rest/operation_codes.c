@@ -72,6 +72,9 @@ static struct slice message_of(struct request *r, const struct terminology_code 
     case TERMINOLOGY_NO_CODE:
         return arena_printf(arena, "Unknown code '%.*s' in the CodeSystem '%.*s'",
                             SLICE_ARGS(slice_head(code->code, 200)), SLICE_ARGS(a->about));
+    case TERMINOLOGY_SUPPLEMENT:
+        return arena_printf(arena, "CodeSystem %.*s is a supplement, so can't be used as a system",
+                            SLICE_ARGS(slice_head(a->about, 400)));
     case TERMINOLOGY_NO_SYSTEM:
         return arena_printf(arena,
                             "The code system '%.*s' is not here (or only in part), so the code "

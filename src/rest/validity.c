@@ -1,7 +1,9 @@
 /* rest/validity.c - levels of validation: what is refused, what is stored marked. */
 #include "rest/validity.h"
 
+#include "check/check.h"
 #include "os/clock.h"
+#include "rest/codes.h"
 #include "rest/definitions.h"
 #include "rest/outcome.h"
 
@@ -88,28 +90,6 @@ static void finding_take(void *context, const struct fhir_finding *f)
     issues_locate(g->issues, has_place ? g->line : 0, has_place ? g->column : 0, f->key);
 }
 
-/* Profiles are checked when there are any packages, or some are asked for. */
-static bool has_profiles(const struct validity_ask *ask)
-{
-    return ask->level == REST_STRICT && ask->rest->settings.profiles;
-}
-
-static enum err check(const struct validity_ask *ask, bool is_errors_only,
-                      const struct fhir_validate_hooks *hooks, int64_t now_us,
-                      struct gathering *g)
-{
-    const struct fhir_validate_options options = {
-        .rules = ask->level == REST_MINIMAL ? NULL : ask->rest->rules,
-        .is_shape_only = ask->level == REST_MINIMAL,
-        .is_errors_only = is_errors_only,
-        .now_us = now_us,
-        .found = finding_take,
-        .context = g,
-        .hooks = hooks,
-    };
-    return fhir_validate(ask->resource, ask->type, &options, NULL);
-}
-
 /* Has a package been added? R4's own profiles do not count. */
 static bool has_packages(const struct profile_set *set)
 {
@@ -129,42 +109,32 @@ static struct profile_set *profiles_now(const struct validity_ask *ask)
     return set;
 }
 
-static enum err check_profiles(const struct validity_ask *ask, bool is_errors_only, int64_t now_us,
-                               struct arena *scratch, struct gathering *g)
-{
-    bool refuses = ask->rest->settings.behaviour.refuse_unknown_profiles;
-    struct profile_set *set = profiles_now(ask);
-    struct profile_codes codes = { .terminology = ask->rest->terminology,
-                                   .home = ask->rest->settings.profiles,
-                                   .arena = scratch };
-    const struct profile_options asked = {
-        .set = set,
-        .profiles = ask->profiles,
-        .profile_count = ask->profile_count,
-        .unknown_is_error = refuses || has_packages(set),
-        .member_of = profile_member_of,
-        .context = &codes,
-        .now_us = now_us,
-    };
-    struct profile_check *profiles = NULL;
-    enum err err = profile_check_begin(&asked, scratch, &profiles);
-    if (!err) {
-        err = check(ask, is_errors_only, profile_check_hooks(profiles), now_us, g);
-        profile_check_end(profiles);
-    }
-    profile_set_unref(set);
-    return err;
-}
-
 static enum err gather(const struct validity_ask *ask, bool is_errors_only, struct arena *scratch,
                        struct gathering *g)
 {
-    int64_t now_us = os_now_us();
-    if (!has_profiles(ask))
-        return check(ask, is_errors_only, NULL, now_us, g);
-    struct arena_mark mark = arena_mark(scratch);
-    enum err err = check_profiles(ask, is_errors_only, now_us, scratch, g);
-    arena_rewind(scratch, mark);
+    struct rest *rest = ask->rest;
+    bool has_set = ask->level == REST_STRICT && rest->settings.profiles;
+    struct profile_set *set = has_set ? profiles_now(ask) : NULL;
+    const struct check_options options = {
+        .rules = ask->level == REST_MINIMAL ? NULL : rest->rules,
+        .is_shape_only = ask->level == REST_MINIMAL,
+        .is_errors_only = is_errors_only,
+        .now_us = os_now_us(),
+        .found = finding_take,
+        .context = g,
+        .set = set,
+        .profiles = ask->profiles,
+        .profile_count = ask->profile_count,
+        .unknown_is_error =
+            set && (rest->settings.behaviour.refuse_unknown_profiles || has_packages(set)),
+        .terminology = rest->terminology,
+        .home = rest->settings.profiles,
+        .codes_are_warnings = true,
+        .questionnaire = codes_questionnaire,
+        .questionnaire_context = rest,
+    };
+    enum err err = check_run(&options, ask->resource, ask->type, scratch);
+    profile_set_unref(set);
     return err;
 }
 

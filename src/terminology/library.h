@@ -35,7 +35,7 @@ struct edge {
 
 struct system {
     struct slice url, version, name;
-    bool is_complete;
+    bool is_complete, is_supplement;
     bool folds_case;
     struct concept *concepts;
     uint32_t count, room;

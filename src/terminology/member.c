@@ -28,6 +28,10 @@ enum err ask_in_system(struct ask *ask, const struct terminology_code *code,
     TRY(ask_system(ask, code->system, code->version, &s));
     const struct concept *c = s ? system_find(s, code->code) : NULL;
     ret->system = code->system;
+    if (s && s->is_supplement) {
+        say(ret, TERMINOLOGY_NO, TERMINOLOGY_SUPPLEMENT, code->system);
+        return ERR_NONE;
+    }
     if (c) {
         tell_concept(ask, s, c, code->display, ret);
         say(ret, TERMINOLOGY_YES, TERMINOLOGY_FOUND, SLICE_NONE);

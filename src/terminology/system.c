@@ -144,6 +144,8 @@ enum err system_compile(struct json resource, struct arena *arena, struct system
                         .name = json_string(json_member(resource, "name"), arena) };
     struct json list = json_member(resource, "concept");
     s.is_complete = json_string_is(json_member(resource, "content"), SLICE("complete"));
+    s.is_supplement = json_string_is(json_member(resource, "content"), SLICE("supplement")) ||
+                      json_exists(json_member(resource, "supplements"));
     s.folds_case = json_is(json_member(resource, "caseSensitive"), JSON_FALSE);
     s.room = concepts_count(list);
     s.concepts = arena_array(arena, s.room, sizeof *s.concepts);

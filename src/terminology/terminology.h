@@ -51,6 +51,7 @@ enum terminology_reason {
     TERMINOLOGY_FOUND,
     TERMINOLOGY_NOT_IN_SET,     /* a code, but none of the value set's */
     TERMINOLOGY_NO_CODE,        /* the system is here whole and has no such code */
+    TERMINOLOGY_SUPPLEMENT,     /* the system is a supplement: it has no codes of its own */
     TERMINOLOGY_NO_SYSTEM,      /* the code system is not here, or only in part */
     TERMINOLOGY_NO_VALUE_SET,   /* the value set, or one it is made of, is not here */
     TERMINOLOGY_NOT_UNDERSTOOD, /* a filter that we cannot judge; or too much work */
