@@ -339,6 +339,21 @@ bool auth_finish(struct auth *auth, struct http_request *r, struct auth_pass *pa
     return true;
 }
 
+struct slice auth_caller(const struct auth_pass *pass)
+{
+    switch (pass ? pass->caller : CALLER_NOBODY) {
+    case CALLER_ROOT:
+        return SLICE("root");
+    case CALLER_LOCAL:
+        return SLICE("local");
+    case CALLER_USER:
+        return aws_claim_access_key(pass->claim);
+    case CALLER_NOBODY:
+        break;
+    }
+    return SLICE_NONE;
+}
+
 /* ---- permission ---- */
 
 bool auth_permits(struct http_request *r, const struct auth_pass *pass, const char *action,

@@ -85,6 +85,10 @@ MUST_USE bool auth_may(struct http_request *r, const struct auth_pass *pass, con
 MUST_USE bool auth_permits(struct http_request *r, const struct auth_pass *pass, const char *action,
                            const struct auth_target *target, struct slice *ret_text);
 
+/* Whose credentials were found good: an access key's id, "root", "local"; empty before
+ * auth_finish() has said so. `pass` may be NULL. */
+struct slice auth_caller(const struct auth_pass *pass);
+
 /* ---- temporary credentials (sts.c) ---- */
 
 enum { AUTH_STS_BODY_BYTES = 64 * 1024 };

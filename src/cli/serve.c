@@ -18,7 +18,7 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30, ROWS = 64 };
 struct serve_options {
     const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root,
         *s3_endpoint, *s3_region, *metrics_listen, *validation_level;
-    const char *rates;
+    const char *rates, *access_log;
     struct option_list limits;
     bool no_auth, always_new_version, host_without_port, trust_bundles;
     struct option_list cors;
@@ -105,6 +105,9 @@ static int parse(struct serve_options *o, int argc, char **argv)
         { "cors-origin", OPTION_LIST, "ORIGIN", NULL,
           "web pages of this origin may read answers; again for\nmore, * for all (default: none)",
           &o->cors },
+        { "access-log", OPTION_TEXT, "FILE", NULL,
+          "a line of JSON for each request; - is standard output\n(default: none)",
+          &o->access_log },
         { "metrics-listen", OPTION_TEXT, "ADDR:PORT", NULL,
           "where GET /metrics is answered, without credentials\n(default: nowhere)",
           &o->metrics_listen },
@@ -224,6 +227,7 @@ static int settings_make(struct serve_options *o, struct arena *arena, struct se
     s->cache_bytes = o->cache;
     s->threads = (unsigned)o->threads;
     s->s3_root = o->s3_root;
+    s->access_log = o->access_log;
     for (size_t i = 0; i < o->cors.count; i++)
         o->cors_origins[i] = slice_cstr(o->cors.items[i]);
     s->cors_origins = o->cors_origins;

@@ -1,6 +1,7 @@
 #include "server/handler.h"
 
 #include "base/log.h"
+#include "fhir/fhir.h"
 #include "server/place.h"
 #include "server/refuse.h"
 
@@ -262,8 +263,28 @@ void handler_refuse(void *context, struct http_request *r, enum err err, struct 
     cors_mark(&h->cors, r, response);
 }
 
+/* What a log may say of a path: its data store and a type that FHIR has. */
+static void log_request(struct access_log *log, const struct http_request *r,
+                        const struct http_traffic *traffic)
+{
+    struct access_line line = { .request = r, .traffic = traffic };
+    const struct visit *visit = r->user;
+    line.action = r->kind == KIND_CONTROL ? control_action(r) + sizeof "healthlake:" - 1
+                                          : metrics_kind_name(r->kind);
+    if (visit && visit->place.kind == PLACE_FHIR) {
+        struct slice rest = visit->place.rest;
+        const struct fhir_type *type = fhir_resource_find(slice_cut(&rest, '/'));
+        line.store = visit->place.datastore_id;
+        line.type = type ? type->name : SLICE_NONE;
+    }
+    line.caller = auth_caller(visit ? visit->pass : NULL);
+    access_log_add(log, &line);
+}
+
 void handler_done(void *context, const struct http_request *r, const struct http_traffic *traffic)
 {
     const struct handling *h = context;
     metrics_count(h->metrics, r, traffic);
+    if (h->log)
+        log_request(h->log, r, traffic);
 }

@@ -6,6 +6,7 @@
 #include "control/control.h"
 #include "http/http.h"
 #include "server/access.h"
+#include "server/access_log.h"
 #include "server/cors.h"
 #include "server/metrics.h"
 
@@ -16,6 +17,7 @@ struct handling {
     struct control *control;
     size_t arena_bytes; /* ceiling of any request's arena */
     struct metrics *metrics;
+    struct access_log *log; /* NULL: none */
     struct cors cors;
 };
 

@@ -122,12 +122,15 @@ static enum err settings_copy(struct server *server, const struct server_setting
     s->data = arena_copy(a, slice_cstr(s->data));
     if (s->s3_root)
         s->s3_root = arena_copy(a, slice_cstr(s->s3_root));
+    if (s->access_log)
+        s->access_log = arena_copy(a, slice_cstr(s->access_log));
     if (s->metrics_address)
         s->metrics_address = arena_copy(a, slice_cstr(s->metrics_address));
     if (s->s3.ca_file)
         s->s3.ca_file = arena_copy(a, slice_cstr(s->s3.ca_file));
     bool copied = s->address && s->data && (s->metrics_address || !settings->metrics_address) &&
-                  (s->s3_root || !settings->s3_root) && (s->s3.ca_file || !settings->s3.ca_file) &&
+                  (s->s3_root || !settings->s3_root) && (s->access_log || !settings->access_log) &&
+                  (s->s3.ca_file || !settings->s3.ca_file) &&
                   copy_text(a, &s->datastore_id) && copy_text(a, &s->region) &&
                   copy_text(a, &s->account_id) && copy_text(a, &s->public_url) &&
                   copy_text(a, &s->software_version) && copy_text(a, &s->s3.endpoint) &&
@@ -297,6 +300,8 @@ static enum err server_steps(struct server *server, struct arena *arena, struct 
     TRY(open_auth(server, error));
     TRY(open_profiles(server, arena, error));
     TRY(open_control(server, arena, error));
+    if (server->settings.access_log)
+        TRY(access_log_open(server->settings.access_log, arena, &server->handling.log, error));
     TRY(open_http(server, arena, error));
     return open_metrics(server, arena, error);
 }
@@ -310,6 +315,7 @@ static enum err server_free(struct server *server)
     auth_close(server->handling.auth);
     profile_home_close(server->opener.profiles);
     rates_close(server->rates);
+    access_log_close(server->handling.log);
     folder_close(&server->folder);
     arena_release(&server->arena);
     free(server);

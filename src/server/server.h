@@ -50,6 +50,7 @@ struct server_settings {
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */
     const char *s3_root;           /* what s3://bucket/key of jobs is below of; NULL: nothing */
     struct s3_settings s3;         /* where other buckets are; without a region: `region` */
+    const char *access_log; /* a line a request into this file, "-": standard output; NULL: none */
     const char *metrics_address;   /* a listener of its own for /metrics; NULL: none */
     uint16_t metrics_port;
     struct slice dictionary; /* for compressing bodies; bytes NULL: the built-in
