@@ -14,7 +14,8 @@ struct history {
     struct store_reader *reader;
     uint64_t *docs;
     size_t count, next;
-    uint64_t total;     /* of all versions; 0: not stated */
+    uint64_t total;     /* of all versions, when it is known */
+    bool has_total;
     uint64_t next_page; /* its versions lie below this document, oldest first above it;
                          * 0: none */
     bool is_oldest_first;
@@ -121,7 +122,7 @@ static enum err head_append(struct history *h, struct buf *out)
         query = arena_printf(r->arena, "%.*s%s_sort=%.*s", SLICE_ARGS(query),
                              query.length ? "&" : "", SLICE_ARGS(*sort));
     buf_append_cstr(out, "{\"resourceType\":\"Bundle\",\"type\":\"history\"");
-    if (h->total)
+    if (h->has_total)
         buf_printf(out, ",\"total\":%llu", (unsigned long long)h->total);
     buf_append_cstr(out, ",\"link\":[");
     const struct slice *page = request_parameter(r, "page");
@@ -291,7 +292,8 @@ static enum err instance_check(struct history *h)
     if (!is_found)
         return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "%.*s/%.*s never existed",
                            SLICE_ARGS(r->route.type->name), SLICE_ARGS(r->route.id));
-    h->total = h->is_filtered ? 0 : head.version;
+    h->has_total = !h->is_filtered;
+    h->total = head.version;
     return ERR_NONE;
 }
 
@@ -339,6 +341,10 @@ enum err rest_history(struct request *r)
     arena_init(&h->scratch,
                16 * r->rest->settings.behaviour.limits.body_bytes + ((size_t)16 << 20));
     enum err err = history_gather(h, position);
+    if (!err && !h->has_total && h->page_count > 0 && !position && !h->next_page) {
+        h->has_total = true; /* the only page has them all */
+        h->total = h->count;
+    }
     if (err) {
         history_end(h);
         return err;

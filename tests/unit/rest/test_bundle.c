@@ -380,12 +380,51 @@ static void what_is_no_batch_or_transaction_is_refused_at_the_base(void **state)
     expect_status(ask(w, "POST", "", "Content-Type: text/plain", "{}"), 415);
 }
 
-static void a_document_bundle_is_stored_as_a_resource(void **state)
+static void bundles_of_every_type_are_stored_as_resources_and_only_two_processed(void **state)
 {
     struct world *w = *state;
-    struct answer a = expect_status(
-        post(w, "Bundle", "{\"resourceType\":\"Bundle\",\"type\":\"document\"}"), 201);
-    expect_status(get(w, arena_printf(&w->arena, "Bundle/%s", text_at(w, &a, "id")).bytes), 200);
+    static const struct {
+        const char *type, *members;
+        int at_base;
+    } CASES[] = {
+        { "document",
+          ",'identifier':{'system':'urn:s','value':'1'},'timestamp':'2026-01-01T00:00:00Z',"
+          "'entry':[{'fullUrl':'urn:uuid:2ab5a7ae-9d0c-4a6e-b0a8-1b8cf0a7e111','resource':{"
+          "'resourceType':'Composition','status':'final','type':{'text':'x'},'date':'2026-01-01',"
+          "'author':[{'display':'a'}],'title':'t'}}]",
+          400 },
+        { "message",
+          ",'entry':[{'fullUrl':'urn:uuid:2ab5a7ae-9d0c-4a6e-b0a8-1b8cf0a7e112','resource':{"
+          "'resourceType':'MessageHeader','eventCoding':{'system':'urn:e','code':'a'},"
+          "'source':{'endpoint':'urn:x'}}}]",
+          400 },
+        { "collection",
+          ",'entry':[{'fullUrl':'urn:uuid:2ab5a7ae-9d0c-4a6e-b0a8-1b8cf0a7e113','resource':{"
+          "'resourceType':'Patient','id':'inside'}}]",
+          400 },
+        { "searchset", ",'total':0", 400 },
+        { "history", "", 400 },
+        { "batch-response", "", 400 },
+        { "transaction-response", "", 400 },
+        { "batch", ",'entry':[{'request':{'method':'GET','url':'Patient'}}]", 200 },
+        { "transaction", ",'entry':[{'request':{'method':'DELETE','url':'Patient/x'}}]", 200 },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(CASES); i++) {
+        char *members = arena_copy(&w->arena, slice_cstr(CASES[i].members));
+        for (char *c = members; *c; c++)
+            *c = *c == '\'' ? '"' : *c;
+        struct slice body = arena_printf(
+            &w->arena, "{\"resourceType\":\"Bundle\",\"type\":\"%s\"%s}", CASES[i].type, members);
+        struct answer a = expect_status(post(w, "Bundle", body.bytes), 201);
+        a = expect_status(get(w, arena_printf(&w->arena, "Bundle/%s", text_at(w, &a, "id")).bytes),
+                          200);
+        assert_at(w, &a, "type", CASES[i].type);
+        assert_contains(arena_copy(&w->arena, a.body), members);
+        a = expect_status(post(w, "", body.bytes), CASES[i].at_base);
+        if (CASES[i].at_base == 400)
+            assert_contains(text_at(w, &a, "issue.0.diagnostics"), "[base]/Bundle");
+    }
+    expect_status(get(w, "Patient/inside"), 404);
 }
 
 static void an_empty_bundle_is_answered_with_an_empty_one(void **state)
@@ -524,7 +563,7 @@ int main(void)
         WORLD_TEST(get_entries_read_vread_search_history_and_operate),
         WORLD_TEST(a_get_entry_honours_if_none_match),
         WORLD_TEST(what_is_no_batch_or_transaction_is_refused_at_the_base),
-        WORLD_TEST(a_document_bundle_is_stored_as_a_resource),
+        WORLD_TEST(bundles_of_every_type_are_stored_as_resources_and_only_two_processed),
         WORLD_TEST(an_empty_bundle_is_answered_with_an_empty_one),
         WORLD_TEST(malformed_entries_are_named),
         HEALTHLAKE_TEST(entries_over_the_limit_are_a_422_that_names_limit_and_setting),

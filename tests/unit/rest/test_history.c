@@ -192,6 +192,30 @@ static void bad_parameters_are_refused_by_name(void **state)
     assert_contains(text_at(w, &a, "issue.0.diagnostics"), "_at");
 }
 
+static void one_page_that_has_all_states_the_total(void **state)
+{
+    struct world *w = *state;
+    live_a_life(w);
+    static const struct {
+        const char *target, *total;
+    } CASES[] = { { "_history", "5" },
+                  { "Patient/_history", "5" },
+                  { "Observation/_history", "0" },
+                  { "Patient/p1/_history?_since=2000", "5" },
+                  { "Patient/p1/_history?_since=2999", "0" },
+                  { "_history?_at=1999", "0" },
+                  { "_history?_count=5", "5" },
+                  { "_history?_count=4", "" },
+                  { "_history?_count=0", "" } };
+    for (size_t i = 0; i < ARRAY_COUNT(CASES); i++) {
+        struct answer a = expect_status(get(w, CASES[i].target), 200);
+        assert_at(w, &a, "total", CASES[i].total);
+    }
+    struct answer a = expect_status(get(w, "_history?_count=4"), 200);
+    a = expect_status(get(w, link_of(w, &a, "next")), 200);
+    assert_at(w, &a, "total", "");
+}
+
 static void a_count_of_zero_gives_the_total_alone(void **state)
 {
     struct world *w = *state;
@@ -389,6 +413,7 @@ int main(void)
         WORLD_TEST(a_page_that_ends_at_a_revival_still_says_201),
         WORLD_TEST(since_keeps_what_is_at_or_after_the_instant),
         WORLD_TEST(bad_parameters_are_refused_by_name),
+        WORLD_TEST(one_page_that_has_all_states_the_total),
         WORLD_TEST(a_count_of_zero_gives_the_total_alone),
         WORLD_TEST(the_whole_history_has_all_types_newest_first),
         WORLD_TEST(pages_of_a_types_history_stay_stable_while_others_are_written),
