@@ -55,12 +55,18 @@ static struct slice text_of(const char *text)
     return slice_cstr(text ? text : "");
 }
 
+/* Where renewed credentials come from, and go. */
+struct renewing {
+    const char *profile; /* NULL: the usual one */
+    struct arena *arena; /* of the whole errand */
+};
+
 /* The profile's, once more: a role's or a process's come to an end. */
-static enum err renew(void *context, struct arena *arena, struct aws_credentials *ret,
-                      struct slice *ret_text)
+static enum err renew(void *context, struct aws_credentials *ret, struct slice *ret_text)
 {
+    const struct renewing *r = context;
     struct slice region;
-    return aws_credentials_resolve(arena, context, cli_assume, NULL, ret, &region, ret_text);
+    return aws_credentials_resolve(r->arena, r->profile, cli_assume, NULL, ret, &region, ret_text);
 }
 
 /* Keys of .env stand between the environment's and a profile that nobody named. */
@@ -89,11 +95,14 @@ static int find_credentials(const char *verb, const struct errand *p, struct are
                                            &region, &why);
     if (!settings->region.length)
         settings->region = region;
-    if (!err) {
+    struct renewing *renewing = err ? NULL : arena_alloc(arena, sizeof *renewing);
+    if (renewing) {
+        *renewing = (struct renewing){ profile, arena };
         settings->renew = renew;
-        settings->renew_context = (void *)(uintptr_t)profile;
-        return -1;
+        settings->renew_context = renewing;
     }
+    if (!err)
+        return -1;
     settings->credentials = (struct aws_credentials){ .session_token = SLICE_NONE };
     bool is_aws = slice_find(settings->endpoint, SLICE(".amazonaws.com")) >= 0;
     if (named || env_keys || is_aws) {

@@ -39,10 +39,9 @@ typedef void sync_say(void *context, struct slice line);
 /* Sleep instead of the system; for tests. */
 typedef void sync_sleep(void *context, int64_t duration_us);
 
-/* Credentials that take the place of those that have come to an end. Texts in the
- * arena. */
-typedef enum err sync_renew(void *context, struct arena *arena, struct aws_credentials *ret,
-                            struct slice *ret_text);
+/* Credentials that take the place of those that have come to an end. Texts live as long
+ * as the settings. */
+typedef enum err sync_renew(void *context, struct aws_credentials *ret, struct slice *ret_text);
 
 struct sync_settings {
     struct slice flexpa_base; /* "https://api.flexpa.com" */

@@ -157,7 +157,7 @@ static bool renew(struct target *t, const struct http_exchange *x, struct arena 
         return false;
     t->renewed_us = now_us;
     struct aws_credentials fresh = { .session_token = SLICE_NONE };
-    if (settings->renew(settings->renew_context, t->arena, &fresh, &why)) {
+    if (settings->renew(settings->renew_context, &fresh, &why)) {
         session_say(t->session,
                     "target: the credentials have expired, and there are no others: %.*s",
                     SLICE_ARGS(why));
@@ -333,8 +333,8 @@ enum err target_open(struct target *t, struct session *s, struct arena *arena,
 {
     const struct sync_settings *settings = s->settings;
     *t = (struct target){ .session = s, .base = url_trim_slash(settings->endpoint),
-                          .kind = settings->target, .credentials = settings->credentials,
-                          .arena = arena };
+                          .kind = settings->target,
+                          .credentials = settings->credentials };
     if (!url_parse(t->base, &t->url) || t->url.query.length) {
         *ret_problem = SLICE("the target's endpoint is no http or https URL; it looks like "
                              "https://HOST/datastore/ID/r4 (HEALTHLAKE_ENDPOINT)");

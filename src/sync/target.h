@@ -22,7 +22,6 @@ struct target {
     bool is_hopeless; /* it refuses the credentials or does not answer: no use going on */
     int64_t clock_offset_us; /* the target's clock minus ours, once found wrong */
     struct aws_credentials credentials; /* the settings', or those that came after them */
-    struct arena *arena;                /* they lie in; the run's */
     int64_t renewed_us;                 /* monotonic; 0: never */
 };
 

@@ -428,11 +428,9 @@ static void requests_are_signed_over_what_is_sent_and_carry_the_level(void **sta
     assert_string_equal(f->level, "minimal");
 }
 
-static enum err others(void *context, struct arena *arena, struct aws_credentials *ret,
-                       struct slice *ret_text)
+static enum err others(void *context, struct aws_credentials *ret, struct slice *ret_text)
 {
     unsigned *count = context;
-    (void)arena;
     *ret_text = SLICE("no more");
     *ret = (struct aws_credentials){ SLICE("KEY"), SLICE("secret"), SLICE_NONE };
     return ++*count > 1 ? ERR_NOT_FOUND : ERR_NONE;
