@@ -40,7 +40,11 @@ static void bundle_is_whole(struct request *r)
     struct bundle b = { .r = r };
     map_init(&b.full_urls, UINT32_MAX, 1);
     map_init(&b.targets, UINT32_MAX, 2);
-    if (!request_parse(r, &b.scratch, &b.doc) && !bundle_parse(&b) && !bundle_draft(&b)) {
+    map_init(&b.reference_places, UINT32_MAX, 3);
+    b.is_final = true;
+    bool is_parsed = !request_parse(r, &b.scratch, &b.doc) && !bundle_parse(&b);
+    /* Criteria are parsed here; what they find only a store knows. */
+    if (is_parsed && !b.condition_count && !bundle_draft(&b)) {
         for (size_t i = 0; i < b.count; i++) {
             struct entry *e = &b.entries[i];
             bool is_later = e->verb == VERB_GET || e->is_inner || e->patch; /* made after this */
@@ -50,6 +54,7 @@ static void bundle_is_whole(struct request *r)
         }
         (void)!bundle_failure(&b);
     }
+    map_release(&b.reference_places);
     map_release(&b.targets);
     map_release(&b.full_urls);
     arena_release(&b.scratch);
