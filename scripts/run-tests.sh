@@ -25,6 +25,8 @@ stage() {
 
 stage tidy make -s tidy
 stage unit make -s test-unit
+stage validator make -s test-validator
+stage mutants make -s test-mutants
 stage e2e make -s test-e2e
 stage crash make -s test-crash CRASH_ARGS='--rounds 2 --calls 2'
 scripts/sum.sh "$log/sums"

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """The verdicts of `tarn validate` beside the official validator's.
 
-  validator_suite.py TARN FOLDER      (shared/data/suites/fhir-validator)
+  validator_suite.py TARN SUITE KNOWN      (shared/data/suites/fhir-validator)
 
-Of the cases for R4 those without a profile, package or terminology server, whose
-errors (if any) are not all beyond base R4 (see BEYOND): a case is valid when its recorded outcome has no error. Prints every difference
-and the share of equal verdicts.
+All cases for R4 that ask for no profile or package (those are profile_suite.py's): a
+case is valid when its recorded outcome has no error. KNOWN lists the cases whose
+verdicts differ, each with the reason; a difference that it does not list, or one
+that it lists and is no more, fails: the list only shrinks. Also told: in how many of
+the invalid ones the two name the same elements.
 """
+import collections
 import json
 import os
 import re
@@ -14,68 +17,114 @@ import subprocess
 import sys
 
 
-# What the official validator finds beyond base R4: a terminology server's knowledge,
-# extensions and profiles of other packages, a Questionnaire beside its response,
-# publication rules.
-BEYOND = re.compile(
-    r"Wrong Display|could not be found so is not allowed|LinkId|[Aa]nswer|Items of type|"
-    r"is not in the set of permitted|allowed (min|max)imum|decimal places|unit value set|"
-    r"does not resolve|HL7 is publishing|fixed to|definition allows for|is not valid for this|"
-    r"exclusive option|not allowed to be used at this point|que-12|too large|"
-    r"is not allowed \(allowed"
-)
+def load(path):
+    return json.load(open(path, encoding="utf-8-sig"))
 
 
-def is_beyond(outcome):
-    texts = [
-        json.dumps(i.get("details", i))
-        for i in outcome["issue"]
-        if i["severity"] in ("fatal", "error")
-    ]
-    return bool(texts) and all(BEYOND.search(t) for t in texts)
-
-
-def outcome_of(folder, case):
-    java = case.get("java")
+def outcome_of(folder, java):
     if isinstance(java, str):
         path = os.path.join(folder, "outcomes", java)
-        base = path[:-5] + "-base.json"
-        for p in (path, base):
+        for p in (path, path[:-5] + "-base.json"):
             if os.path.exists(p):
-                java = json.load(open(p, encoding="utf-8-sig"))
+                java = load(p)
+                break
     if isinstance(java, dict) and "outcome" in java:
         java = java["outcome"]
+    if isinstance(java, dict) and "errorCount" in java:
+        return {"issue": [{"severity": "error"}] * java["errorCount"]}
     return java if isinstance(java, dict) and "issue" in java else None
 
 
-def main(tarn, folder):
-    manifest = json.load(open(os.path.join(folder, "manifest.json"), encoding="utf-8-sig"))
-    same = total = skipped = 0
-    for case in manifest["test-cases"]:
-        path = os.path.join(folder, case["file"])
-        outcome = outcome_of(folder, case)
-        concerns = case["version"].startswith("4.0") and path.endswith(".json")
-        needs = {"packages", "profile", "profiles", "logical"} & set(case)
-        if not concerns or needs or case.get("module", "").startswith("tx"):
-            skipped += 1
+def why_not_run(folder, case, outcome):
+    if {"packages", "profile", "profiles", "logical"} & set(case):
+        return "has a profile or package"
+    if "matchetype" in case or case.get("module") == "matchetype":
+        return "compares two JSON texts"
+    if not case["version"].startswith("4.0"):
+        return "is for another version"
+    if not os.path.exists(os.path.join(folder, case["file"])):
+        return "its file is not in the data"
+    return None if outcome else "its outcome is not in the data"
+
+
+def arguments(folder, case):
+    args = ["--known-extensions"]
+    for name in case.get("supporting", []) + case.get("supporting5", []):
+        path = os.path.join(folder, name)
+        if not name.endswith(".json") or not os.path.exists(path):
             continue
-        if not outcome or not os.path.exists(path) or is_beyond(outcome):
-            skipped += 1
+        is_form = load(path).get("resourceType") == "Questionnaire"
+        args += ["--questionnaire" if is_form else "--package", path]
+    return args
+
+
+def plain(expression):
+    expression = re.sub(r"/\*.*?\*/", "", expression)
+    return re.sub(r"\.ofType\([A-Za-z]+\)", "", expression)
+
+
+def places(issues):
+    found = set()
+    for issue in issues:
+        for expression in issue.get("expression", issue.get("location", []))[:1]:
+            found.add(plain(expression))
+    return found
+
+
+def known_of(path):
+    rows = {}
+    for line in open(path, encoding="utf-8"):
+        if line.strip() and not line.startswith("#"):
+            name, reason = line.rstrip("\n").split("  ", 1)
+            rows[name] = reason.strip()
+    return rows
+
+
+def main(tarn, folder, known_path):
+    known = known_of(known_path)
+    left = collections.Counter()
+    total = same = invalid = same_places = failed = outside = 0
+    met = set()
+    for case in load(os.path.join(folder, "manifest.json"))["test-cases"]:
+        outcome = outcome_of(folder, case.get("java"))
+        reason = why_not_run(folder, case, outcome)
+        if reason:
+            left[reason] += 1
             continue
         errors = [i for i in outcome["issue"] if i["severity"] in ("fatal", "error")]
-        run = subprocess.run([tarn, "validate", "--json", "--quiet", path], capture_output=True)
-        ours = json.loads(run.stdout)
+        path = os.path.join(folder, case["file"])
+        command = [tarn, "validate", "--json", "--quiet"] + arguments(folder, case) + [path]
+        ours = json.loads(subprocess.run(command, capture_output=True).stdout)
         total += 1
-        if (ours["errors"] == 0) == (not errors):
-            same += 1
+        is_same = (ours["errors"] == 0) == (not errors)
+        same += is_same
+        if errors and is_same:
+            invalid += 1
+            mine = {plain(i["expression"]) for i in ours["issues"]}
+            same_places += places(errors) == mine
+        if is_same:
             continue
-        theirs = errors[0] if errors else {}
-        print(f"{case['name']}: official {len(errors)} errors, ours {ours['errors']}")
-        if errors:
-            print("    official:", json.dumps(theirs.get("details", theirs))[:220])
-        for issue in ours["issues"][:2]:
-            print("    ours:", issue["expression"], issue["text"][:160])
-    print(f"{same} of {total} verdicts equal ({100 * same / max(total, 1):.1f} %), {skipped} not run")
+        met.add(case["name"])
+        listed = known.get(case["name"])
+        outside += bool(listed) and listed.startswith("terminology server")
+        print(f"{case['name']}: official {len(errors)} errors, ours {ours['errors']}: {listed or 'NEW'}")
+        if not listed:
+            failed += 1
+            for issue in errors[:3]:
+                print("    official:", json.dumps(issue.get("details", issue))[:200])
+            for issue in ours["issues"][:3]:
+                print("    ours:", issue["expression"], issue["text"][:160])
+    for name in sorted(set(known) - met):
+        failed += 1
+        print(f"{name}: is equal now (or gone): take it off {os.path.basename(known_path)}")
+    for reason, count in sorted(left.items()):
+        print(f"{count} not run: {reason}")
+    needed = total - outside
+    print(f"{same} of {total} verdicts equal; without those that need a terminology server "
+          f"{same} of {needed} ({100 * same / max(needed, 1):.1f} %)")
+    print(f"in {same_places} of {invalid} invalid ones all the same elements are named")
+    print(f"{total - len(met) + len(met) - failed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
 
 
-main(sys.argv[1], sys.argv[2])
+sys.exit(main(*sys.argv[1:]))
