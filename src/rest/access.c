@@ -3,6 +3,7 @@
 static const char *interaction_action(const struct route *route)
 {
     switch (route->interaction) {
+    case INTERACTION_DISCOVERY: /* HealthLake has no action for it */
     case INTERACTION_CAPABILITIES:
         return "healthlake:GetCapabilities";
     case INTERACTION_BUNDLE:

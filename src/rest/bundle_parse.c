@@ -97,6 +97,7 @@ static void url_split(struct bundle *b, struct entry *e, struct slice url)
 static bool is_carried(const struct entry *e)
 {
     switch (e->route.interaction) {
+    case INTERACTION_DISCOVERY:
     case INTERACTION_CAPABILITIES:
     case INTERACTION_READ:
     case INTERACTION_VREAD:

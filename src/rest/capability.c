@@ -2,11 +2,47 @@
 
 #include "base/date.h"
 #include "os/clock.h"
+#include "rest/media.h"
+#include "rest/patch.h"
 #include "rest/reply.h"
 
-static const char *const INSTANCE_INTERACTIONS[] = { "read",         "vread",  "update",
-                                                     "patch",        "delete", "history-instance",
-                                                     "history-type", "create", "search-type" };
+/* What FHIR calls an interaction, and where route.c has it. */
+struct interaction_row {
+    const char *code, *pattern;
+    enum interaction interaction;
+};
+
+static const struct interaction_row OF_TYPES[] = {
+    { "read", "T/I", INTERACTION_READ },
+    { "vread", "T/I/_history/V", INTERACTION_VREAD },
+    { "update", "T/I", INTERACTION_UPDATE },
+    { "patch", "T/I", INTERACTION_PATCH },
+    { "delete", "T/I", INTERACTION_DELETE },
+    { "history-instance", "T/I/_history", INTERACTION_HISTORY },
+    { "history-type", "T/_history", INTERACTION_HISTORY },
+    { "create", "T", INTERACTION_CREATE },
+    { "search-type", "T", INTERACTION_SEARCH },
+};
+
+static const struct interaction_row OF_SYSTEM[] = {
+    { "transaction", "", INTERACTION_BUNDLE },
+    { "batch", "", INTERACTION_BUNDLE },
+    { "search-system", "", INTERACTION_SEARCH },
+    { "history-system", "_history", INTERACTION_HISTORY },
+};
+
+static void interactions_render(struct buf *out, const struct interaction_row *rows, size_t count)
+{
+    bool is_begun = false;
+    buf_append_cstr(out, "\"interaction\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (!route_has(rows[i].pattern, rows[i].interaction))
+            continue;
+        buf_printf(out, "%s{\"code\":\"%s\"}", is_begun ? "," : "", rows[i].code);
+        is_begun = true;
+    }
+    buf_append_byte(out, ']');
+}
 
 static const char *param_type_name(uint8_t type)
 {
@@ -106,13 +142,15 @@ static void operations_render(struct buf *out, const struct fhir_type *type)
 
 static void type_render(struct buf *out, const struct fhir_type *type)
 {
-    buf_printf(out, "{\"type\":\"%.*s\",\"interaction\":[", SLICE_ARGS(type->name));
-    for (size_t i = 0; i < ARRAY_COUNT(INSTANCE_INTERACTIONS); i++)
-        buf_printf(out, "%s{\"code\":\"%s\"}", i ? "," : "", INSTANCE_INTERACTIONS[i]);
-    buf_append_cstr(out, "],\"versioning\":\"versioned-update\",\"readHistory\":true,"
-                         "\"updateCreate\":true,\"conditionalCreate\":true,"
-                         "\"conditionalRead\":\"full-support\",\"conditionalUpdate\":true,"
-                         "\"conditionalDelete\":\"single\"");
+    buf_printf(out, "{\"type\":\"%.*s\",", SLICE_ARGS(type->name));
+    interactions_render(out, OF_TYPES, ARRAY_COUNT(OF_TYPES));
+    buf_printf(out,
+               ",\"versioning\":\"versioned-update\",\"readHistory\":true,"
+               "\"updateCreate\":true,\"conditionalCreate\":true,"
+               "\"conditionalRead\":\"full-support\",\"conditionalUpdate\":%s,"
+               "\"conditionalDelete\":\"%s\",\"referencePolicy\":[\"literal\",\"logical\"]",
+               route_has("T", INTERACTION_UPDATE) ? "true" : "false",
+               route_has("T", INTERACTION_DELETE) ? "single" : "not-supported");
     includes_render(out, type);
     params_render(out, type);
     operations_render(out, type);
@@ -148,13 +186,21 @@ static void head_render(struct buf *out, const struct rest *rest)
                          "\"url\":");
 }
 
+/* The texts that `at` gives, up to the first NULL, as a list of strings. */
+static void list_render(struct buf *out, const char *(*at)(size_t number))
+{
+    for (size_t i = 0; at(i); i++)
+        buf_printf(out, "%s\"%s\"", i ? "," : "[", at(i));
+    buf_append_byte(out, ']');
+}
+
 static void tail_render(struct buf *out, const struct rest *rest)
 {
-    buf_printf(out, "},\"fhirVersion\":\"4.0.1\",\"format\":[\"application/fhir+json\","
-                         "\"application/json\",\"json\"],\"patchFormat\":[\"application/"
-                         "json-patch+json\",\"application/merge-patch+json\",\"application/"
-                         "fhir+json\"],\"rest\":[{\"mode\":\"server\","
-                         "\"security\":{\"cors\":%s},\"resource\":[",
+    buf_append_cstr(out, "},\"fhirVersion\":\"4.0.1\",\"format\":");
+    list_render(out, media_type);
+    buf_append_cstr(out, ",\"patchFormat\":");
+    list_render(out, patch_media_type);
+    buf_printf(out, ",\"rest\":[{\"mode\":\"server\",\"security\":{\"cors\":%s},\"resource\":[",
                rest->settings.has_cors ? "true" : "false");
     bool is_begun = false;
     for (uint16_t i = 0; i < fhir_resource_count(); i++) {
@@ -166,8 +212,8 @@ static void tail_render(struct buf *out, const struct rest *rest)
         type_render(out, type);
         is_begun = true;
     }
-    buf_append_cstr(out, "],\"interaction\":[{\"code\":\"transaction\"},"
-                         "{\"code\":\"batch\"},{\"code\":\"history-system\"}]");
+    buf_append_cstr(out, "],");
+    interactions_render(out, OF_SYSTEM, ARRAY_COUNT(OF_SYSTEM));
     operations_render(out, NULL);
     buf_append_cstr(out, "}]}");
 }
@@ -196,10 +242,42 @@ enum err capability_make(struct rest *rest)
     return err;
 }
 
+/* What the operations on codes can do; which code systems there are is a search. */
+static enum err reply_terminology(struct request *r)
+{
+    struct buf body;
+    char now[INSTANT_TEXT_BYTES];
+    size_t length = instant_render(os_now_us(), 0, now);
+    buf_init(&body, (size_t)1 << 20);
+    buf_printf(&body,
+               "{\"resourceType\":\"TerminologyCapabilities\",\"status\":\"active\","
+               "\"date\":\"%.*s\",\"kind\":\"instance\",\"software\":{\"name\":\"Tarn\"},"
+               "\"implementation\":{\"description\":\"Tarn FHIR R4 data store\",\"url\":",
+               (int)length, now);
+    json_write_string(&body, r->base_url);
+    buf_append_cstr(&body, "},\"lockedDate\":false");
+    if (route_operation_exists("expand"))
+        buf_append_cstr(&body, ",\"expansion\":{\"hierarchical\":false,\"paging\":true,"
+                               "\"incomplete\":false}");
+    if (route_operation_exists("validate-code"))
+        buf_append_cstr(&body, ",\"validateCode\":{\"translations\":false}");
+    buf_append_byte(&body, '}');
+    enum err err = reply_copy(r, 200, &body);
+    buf_release(&body);
+    return err;
+}
+
 enum err rest_capabilities(struct request *r)
 {
-    static const char *const KNOWN[] = { NULL };
+    static const char *const KNOWN[] = { "mode", NULL };
     TRY(request_only(r, KNOWN));
+    const struct slice *mode = request_parameter(r, "mode");
+    if (mode && slice_is(*mode, "terminology"))
+        return reply_terminology(r);
+    if (mode && !slice_is(*mode, "full") && !slice_is(*mode, "normative"))
+        return issues_fail(&r->issues, ERR_INVALID, "value",
+                           "mode=%.*s is none of full, normative, terminology",
+                           SLICE_ARGS(slice_head(*mode, 100)));
     struct buf body;
     buf_init(&body, (size_t)16 << 20);
     buf_append(&body, r->rest->capability);

@@ -5,6 +5,11 @@ static const char *const JSON_TYPES[] = { "application/fhir+json", "application/
                                           "application/json+fhir" };
 static const char HAVE[] = "application/fhir+json, application/json or application/json+fhir";
 
+const char *media_type(size_t number)
+{
+    return number < ARRAY_COUNT(JSON_TYPES) ? JSON_TYPES[number] : NULL;
+}
+
 static bool is_json_type(struct slice type)
 {
     for (size_t i = 0; i < ARRAY_COUNT(JSON_TYPES); i++) {

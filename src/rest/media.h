@@ -24,4 +24,7 @@ MUST_USE enum err media_body_is_form(struct request *r);
  * preferences are passed over, as RFC 7240 allows. */
 void media_prefer(struct request *r);
 
+/* Those that are spoken, from 0; NULL behind the last. Static. */
+const char *media_type(size_t number);
+
 #endif

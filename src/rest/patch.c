@@ -5,15 +5,21 @@
 #include "rest/outcome.h"
 #include "rest/reply.h"
 
+static const struct {
+    const char *type;
+    enum patch_kind kind;
+} KINDS[] = { { "application/json-patch+json", PATCH_JSON },
+              { "application/merge-patch+json", PATCH_MERGE },
+              { "application/fhir+json", PATCH_FHIRPATH },
+              { "application/json+fhir", PATCH_FHIRPATH } };
+
+const char *patch_media_type(size_t number)
+{
+    return number < ARRAY_COUNT(KINDS) ? KINDS[number].type : NULL;
+}
+
 enum patch_kind patch_kind_find(struct slice media_type)
 {
-    static const struct {
-        const char *type;
-        enum patch_kind kind;
-    } KINDS[] = { { "application/json-patch+json", PATCH_JSON },
-                  { "application/merge-patch+json", PATCH_MERGE },
-                  { "application/fhir+json", PATCH_FHIRPATH },
-                  { "application/json+fhir", PATCH_FHIRPATH } };
     struct slice type = slice_trim(slice_cut(&media_type, ';'));
     for (size_t i = 0; i < ARRAY_COUNT(KINDS); i++) {
         if (slice_equal_nocase(type, slice_cstr(KINDS[i].type)))

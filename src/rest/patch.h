@@ -24,6 +24,9 @@ struct patch {
     struct arena *keep;           /* the result's text is cut here: the write refers to it */
 };
 
+/* Those that are taken, from 0; NULL behind the last. Static. */
+const char *patch_media_type(size_t number);
+
 /* By media type, its parameters cut off; PATCH_NONE when it is no patch. */
 enum patch_kind patch_kind_find(struct slice media_type);
 

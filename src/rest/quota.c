@@ -33,6 +33,8 @@ static enum rest_quota quota_of(const struct route *route)
     switch (route->interaction) {
     case INTERACTION_CAPABILITIES:
         return REST_QUOTA_CAPABILITIES;
+    case INTERACTION_DISCOVERY:
+        return REST_QUOTA_DISCOVERY;
     case INTERACTION_CREATE:
     case INTERACTION_UPDATE:
     case INTERACTION_PATCH:

@@ -118,6 +118,10 @@ static enum err run(struct request *r)
     switch (r->route.interaction) {
     case INTERACTION_CAPABILITIES:
         return rest_capabilities(r);
+    case INTERACTION_DISCOVERY:
+        return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found",
+                           "This data store does not use SMART on FHIR: requests are signed with "
+                           "AWS Signature Version 4, there is no authorization server to find");
     case INTERACTION_BUNDLE:
         return rest_bundle(r);
     case INTERACTION_CREATE:

@@ -23,6 +23,7 @@ static const struct route_row ROUTES[] = {
       { { "POST", INTERACTION_BUNDLE, NULL },
         { "GET", INTERACTION_LATER, "Search over all types (issue 4)" } } },
     { "metadata", "GET, HEAD", { { "GET", INTERACTION_CAPABILITIES, NULL } } },
+    { ".well-known/smart-configuration", "GET, HEAD", { { "GET", INTERACTION_DISCOVERY, NULL } } },
     { "_history", "GET, HEAD", { { "GET", INTERACTION_HISTORY, NULL } } },
     { "_search", "POST", { { "POST", INTERACTION_LATER, "Search over all types (issue 4)" } } },
     { "$",
@@ -71,6 +72,26 @@ static const struct rest_operation OPERATIONS[] = {
 
 /* Resource types that HealthLake lists as no stored types. */
 static const char *const NOT_STORED[] = { "OperationOutcome", "Parameters" };
+
+bool route_has(const char *pattern, enum interaction interaction)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(ROUTES); i++) {
+        for (size_t m = 0; m < METHODS_PER_ROUTE && ROUTES[i].methods[m].method; m++) {
+            if (slice_is(slice_cstr(pattern), ROUTES[i].pattern) &&
+                ROUTES[i].methods[m].interaction == interaction)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool route_operation_exists(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(OPERATIONS); i++)
+        if (strcmp(OPERATIONS[i].name, name) == 0)
+            return true;
+    return false;
+}
 
 const struct rest_operation *route_operations(size_t *ret_count)
 {
@@ -264,6 +285,7 @@ const char *rest_kind_name(unsigned kind)
         [INTERACTION_SEARCH] = "search",
         [INTERACTION_SEARCH_FORM] = "search-form",
         [INTERACTION_OPERATION] = "operation",
+        [INTERACTION_DISCOVERY] = "discovery",
         [INTERACTION_TRANSACTION] = "transaction-state",
         [INTERACTION_LATER] = "later",
     };

@@ -26,8 +26,9 @@ enum interaction {
     INTERACTION_SEARCH,      /* GET Type?... */
     INTERACTION_SEARCH_FORM, /* POST Type/_search */
     INTERACTION_OPERATION,
+    INTERACTION_DISCOVERY,   /* .well-known/smart-configuration */
     INTERACTION_TRANSACTION, /* GET Transaction/{id}: an asynchronous one's state */
-    INTERACTION_LATER, /* known, answered 501 */
+    INTERACTION_LATER,       /* known, answered 501 */
 };
 
 /* An operation, as its OperationDefinition has it. */
@@ -58,6 +59,11 @@ MUST_USE enum err route_find(const struct rest_behaviour *behaviour, struct slic
 
 /* True when resources of the type can be stored under this behaviour. */
 bool route_type_is_stored(const struct rest_behaviour *behaviour, const struct fhir_type *type);
+
+/* Whether the table has the interaction at a pattern of route.c, such as "T/I". */
+bool route_has(const char *pattern, enum interaction interaction);
+
+bool route_operation_exists(const char *name);
 
 /* The operations that exist, for the CapabilityStatement. */
 const struct rest_operation *route_operations(size_t *ret_count);

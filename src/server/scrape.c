@@ -1,5 +1,8 @@
 #include "server/scrape.h"
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/file.h"
@@ -18,6 +21,50 @@ static void line_ns(struct buf *out, const char *name, uint64_t ns)
                (unsigned long long)(ns / 1000000000), (unsigned long long)(ns % 1000000000));
 }
 
+/* As Prometheus wants a histogram: each bucket with all below it. */
+static void render_times(struct buf *out, const char *name, const struct store_times *times)
+{
+    uint64_t below = 0;
+    buf_printf(out, "# TYPE %s histogram\n", name);
+    for (size_t i = 0; i < STORE_TIME_BUCKETS - 1; i++) {
+        below += times->buckets[i];
+        buf_printf(out, "%s_bucket{le=\"%u.%06u\"} %llu\n", name, STORE_TIME_BOUNDS_US[i] / 1000000,
+                   STORE_TIME_BOUNDS_US[i] % 1000000, (unsigned long long)below);
+    }
+    below += times->buckets[STORE_TIME_BUCKETS - 1];
+    buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %llu.%06llu\n%s_count %llu\n", name,
+               (unsigned long long)below, name, (unsigned long long)(times->sum_us / 1000000),
+               (unsigned long long)(times->sum_us % 1000000), name, (unsigned long long)below);
+}
+
+/* Bytes of the files in a folder; what goes away meanwhile is passed over. */
+static uint64_t folder_bytes(const char *path)
+{
+    uint64_t bytes = 0;
+    DIR *folder = opendir(path);
+    for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder)) {
+        struct stat info;
+        if (fstatat(dirfd(folder), e->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(info.st_mode))
+            bytes += (uint64_t)info.st_size;
+    }
+    if (folder)
+        closedir(folder);
+    return bytes;
+}
+
+static void render_sizes(const struct scrape *s, struct arena *arena, struct buf *out)
+{
+    static const char *const parts[] = { "truth", "index" };
+    buf_append_cstr(out, "# TYPE tarn_store_file_bytes gauge\n");
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+        struct slice path = arena_printf(arena, "%s/%s", s->store_path, parts[i]);
+        if (path.bytes)
+            buf_printf(out, "tarn_store_file_bytes{part=\"%s\"} %llu\n", parts[i],
+                       (unsigned long long)folder_bytes(path.bytes));
+    }
+}
+
 static void render_store(struct store *store, struct buf *out)
 {
     struct store_figures f;
@@ -28,6 +75,8 @@ static void render_store(struct store *store, struct buf *out)
     line_ns(out, "tarn_store_ordered_seconds_total", f.ordered_ns);
     line(out, "tarn_store_ordered_documents_total", "counter", f.ordered_docs);
     line(out, "tarn_store_writable", "gauge", !f.is_read_only);
+    render_times(out, "tarn_store_commit_duration_seconds", &f.commit_times);
+    render_times(out, "tarn_store_sync_duration_seconds", &f.sync_times);
 }
 
 static void render_index(struct store *store, struct buf *out)
@@ -81,6 +130,7 @@ static void answer_metrics(const struct scrape *s, struct http_request *r,
     buf_init(&out, TEXT_BYTES);
     metrics_render(s->metrics, &out);
     render_store(s->store, &out);
+    render_sizes(s, r->arena, &out);
     render_index(s->store, &out);
     render_http(s->http, &out);
     render_process(s->metrics, &out);

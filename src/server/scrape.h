@@ -15,6 +15,7 @@ enum { SCRAPE_BODY_BYTES = 1024, SCRAPE_CONNECTIONS = 16 };
 struct scrape {
     const struct metrics *metrics;
     struct store *store;      /* of the default data store */
+    const char *store_path;   /* its folder */
     struct http_server *http; /* of the data port */
 };
 

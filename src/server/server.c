@@ -273,6 +273,7 @@ static enum err open_metrics(struct server *server, struct arena *arena, struct 
     server->scrape = (struct scrape){
         .metrics = &server->metrics,
         .store = control_default(server->handling.control)->store,
+        .store_path = server->folder.store_path,
         .http = server->http,
     };
     struct http_server_settings settings = {

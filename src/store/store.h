@@ -335,12 +335,23 @@ MUST_USE enum err store_meta_set(struct store *store, struct slice key, struct s
 
 /* ---- care ---- */
 
+/* How long something took, counted: bucket i holds what took at most
+ * STORE_TIME_BOUNDS_US[i], the last one all that took longer. */
+enum { STORE_TIME_BUCKETS = 12 };
+extern const uint32_t STORE_TIME_BOUNDS_US[STORE_TIME_BUCKETS - 1];
+struct store_times {
+    uint64_t buckets[STORE_TIME_BUCKETS];
+    uint64_t sum_us;
+};
+
 struct store_figures {
     uint64_t documents;      /* last number handed out */
     uint64_t commits;
     uint64_t syncs;          /* of the log: below commits when they share */
     uint64_t ordered_ns;     /* time inside the ordered section, all commits */
     uint64_t ordered_docs;   /* documents that passed it */
+    struct store_times commit_times; /* from store_apply() to its writes being visible */
+    struct store_times sync_times;   /* of the log */
     bool is_read_only;
     bool index_is_ready;     /* the tail has been derived again */
 };

@@ -30,8 +30,10 @@ static void sync_lead(struct store *store)
     mutex_unlock(&sync->lock);
     uint64_t written = atomic_load_explicit(&store->written, memory_order_acquire);
     char *error = NULL;
+    int64_t begin_us = os_monotonic_us();
     rocksdb_flush_wal(store->db, 1, &error);
     enum err err = rocks_err(error);
+    store_clock_add(&store->sync_clock, os_monotonic_us() - begin_us);
     mutex_lock(&sync->lock);
     sync->is_running = false;
     atomic_fetch_add_explicit(&store->syncs, 1, memory_order_relaxed);
@@ -278,7 +280,9 @@ enum err store_apply_marked(struct store *store, struct store_condition *conditi
     c.refused = count;
     struct arena_mark before = arena_mark(arena);
     atomic_fetch_add_explicit(&store->writers, 1, memory_order_relaxed);
+    int64_t begin_us = os_monotonic_us();
     enum err err = apply(&c, writes, results, ret_time);
+    store_clock_add(&store->commit_clock, os_monotonic_us() - begin_us);
     *ret_refused = c.refused;
     commit_release(&c);
     arena_rewind(arena, before);

@@ -48,6 +48,14 @@ struct entity_numbers {
     uint64_t limit; /* durable: numbers below it may be used */
 };
 
+/* Durations counted, see struct store_times. */
+struct store_clock {
+    _Atomic uint64_t buckets[STORE_TIME_BUCKETS];
+    _Atomic uint64_t sum_us;
+};
+void store_clock_add(struct store_clock *clock, int64_t took_us);
+void store_clock_read(struct store_clock *clock, struct store_times *ret);
+
 struct store {
     rocksdb_t *db;
     rocksdb_options_t *db_options;
@@ -85,6 +93,7 @@ struct store {
     _Atomic uint64_t visible;
     _Atomic bool is_read_only;
     _Atomic uint64_t commits, syncs, ordered_ns, ordered_docs;
+    struct store_clock commit_clock, sync_clock;
     _Atomic uint64_t readers, writers; /* under way */
 
     /* The thread that derives what the index lacks, from opening on. */

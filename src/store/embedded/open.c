@@ -479,6 +479,8 @@ void store_figures(struct store *store, struct store_figures *ret)
         .is_read_only = atomic_load(&store->is_read_only),
         .index_is_ready = atomic_load(&store->index_is_done) && !store->index_err,
     };
+    store_clock_read(&store->commit_clock, &ret->commit_times);
+    store_clock_read(&store->sync_clock, &ret->sync_times);
 }
 
 void store_index_figures(struct store *store, struct store_index_figures *ret)

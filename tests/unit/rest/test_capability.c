@@ -20,6 +20,43 @@ static void metadata_is_a_capability_statement_of_this_server(void **state)
     expect_status(get(w, "metadata?_format=json"), 200);
 }
 
+static bool lists_code(struct json list, struct slice code)
+{
+    for (struct json i = json_first(list); json_exists(i); i = json_next(list, i))
+        if (json_string_is(json_member(i, "code"), code))
+            return true;
+    return false;
+}
+
+static void interactions_are_listed_as_they_are_served(void **state)
+{
+    struct world *w = *state;
+    struct answer a = expect_status(get(w, "metadata"), 200);
+    struct json rest = json_first(json_member(json_root(&a.doc), "rest"));
+    struct json system = json_member(rest, "interaction");
+    struct json first = json_member(json_first(json_member(rest, "resource")), "interaction");
+    assert_true(lists_code(system, SLICE("transaction")));
+    assert_true(lists_code(first, SLICE("history-type")));
+    bool searches = get(w, "?_type=Patient").status == 200;
+    assert_int_equal(lists_code(system, SLICE("search-system")), searches);
+    assert_int_equal(lists_code(first, SLICE("patch")),
+                     ask(w, "PATCH", "Account/x", NULL, "{}").status != 405);
+}
+
+static void other_modes_of_metadata_and_discovery(void **state)
+{
+    struct world *w = *state;
+    struct answer a = expect_status(get(w, "metadata?mode=terminology"), 200);
+    assert_at(w, &a, "resourceType", "TerminologyCapabilities");
+    assert_at(w, &a, "kind", "instance");
+    a = expect_status(get(w, "metadata?mode=full"), 200);
+    assert_at(w, &a, "resourceType", "CapabilityStatement");
+    expect_status(get(w, "metadata?mode=some"), 400);
+    a = expect_status(get(w, ".well-known/smart-configuration"), 404);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "SMART on FHIR");
+    expect_status(ask(w, "POST", ".well-known/smart-configuration", NULL, "{}"), 405);
+}
+
 static void healthlake_lists_no_type_that_it_does_not_store(void **state)
 {
     struct world *w = *state;
@@ -112,6 +149,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(metadata_is_a_capability_statement_of_this_server),
+        WORLD_TEST(interactions_are_listed_as_they_are_served),
+        WORLD_TEST(other_modes_of_metadata_and_discovery),
         HEALTHLAKE_TEST(healthlake_lists_no_type_that_it_does_not_store),
         WORLD_TEST(each_search_parameter_listed_is_supported_and_no_other),
         WORLD_TEST(everything_is_listed_where_it_is_and_works),
