@@ -31,7 +31,8 @@ LIMIT_MS = 150
 def transaction(count):
     entries = []
     for i in range(count):
-        resource = dict(SMALL, id=f"r@ROUND@-{i}", subject={"reference": f"Patient/p{i % 50}"})
+        at = i * 7919 % 1000003  # in no order, as ids of a real source
+        resource = dict(SMALL, id=f"{at}-@ROUND@", subject={"reference": f"Patient/p{at % 500}"})
         entries.append({"resource": resource, "request": {"method": "PUT", "url": f"Observation/{resource['id']}"}})
     return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}).encode()
 
