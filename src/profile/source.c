@@ -2,10 +2,15 @@
 #include "profile/compile.h"
 #include "profile/set.h"
 
+enum { TREE_BYTES_MAX = 64 << 20, ELEMENTS_TOTAL_MAX = 1000000 };
+
 /* While a package is compiled: its definitions by url. */
 struct compiling {
-    struct definitions world;
-    struct map urls; /* to place in `docs` + 1 */
+    struct arena *arena;      /* documents and the image */
+    struct arena trees;       /* of one definition at a time */
+    struct definitions world; /* its arena is `trees` */
+    uint64_t element_total;   /* against ELEMENTS_TOTAL_MAX */
+    struct map urls;          /* to place in `docs` + 1 */
     struct json *roots;
     struct map others; /* definitions of other packages, parsed: to struct json_doc * */
     const struct profile_set *set;
@@ -23,8 +28,8 @@ static struct json find_other(struct compiling *k, struct slice canonical)
     if (!text.bytes || map_put(&k->others, canonical, &place, &is_new) != ERR_NONE)
         return JSON_ABSENT;
     if (is_new) {
-        doc = arena_alloc(k->world.arena, sizeof *doc);
-        if (doc && json_parse(text, NULL, k->world.arena, doc, NULL) != ERR_NONE)
+        doc = arena_alloc(k->arena, sizeof *doc);
+        if (doc && json_parse(text, NULL, k->arena, doc, NULL) != ERR_NONE)
             doc = NULL;
         *place = (uint64_t)(uintptr_t)doc;
     }
@@ -50,14 +55,14 @@ static bool is_definition(struct json root)
 static enum err read_resource(struct compiling *k, struct image_builder *b, struct slice text,
                               size_t at)
 {
-    struct json_doc *doc = arena_alloc(k->world.arena, sizeof *doc);
+    struct json_doc *doc = arena_alloc(k->arena, sizeof *doc);
     if (!doc)
         return ERR_NO_MEMORY;
-    enum err err = json_parse(text, NULL, k->world.arena, doc, NULL);
+    enum err err = json_parse(text, NULL, k->arena, doc, NULL);
     if (err)
         return err == ERR_NO_MEMORY ? err : ERR_NONE; /* no JSON: nothing of ours */
     struct json root = json_root(doc);
-    struct slice url = json_string(json_member(root, "url"), k->world.arena);
+    struct slice url = json_string(json_member(root, "url"), k->arena);
     uint64_t *place;
     bool is_new;
     TRY(image_add_resource(b, root));
@@ -71,16 +76,23 @@ static enum err read_resource(struct compiling *k, struct image_builder *b, stru
     return ERR_NONE;
 }
 
+/* The tree goes when its rows are in the image. */
 static enum err compile_one(struct compiling *k, struct image_builder *b, struct json root)
 {
     struct definition d = { .depth = 0 };
-    const char *reason = "";
+    const char *reason = "the definitions together are too large";
     k->world.element_count = 0;
-    enum err err = definition_read(&k->world, root, false, &d, &reason);
+    enum err err = k->element_total < ELEMENTS_TOTAL_MAX ? ERR_NONE : ERR_LIMIT;
+    if (!err)
+        err = definition_read(&k->world, root, false, &d, &reason);
+    k->element_total += k->world.element_count;
+    if (err == ERR_NO_MEMORY)
+        err = ERR_LIMIT; /* of its own arena */
     if (!err) {
         err = image_add_definition(b, &d);
         reason = "it constrains no type of R4";
     }
+    arena_release(&k->trees);
     if (err == ERR_NO_MEMORY)
         return err;
     if (err)
@@ -116,7 +128,9 @@ enum err profile_compile(const struct profile_source *source, const struct profi
 {
     struct compiling k = { .set = set, .source = source, .issues = issues };
     struct image_builder *b;
-    k.world = (struct definitions){ .arena = arena, .context = &k, .find = find_definition };
+    k.arena = arena;
+    arena_init(&k.trees, TREE_BYTES_MAX);
+    k.world = (struct definitions){ .arena = &k.trees, .context = &k, .find = find_definition };
     k.roots = arena_array(arena, source->resource_count, sizeof *k.roots);
     if (!k.roots)
         return ERR_NO_MEMORY;

@@ -103,7 +103,9 @@ static void read_again(struct rest *rest, struct definitions *d, struct profile_
     enum err err = build(rest, packages, &arena, &set);
     arena_release(&arena);
     if (err) {
-        atomic_store(&d->is_stale, err != ERR_LIMIT);
+        /* What is too large is not tried again until something changes. */
+        if (err == ERR_IO)
+            atomic_store(&d->is_stale, true);
         set =
             d->packages == packages && d->set ? profile_set_ref(d->set) : profile_set_ref(packages);
     }
