@@ -22,6 +22,7 @@ struct check_options {
     const struct profile_set *set; /* NULL: no profiles */
     const struct slice *profiles;  /* for the outermost resource, besides meta.profile's */
     size_t profile_count;
+    bool adds_vital_signs;           /* R4's profiles of vital signs, too, by their code */
     bool unknown_is_error;           /* of meta.profile */
     bool unknown_extension_is_error; /* an extension that no package defines */
 

@@ -176,6 +176,7 @@ static void check_text(struct session *s, struct arena *arena)
         .set = s->set,
         .profiles = s->profiles,
         .profile_count = s->profile_count,
+        .adds_vital_signs = true,
         .unknown_is_error = s->is_strict,
         .unknown_extension_is_error = s->knows_extensions,
         .terminology = s->terminology,

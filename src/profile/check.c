@@ -130,6 +130,22 @@ static void check_meta(struct profile_check *c, const struct fhir_subject *s)
     }
 }
 
+/* Vital signs meet R4's profiles by their LOINC code, named or not. */
+static void check_implied(struct profile_check *c, const struct fhir_subject *s)
+{
+    struct json list = json_member(json_member(s->item.value, "code"), "coding");
+    for (struct json v = json_first(list); json_exists(v) && !tree_is_over(c);
+         v = json_next(list, v)) {
+        struct item item = item_of(s);
+        struct place root = { NULL, NULL, NULL };
+        if (tree_spend(c, s->spot, 10) &&
+            json_string_is(json_member(v, "system"), SLICE("http://loinc.org")))
+            root = set_implied(c->options.set, json_string_raw(json_member(v, "code")));
+        if (root.node && place_allows(root, &item))
+            tree_definition(c, s->spot, root, &item);
+    }
+}
+
 static enum err on_resource(void *context, const struct fhir_subject *s)
 {
     struct profile_check *c = context;
@@ -140,6 +156,8 @@ static enum err on_resource(void *context, const struct fhir_subject *s)
             check_named(c, s, s->spot, s->item.value, c->options.profiles[i], true);
     if (!c->options.ignores_meta)
         check_meta(c, s);
+    if (c->options.adds_vital_signs)
+        check_implied(c, s);
     return leave(c, s, was_tired);
 }
 

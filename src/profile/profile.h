@@ -114,6 +114,7 @@ struct profile_options {
     const struct slice *profiles; /* canonicals for the outermost resource, besides ... */
     size_t profile_count;
     bool ignores_meta;     /* ... those of its meta.profile, unless this is set */
+    bool adds_vital_signs; /* also R4's profiles of vital signs, by their LOINC code */
     bool unknown_is_error; /* a meta.profile that no package has; else a warning */
     bool unknown_extension_is_error; /* an extension that none defines; else nothing */
     int64_t now_us;

@@ -141,8 +141,32 @@ static void note_shadows(struct profile_set *set)
     }
 }
 
+/* "If an Observation has this code, it SHALL conform": R4's profiles over vitalsigns
+ * fix it in a slice of code.coding. */
+static void note_implied(struct profile_set *set, const struct image *im)
+{
+    struct slice base = SLICE("http://hl7.org/fhir/StructureDefinition/vitalsigns");
+    for (uint32_t i = 0; i < image_count(im, IMAGE_DEFINITIONS); i++) {
+        const struct image_definition *d = image_definition_at(im, i);
+        const struct image_node *root = image_node_at(im, d->root);
+        const struct image_node *code = image_child(im, root, SLICE("code"));
+        const struct image_node *coding = code ? image_child(im, code, SLICE("coding")) : NULL;
+        if (!coding || !slice_equal(image_slice(im, d->base), base))
+            continue;
+        for (uint32_t k = 0; k < coding->slices.count && set->implied_count < IMPLIED_MAX; k++) {
+            const struct image_node *slice = image_node_at(im, coding->slices.first + k);
+            const struct image_node *own = image_child(im, slice, SLICE("code"));
+            struct slice text = json_string_raw(image_value(im, own ? own->fixed : 0));
+            if (text.length > 0)
+                set->implied[set->implied_count++] = (struct implied){ text, { im, root, d } };
+        }
+    }
+}
+
 static enum err index_images(struct profile_set *set)
 {
+    if (set->image_count > 0 && set->images[0].bytes.bytes == (const char *)profile_core)
+        note_implied(set, &set->images[0]);
     note_shadows(set);
     for (uint32_t i = 0; i < set->image_count; i++) {
         struct image *im = &set->images[i];

@@ -30,6 +30,9 @@ struct slice set_resource(const struct profile_set *set, enum profile_kind kind,
 struct slice set_resource_for(const struct profile_set *set, enum profile_kind kind,
                               struct slice url, struct slice version, struct slice package);
 
+/* The vital signs profile that R4 asks for by the code; node NULL: none. */
+struct place set_implied(const struct profile_set *set, struct slice code);
+
 /* The rule's expression, compiled when first asked for; NULL: it does not compile
  * or memory is short. */
 const struct fhirpath *set_rule(const struct profile_set *set, const struct image *image,

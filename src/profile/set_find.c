@@ -171,6 +171,15 @@ struct slice set_resource_for(const struct profile_set *set, enum profile_kind k
     return text.bytes ? text : profile_resource(set, kind, url, version);
 }
 
+struct place set_implied(const struct profile_set *set, struct slice code)
+{
+    for (; set; set = set->below)
+        for (uint32_t i = 0; i < set->implied_count; i++)
+            if (slice_equal(set->implied[i].code, code))
+                return set->implied[i].root;
+    return (struct place){ NULL, NULL, NULL };
+}
+
 bool profile_find(const struct profile_set *set, struct slice canonical,
                   struct profile_info *ret_info)
 {

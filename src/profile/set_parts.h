@@ -24,12 +24,22 @@ struct owned {
     char *bytes;               /* ... malloc'd; or neither: built in */
 };
 
+/* A profile of R4 core that a resource with the code must meet, whether it names it
+ * or not. */
+struct implied {
+    struct slice code; /* of LOINC */
+    struct place root;
+};
+enum { IMPLIED_MAX = 32 };
+
 struct profile_set {
     struct profile_set *below;
     struct image *images;
     struct owned *owned;
     uint32_t image_count, image_room;
     struct directory definitions, resources;
+    struct implied implied[IMPLIED_MAX];
+    uint32_t implied_count;
     struct default_list {
         char *text; /* the file "defaults": "name version" lines */
         size_t length;

@@ -18,6 +18,7 @@ struct world {
     struct profile_set *set;
     char found[FOUND_MAX][600]; /* "expression: text" of each error */
     size_t count;
+    bool adds_vital_signs;
 };
 
 /* A profile of Observation with the elements given, JSON without the brackets. */
@@ -142,9 +143,11 @@ static void check(struct world *w, const char *profile, const char *text)
     issues_init(&issues, &arena);
     w->count = 0;
     assert_int_equal(json_parse(slice_cstr(text), NULL, &arena, &doc, NULL), ERR_NONE);
-    const struct profile_options asked = {
-        .set = w->set, .profiles = &url, .profile_count = url.length > 0, .unknown_is_error = true
-    };
+    const struct profile_options asked = { .set = w->set,
+                                           .profiles = &url,
+                                           .profile_count = url.length > 0,
+                                           .unknown_is_error = true,
+                                           .adds_vital_signs = w->adds_vital_signs };
     assert_int_equal(profile_check_begin(&asked, &arena, &run), ERR_NONE);
     const struct fhir_validate_options options = { .found = found,
                                                    .context = w,
@@ -333,6 +336,24 @@ static void circles_of_references_end(void **state)
     assert_int_equal(w->count, 0);
 }
 
+/* By the LOINC code of a body weight; a write does not ask for it. */
+static void vital_signs_are_asked_for_by_their_code(void **state)
+{
+    (void)state;
+    struct world own = { .count = 0 };
+    const char *text =
+        "{\"resourceType\":\"Observation\",\"status\":\"final\",\"code\":{\"coding\":[{"
+        "\"system\":\"http://loinc.org\",\"code\":\"29463-7\"}]}}";
+    assert_int_equal(profile_set_open(NULL, &own.set, NULL), ERR_NONE);
+    check(&own, "", text);
+    assert_int_equal(own.count, 0);
+    own.adds_vital_signs = true;
+    check(&own, "", text);
+    assert_true(own.count > 0);
+    expect(&own, 0, "Observation: ", "StructureDefinition/bodyweight|4.0.1");
+    profile_set_unref(own.set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +368,7 @@ int main(void)
         cmocka_unit_test(extensions_are_checked_by_their_url),
         cmocka_unit_test(an_unknown_profile_is_an_error_at_its_place),
         cmocka_unit_test(circles_of_references_end),
+        cmocka_unit_test(vital_signs_are_asked_for_by_their_code),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
