@@ -27,9 +27,10 @@ $(BUILD)/libtarn.a: $(BUILD)/gen/profile_core.o
 
 # The guides of the data folder: their examples, and broken ones; the official
 # validator's cases that bring profiles.
-TARN_DATA ?= ../shared/data
-.PHONY: test-profiles
-test-profiles: $(BUILD)/tarn
-	@python3 tests/golden/profile_guides.py $(BUILD)/tarn $(TARN_DATA)/ig
-	@python3 tests/golden/profile_suite.py $(BUILD)/tarn $(TARN_DATA)/suites/fhir-validator \
-	    $(TARN_DATA)/ig
+.PHONY: test-profiles test-guides test-profile-verdicts
+test-profiles: test-guides test-profile-verdicts
+test-guides: $(BUILD)/tarn
+	@scripts/with-data.sh python3 tests/golden/profile_guides.py $(BUILD)/tarn @ig
+test-profile-verdicts: $(BUILD)/tarn
+	@scripts/with-data.sh python3 tests/golden/profile_suite.py $(BUILD)/tarn \
+	    @suites/fhir-validator @ig

@@ -279,7 +279,7 @@ def break_examples(tarn, guide, work, packages, examples, failures):
 
 
 def main(tarn, ig):
-    failures = []
+    failures, total = [], 0
     with tempfile.TemporaryDirectory() as work:
         for guide, _ in GUIDES:
             unpack(os.path.join(ig, guide + ".tar.zst"), os.path.join(work, guide))
@@ -295,11 +295,12 @@ def main(tarn, ig):
                 if bool(issues) != (name in EXCEPTIONS):
                     failures.append(f"{name}: {issues[:1] or 'is valid, but listed'}")
             counts = break_examples(tarn, guide, work, packages, valid, failures)
+            total += len(paths) + sum(counts.values())
             told = ", ".join(f"{n} {k}" for k, n in counts.items())
             print(f"{guide}: {len(valid)} of {len(paths)} examples valid; mutants: {told}")
     for line in failures[:40]:
         print("  " + line)
-    print(f"{len(failures)} failures")
+    print(f"{total - len(failures)} passed, {len(failures)} failed, 0 skipped")
     return 1 if failures else 0
 
 
