@@ -38,6 +38,8 @@
       "a page when `_count` does not say")                                                      \
     X(page_size_max, "page-size-max", "entries", 1000, 1000, 100, NULL,                         \
       "`_count`; more is lowered, under `--behave healthlake` refused")                         \
+    X(search_budget, "search-budget", "units", 50000000, 50000000, 50000000, NULL,              \
+      "work of one search: index values looked at, 20 for each that a join follows")            \
     X(head_bytes, "head-bytes", "bytes", 65536, 65536, 65536, NULL,                             \
       "request line and header fields")                                                         \
     X(connections, "connections", "connections", 4096, 4096, 4096, NULL,                        \

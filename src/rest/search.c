@@ -1,6 +1,7 @@
 /* Search on one type: the query goes to search/, the plan to the store, the
  * documents found into a searchset, a page at a time. */
 #include "os/clock.h"
+#include "rest/explain.h"
 #include "rest/include.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
@@ -13,6 +14,8 @@ struct searching {
     struct search_query query;
     struct entries entries; /* owns the reader */
     struct search_found found;
+    struct store_work work; /* of the reader */
+    int64_t microseconds;   /* that the page took to find */
     uint64_t *included;
     size_t included_count;
     bool has_total, is_begun, is_including;
@@ -65,7 +68,9 @@ static enum err docs_find(struct searching *s)
         TRY(store_count(reader, q->plan, &s->total));
     if (q->count_only)
         return ERR_NONE;
+    int64_t begin = os_monotonic_us();
     TRY(search_run(q, reader, s->r->arena, &s->r->issues, &s->found));
+    s->microseconds = os_monotonic_us() - begin;
     return include_find(s->r, q, reader, s->found.docs, s->found.count, &s->included,
                         &s->included_count);
 }
@@ -108,6 +113,39 @@ static void notices_append(struct searching *s, struct buf *out)
     buf_append_cstr(out, ",\"search\":{\"mode\":\"outcome\"}}");
 }
 
+static enum err explain_entry_append(struct searching *s, struct buf *out)
+{
+    const struct search_query *q = &s->query;
+    const struct explain_page page = { .count = s->found.count,
+                                       .work = s->work.done,
+                                       .microseconds = s->microseconds,
+                                       .is_sorted = q->sort_count > 0,
+                                       .is_newest_first = q->is_newest_first };
+    if (!q->is_explained)
+        return ERR_NONE;
+    entries_comma(&s->entries, out);
+    buf_append_cstr(out, "{\"resource\":");
+    TRY(explain_append(s->entries.reader, q->plan, &page, s->r->arena, out));
+    buf_append_cstr(out, ",\"search\":{\"mode\":\"outcome\"}}");
+    return buf_status(out);
+}
+
+/* Which condition is dear, and what would help. */
+static enum err cost_refuse(struct searching *s)
+{
+    struct request *r = s->r;
+    if (!s->work.step)
+        return issues_fail(&r->issues, ERR_LIMIT, "too-costly",
+                           "The search would take more memory or steps than one may: narrow its "
+                           "conditions, those of chains and _has first.");
+    return issues_fail(&r->issues, ERR_INVALID, "too-costly",
+                       "The search would take more than %llu units of work (setting: --limit "
+                       "search-budget=N). The step that passed it: %.*s. Narrow this condition: "
+                       "a longer value, a smaller range, a rarer match inside of a chain or _has.",
+                       (unsigned long long)s->work.limit,
+                       SLICE_ARGS(search_step_text(s->work.step, r->arena)));
+}
+
 static enum err search_fill(void *context, struct buf *out, bool *ret_done)
 {
     struct searching *s = context;
@@ -130,6 +168,7 @@ static enum err search_fill(void *context, struct buf *out, bool *ret_done)
     *ret_done = s->is_including && s->entries.next == s->included_count;
     if (*ret_done) {
         notices_append(s, out);
+        TRY(explain_entry_append(s, out));
         entries_close(&s->entries, out);
         buf_append_byte(out, '}');
     }
@@ -154,11 +193,11 @@ enum err rest_search(struct request *r)
     TRY(request_reader(r, &reader));
     entries_init(&s->entries, r, reader);
     s->entries.subset = s->query.subset;
+    s->work.limit = r->rest->settings.behaviour.limits.search_budget;
+    store_reader_work(reader, &s->work);
     enum err err = docs_find(s);
     if (err == ERR_LIMIT && !r->issues.count)
-        err = issues_fail(&r->issues, err, "too-costly",
-                          "The search would take more memory or steps than one may: narrow its "
-                          "conditions, those of chains and _has first.");
+        err = cost_refuse(s);
     if (err) {
         search_end(s);
         return err;

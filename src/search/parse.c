@@ -74,6 +74,14 @@ static enum err parse_asof(struct parser *p, struct slice value)
     return search_asof_parse(value, p->compiler.issues, &p->query.asof_us);
 }
 
+static enum err parse_explain(struct parser *p, struct slice value)
+{
+    p->query.is_explained = slice_is(value, "true");
+    return p->query.is_explained || slice_is(value, "false")
+               ? ERR_NONE
+               : value_refuse(&p->compiler, value, "is neither true nor false");
+}
+
 /* Contained resources are found through their containers alone. */
 static enum err parse_contained(struct parser *p, struct slice value)
 {
@@ -113,6 +121,7 @@ static const struct result_param result_params[] = {
     { SLICE_INIT("_summary"), parse_nothing },
     { SLICE_INIT("_elements"), parse_nothing },
     { SLICE_INIT("_asof"), parse_asof },
+    { SLICE_INIT("_explain"), parse_explain },
     { SLICE_INIT("_format"), parse_nothing },
     { SLICE_INIT("_pretty"), parse_nothing },
     { SLICE_INIT("page"), parse_page },

@@ -80,6 +80,7 @@ struct search_query {
     struct search_include *includes;
     size_t include_count;
     struct fhir_subset subset; /* of each match; _summary of what is included, too */
+    bool is_explained;      /* _explain=true */
     bool has_asof;          /* _asof: at the last commit before asof_us */
     int64_t asof_us;
     struct issues notices;  /* what was passed over; complete, not to be added to */
@@ -127,6 +128,10 @@ struct slice search_page_token(struct arena *arena, const struct search_page_key
                                const struct search_page *page);
 MUST_USE enum err search_page_parse(struct slice token, const struct search_page_key *key,
                                     struct search_page *ret);
+
+/* A step of a plan in words, its children left out. bytes == NULL when memory is
+ * short. */
+struct slice search_step_text(const struct plan *plan, struct arena *arena);
 
 /* The parameters a type supports now, for the CapabilityStatement. */
 bool search_param_is_supported(const struct fhir_param *param);

@@ -393,7 +393,7 @@ static enum err find_sorted(const struct search_query *q, struct store_reader *r
     struct sorting s = { .query = q, .arena = work };
     TRY(store_search(reader, q->plan, 0, SEARCH_SORTED_MAX + 1, work, &s.docs, &s.count));
     if (s.count > SEARCH_SORTED_MAX)
-        return issues_fail(issues, ERR_LIMIT, "too-costly",
+        return issues_fail(issues, ERR_INVALID, "too-costly",
                            "_sort orders at most %d matches, and more match: narrow the search, "
                            "or leave _sort out.", (int)SEARCH_SORTED_MAX);
     if (s.count)

@@ -284,6 +284,27 @@ struct plan {
     size_t child_count;
 };
 
+/* What a reader's searches may cost and did. A unit is about the work of looking at
+ * one value of an index; a block of 65,536 documents, a piece of postings and a
+ * document that a join follows are several. */
+struct store_work {
+    uint64_t limit;          /* past it a search is ERR_LIMIT; 0: none */
+    uint64_t done;
+    const struct plan *step; /* what passed the limit; NULL: nothing did */
+};
+/* Borrowed until the reader ends, or another is given; NULL: none. */
+void store_reader_work(struct store_reader *reader, struct store_work *work);
+
+/* A plan, or a part of one, run for its figures. */
+struct store_measure {
+    uint64_t estimate;  /* of documents, before any block was read */
+    uint64_t documents; /* alive */
+    uint64_t blocks;    /* of up to 65,536 documents that it came in */
+    uint64_t work;
+};
+MUST_USE enum err store_measure(struct store_reader *reader, const struct plan *plan,
+                                struct store_measure *ret);
+
 /* Live documents that match, ascending by doc, those above `after` (0: from the
  * start), up to `limit`. Fewer than `limit` means the end. The list is cut from
  * the arena; ERR_LIMIT when it has no room. */

@@ -22,6 +22,7 @@
 struct postings_reader {
     const struct postings_view *view;
     uint64_t time; /* documents that were dead then are not wanted; 0: all are */
+    struct store_work *work; /* may be NULL */
 };
 
 /* What a reader's searches read, once the index is whole; ERR_BUSY when that

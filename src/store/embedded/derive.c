@@ -53,31 +53,38 @@ static enum err derive_flush(struct derivation *d)
     return derive_wait(d->store);
 }
 
-static enum err derive_one(struct derivation *d, uint64_t doc)
+enum err store_doc_terms(struct store *store, uint64_t doc, struct arena *arena,
+                         struct term **ret_terms, size_t *ret_count)
 {
-    struct store *store = d->store;
     struct place_row place;
     struct body_row row;
     bool found = false;
     rocksdb_pinnableslice_t *pin = NULL;
+    *ret_terms = NULL;
+    *ret_count = 0;
     TRY(store_place_find(store, doc, &found, &place));
-    struct run_source *source = &d->sources[d->count];
-    *source = (struct run_source){ NULL, 0 };
     if (!found || place.is_deleted)
         return ERR_NONE;
     enum err err = store_body_row(store, place.home, place.type, doc, &pin, &row);
     struct slice body, appendix, id = SLICE_NONE;
     if (!err)
-        err = store_body_open(store, &row, &d->arena, &body, &appendix);
+        err = store_body_open(store, &row, arena, &body, &appendix);
     if (!err) {
-        id = slice_of(arena_copy(&d->arena, row.id), row.id.length);
+        id = slice_of(arena_copy(arena, row.id), row.id.length);
         err = id.bytes ? ERR_NONE : ERR_NO_MEMORY;
     }
     rocksdb_pinnableslice_destroy(pin);
     TRY(err);
-    struct term *terms = NULL;
-    TRY(store->extract(store->extract_context, types_name(store->types, place.type), id, body,
-                       &d->arena, &terms, &source->count));
+    return store->extract(store->extract_context, types_name(store->types, place.type), id, body,
+                          arena, ret_terms, ret_count);
+}
+
+static enum err derive_one(struct derivation *d, uint64_t doc)
+{
+    struct run_source *source = &d->sources[d->count];
+    struct term *terms;
+    *source = (struct run_source){ NULL, 0 };
+    TRY(store_doc_terms(d->store, doc, &d->arena, &terms, &source->count));
     source->terms = terms;
     return ERR_NONE;
 }

@@ -109,7 +109,26 @@ struct store_reader {
     struct store *store;
     uint64_t time;              /* documents up to here */
     struct postings_view *view; /* taken by the first search */
+    struct store_work *work;    /* borrowed; NULL: nobody counts */
 };
+
+/* ERR_LIMIT past the work's limit. `work` may be NULL. */
+MUST_USE static inline enum err work_spend(struct store_work *work, const struct plan *step,
+                                           uint64_t units)
+{
+    if (!work)
+        return ERR_NONE;
+    work->done += units;
+    if (!work->limit || work->done <= work->limit)
+        return ERR_NONE;
+    if (!work->step)
+        work->step = step;
+    return ERR_LIMIT;
+}
+
+/* The terms of a document, extracted from its body again; none of a deletion. */
+MUST_USE enum err store_doc_terms(struct store *store, uint64_t doc, struct arena *arena,
+                                  struct term **ret_terms, size_t *ret_count);
 
 /* No write can succeed from here on: reopening alone helps. */
 void store_latch(struct store *store);

@@ -2,6 +2,14 @@
 #include "store/embedded/rocks.h"
 #include "store/embedded/tree.h"
 
+enum {
+    FOLLOW_UNITS = 20,       /* of work, for a document or value that is followed */
+    BODIES_MAX = 20000,      /* sources whose bodies may be read for what they refer to */
+    POSTINGS_PER_BODY = 400, /* that cost about as much as a body */
+    POSTINGS_ALWAYS = 10000,
+};
+static const size_t BODY_ARENA_BYTES = (size_t)1 << 30;
+
 /* What a plan inside of a join matches, dead ones left out. The inner search has
  * rooms of its own: the outer one may be in the middle of a block. */
 static enum err gather_live(struct tree *s, const struct plan *plan, int depth,
@@ -11,6 +19,7 @@ static enum err gather_live(struct tree *s, const struct plan *plan, int depth,
     struct cursor c;
     size_t count = 0;
     docset_init(set, s->time, s->arena);
+    inner.plan = plan;
     TRY(tree_rooms(&inner));
     TRY(tree_open(&inner, plan, depth + 1, &c));
     bool any = true;
@@ -88,11 +97,14 @@ static enum err open_refers(struct tree *s, const struct plan *plan, int depth,
     TRY(gather_live(s, plan->children[0], depth, &targets));
     for (uint64_t doc = docset_seek(&targets, 1); doc != DOC_END;
          doc = docset_seek(&targets, doc + 1)) {
+        TRY(work_spend(s->postings.work, plan, FOLLOW_UNITS));
         TRY(name_of(s, plan, doc, value, &name));
         TRY(add_term(s, plan->field, name, &c->set));
     }
     return ERR_NONE;
 }
+
+/* ---- what matches refer to ---- */
 
 struct referred {
     struct tree *s;
@@ -100,22 +112,19 @@ struct referred {
     struct docset sources;
     struct docset *set;
     size_t value_count;
+    uint64_t postings_left; /* that the field may still cost */
 };
 
-static enum err referred_visit(void *context, struct slice value, const uint64_t *docs,
-                               size_t count)
+/* The document that a value names, if it is of the type that is asked. */
+static enum err referred_add(struct referred *r, struct slice value)
 {
-    struct referred *r = context;
     struct slice type = slice_from(value, r->plan->from.length);
     struct slice id = slice_cut(&type, '\0');
-    bool is_named = false;
-    r->sources.at = 0;
-    for (size_t i = 0; !is_named && i < count; i++)
-        is_named = docset_seek(&r->sources, docs[i]) == docs[i];
-    if (!is_named || !slice_equal(type, r->plan->to))
+    if (!slice_equal(type, r->plan->to))
         return ERR_NONE;
     if (++r->value_count > STORE_JOIN_MAX)
         return ERR_LIMIT;
+    TRY(work_spend(r->s->postings.work, r->plan, FOLLOW_UNITS));
     struct store_reader reader = { .store = r->s->store, .time = r->s->time };
     struct store_version head;
     bool found = false;
@@ -123,14 +132,61 @@ static enum err referred_visit(void *context, struct slice value, const uint64_t
     return found && !head.is_deleted ? docset_add(r->set, &head.doc, 1) : ERR_NONE;
 }
 
+static enum err referred_visit(void *context, struct slice value, const uint64_t *docs,
+                               size_t count)
+{
+    struct referred *r = context;
+    bool is_named = false;
+    if (r->postings_left <= count)
+        return ERR_BUSY;
+    r->postings_left -= count + 1;
+    r->sources.at = 0;
+    for (size_t i = 0; !is_named && i < count; i++)
+        is_named = docset_seek(&r->sources, docs[i]) == docs[i];
+    return is_named ? referred_add(r, value) : ERR_NONE;
+}
+
+/* Few sources in a large field: what each of them refers to is in its own body. */
+static enum err referred_bodies(struct referred *r)
+{
+    struct arena scratch;
+    enum err err = ERR_NONE;
+    arena_init(&scratch, BODY_ARENA_BYTES);
+    r->sources.at = 0;
+    r->value_count = 0;
+    for (uint64_t doc = docset_seek(&r->sources, 1); !err && doc != DOC_END;
+         doc = docset_seek(&r->sources, doc + 1)) {
+        struct arena_mark mark = arena_mark(&scratch);
+        struct term *terms;
+        size_t count;
+        err = store_doc_terms(r->s->store, doc, &scratch, &terms, &count);
+        for (size_t i = 0; !err && i < count; i++)
+            if (terms[i].field == r->plan->field &&
+                slice_starts_with(terms[i].value, r->plan->from))
+                err = referred_add(r, terms[i].value);
+        arena_rewind(&scratch, mark);
+    }
+    arena_release(&scratch);
+    return err;
+}
+
+/* The field is walked until that has cost as much as reading the sources. */
 static enum err open_referred(struct tree *s, const struct plan *plan, int depth,
                               struct cursor *c)
 {
-    struct referred r = { .s = s, .plan = plan, .set = &c->set };
+    struct referred r = { .s = s, .plan = plan, .set = &c->set, .postings_left = UINT64_MAX };
     struct plan scan = { .kind = PLAN_PREFIX, .field = plan->field, .from = plan->from };
+    struct postings_reader postings = s->postings;
     docset_init(&c->set, s->time, s->arena);
     TRY(gather_live(s, plan->children[0], depth, &r.sources));
-    return postings_scan(&s->postings, &scan, referred_visit, &r);
+    if (!r.sources.bits && r.sources.count <= BODIES_MAX) {
+        r.postings_left = r.sources.count * POSTINGS_PER_BODY + POSTINGS_ALWAYS;
+        postings.work = NULL; /* bounded by that */
+    }
+    enum err err = postings_scan(&postings, &scan, referred_visit, &r);
+    if (postings.work && postings.work->step == &scan)
+        postings.work->step = plan;
+    return err == ERR_BUSY ? referred_bodies(&r) : err;
 }
 
 enum err tree_open_join(struct tree *s, const struct plan *plan, int depth, struct cursor *c)

@@ -1,7 +1,8 @@
 /* Scanning the values of a field: all there are, or those that a plan asks. */
 #include "store/embedded/cursor.h"
+#include "store/embedded/engine.h"
 
-enum { PIECE = 256 };
+enum { PIECE = 256, POSTINGS_PER_UNIT = 32 };
 static const size_t SCAN_ARENA_BYTES = (size_t)1 << 20;
 
 /* ---- which values ---- */
@@ -57,28 +58,6 @@ static bool value_matches(const struct plan *plan, struct slice value, bool *ret
     return slice_find(rest, plan->needle) >= 0;
 }
 
-/* ---- lists ---- */
-
-/* The documents of a list in pieces. */
-static enum err hand_out(struct posting *list, union block_room *room, uint32_t field,
-                         struct slice value, scan_all_visit *visit, void *context)
-{
-    while (list->number != POSTING_END) {
-        struct block block;
-        struct block_place place = { 0 };
-        uint64_t docs[PIECE];
-        TRY(posting_next(list, room, &block));
-        for (uint32_t low = 0; low != BLOCK_NONE;) {
-            size_t n = 0;
-            while (n < PIECE && (low = block_seek(&block, &place, low)) != BLOCK_NONE)
-                docs[n++] = block.number << BLOCK_SHIFT | low++;
-            if (n)
-                TRY(visit(context, field, value, docs, n));
-        }
-    }
-    return ERR_NONE;
-}
-
 /* A scan's own memory, whatever there is to read. */
 struct scan {
     const struct postings_reader *reader;
@@ -90,6 +69,29 @@ struct scan {
     uint8_t key[KEY_BYTES_MAX];
     size_t key_size;
 };
+
+/* ---- lists ---- */
+
+/* The documents of a list in pieces. */
+static enum err hand_out(const struct scan *s, struct posting *list, uint32_t field,
+                         struct slice value)
+{
+    while (list->number != POSTING_END) {
+        struct block block;
+        struct block_place place = { 0 };
+        uint64_t docs[PIECE];
+        TRY(posting_next(list, s->room, &block));
+        for (uint32_t low = 0; low != BLOCK_NONE;) {
+            size_t n = 0;
+            while (n < PIECE && (low = block_seek(&block, &place, low)) != BLOCK_NONE)
+                docs[n++] = block.number << BLOCK_SHIFT | low++;
+            if (n)
+                TRY(s->visit(s->context, field, value, docs, n));
+            TRY(work_spend(s->reader->work, s->plan, n / POSTINGS_PER_UNIT));
+        }
+    }
+    return ERR_NONE;
+}
 
 static bool is_wanted(const struct scan *s, uint32_t field, struct slice value, bool *ret_past)
 {
@@ -107,10 +109,11 @@ static enum err scan_segment(struct scan *s, const struct segment *segment)
             return ERR_CORRUPT;
         uint32_t field = key_field(w->leaf.key);
         struct slice value = slice_of((const char *)w->leaf.key + 4, w->leaf.key_size - 4);
+        TRY(work_spend(s->reader->work, s->plan, 1));
         if (is_wanted(s, field, value, &past)) {
             struct posting list;
             TRY(segment_walk_list(w, &list));
-            TRY(hand_out(&list, s->room, field, value, s->visit, s->context));
+            TRY(hand_out(s, &list, field, value));
         }
         if (past)
             return ERR_NONE;
@@ -125,12 +128,13 @@ static enum err scan_run(struct scan *s, const struct run *run)
     for (bool past = false; at < run->key_count && !past; at++) {
         const struct run_key *key = &run->keys[at];
         struct slice value = run_value(run, key);
+        TRY(work_spend(s->reader->work, s->plan, 1));
         if (!is_wanted(s, key->field, value, &past))
             continue;
         struct posting list;
         posting_open_run(&list, run->docs + key->docs_at, key[1].docs_at - key->docs_at,
                          run->base);
-        TRY(hand_out(&list, s->room, key->field, value, s->visit, s->context));
+        TRY(hand_out(s, &list, key->field, value));
     }
     return ERR_NONE;
 }

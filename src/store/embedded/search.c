@@ -11,7 +11,9 @@ enum err reader_postings(struct store_reader *reader, struct postings_reader *re
         TRY(store_wait_index(reader->store));
         reader->view = postings_view_take(&reader->store->postings);
     }
-    *ret = (struct postings_reader){ .view = reader->view, .time = reader->time };
+    *ret = (struct postings_reader){ .view = reader->view,
+                                     .time = reader->time,
+                                     .work = reader->work };
     return ERR_NONE;
 }
 
@@ -96,6 +98,7 @@ enum err store_search(struct store_reader *reader, const struct plan *plan, uint
     if (after >= reader->time || !limit)
         return ERR_NONE;
     enum err err = tree_begin(reader, arena, &t);
+    t.plan = plan;
     if (!err)
         err = tree_open(&t, plan, 0, &c);
     if (!err)
@@ -149,6 +152,36 @@ static enum err count_blocks(struct tree *t, struct cursor *c, uint64_t *count)
     }
 }
 
+enum err store_measure(struct store_reader *reader, const struct plan *plan,
+                       struct store_measure *ret)
+{
+    struct tree t;
+    struct cursor c;
+    struct arena arena;
+    bool any = true;
+    uint64_t before = reader->work ? reader->work->done : 0;
+    *ret = (struct store_measure){ 0 };
+    arena_init(&arena, COUNT_ARENA_BYTES);
+    enum err err = tree_begin(reader, &arena, &t);
+    t.plan = plan;
+    if (!err)
+        err = tree_open(&t, plan, 0, &c);
+    if (!err)
+        ret->estimate = MIN(c.estimate, t.time);
+    for (uint64_t number = 0; !err && any; number++) {
+        struct block block;
+        err = tree_next(&t, &c, number, &any, &block);
+        if (err || !any)
+            break;
+        number = block.number;
+        ret->blocks++;
+        ret->documents += block.count;
+    }
+    arena_release(&arena);
+    ret->work = reader->work ? reader->work->done - before : 0;
+    return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
+}
+
 enum err store_count(struct store_reader *reader, const struct plan *plan, uint64_t *ret_count)
 {
     struct tree t;
@@ -157,6 +190,7 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
     uint64_t count = 0;
     arena_init(&arena, COUNT_ARENA_BYTES);
     enum err err = tree_begin(reader, &arena, &t);
+    t.plan = plan;
     if (!err)
         err = tree_open(&t, plan, 0, &c);
     if (!err)
@@ -164,4 +198,9 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
     arena_release(&arena);
     *ret_count = count;
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
+}
+
+void store_reader_work(struct store_reader *reader, struct store_work *work)
+{
+    reader->work = work;
 }

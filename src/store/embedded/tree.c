@@ -1,7 +1,7 @@
 /* Blocks out of a tree of cursors. */
 #include "store/embedded/tree.h"
 
-enum { FEW = 256 };
+enum { FEW = 256, BLOCK_UNITS = 64 /* of work */ };
 
 /* ---- leaves ---- */
 
@@ -189,6 +189,7 @@ enum err tree_next(struct tree *t, struct cursor *c, uint64_t number, bool *ret_
         struct block all;
         if (death_block_is_whole(&t->store->deaths, number, t->time))
             continue;
+        TRY(work_spend(t->postings.work, t->plan, BLOCK_UNITS));
         TRY(cursor_block(c, number, ret_any, &all));
         if (!*ret_any)
             return ERR_NONE;

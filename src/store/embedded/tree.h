@@ -48,6 +48,7 @@ struct tree {
     struct arena *arena;
     uint64_t time;
     struct postings_reader postings;
+    const struct plan *plan; /* what is run; for the account of its work */
     union block_room *room, *dead; /* of tree_live() */
     uint16_t run[2];
 };

@@ -210,10 +210,52 @@ static void a_page_before_the_first_is_empty_and_leads_back(void **state)
     assert_at(w, &a, "entry.0.resource.id", "b");
 }
 
+/* More values in a field than three bodies are worth: what the field would tell is
+ * read from the matches. */
+static void few_matches_in_a_large_store_are_sorted_and_joined_by_their_bodies(void **state)
+{
+    enum { OBSERVATIONS = 13000 };
+    struct world *w = *state;
+    struct buf bundle;
+    buf_init(&bundle, (size_t)16 << 20);
+    buf_append_cstr(&bundle, "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[");
+    for (int i = 0; i < OBSERVATIONS; i++)
+        buf_printf(&bundle,
+                   "%s{\"resource\":{\"resourceType\":\"Observation\",\"id\":\"o%d\","
+                   "\"status\":\"final\",\"code\":{\"coding\":[{\"code\":\"%s\"}]},"
+                   "\"effectiveDateTime\":\"%d-01-01\","
+                   "\"subject\":{\"reference\":\"Patient/p%d\"}},"
+                   "\"request\":{\"method\":\"PUT\",\"url\":\"Observation/o%d\"}}",
+                   i ? "," : "", i, i % 5000 == 7 ? "rare" : "usual", 2020 - i / 5000, i, i);
+    for (int i = 0; i < OBSERVATIONS; i += 1000)
+        buf_printf(&bundle,
+                   ",{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"p%d\"},"
+                   "\"request\":{\"method\":\"PUT\",\"url\":\"Patient/p%d\"}}",
+                   i + 7, i + 7);
+    buf_append_cstr(&bundle, "]}");
+    buf_append_byte(&bundle, '\0');
+    expect_status(post(w, "", bundle.bytes), 200);
+    buf_release(&bundle);
+    struct answer a = expect_status(get(w, "Observation?code=rare&_sort=date"), 200);
+    assert_int_equal(count_at(&a, "entry"), 3);
+    assert_at(w, &a, "entry.0.resource.id", "o10007");
+    assert_at(w, &a, "entry.1.resource.id", "o5007");
+    a = expect_status(get(w, "Patient?_has:Observation:subject:code=rare"), 200);
+    assert_int_equal(count_at(&a, "entry"), 3);
+    a = expect_status(get(w, "Patient?_has:Observation:subject:code=usual&_summary=count"), 200);
+    assert_at(w, &a, "total", "10");
+    /* All of them, by the field. */
+    a = expect_status(get(w, "Observation?_sort=date&_count=1"), 200);
+    assert_at(w, &a, "entry.0.resource.id", "o10000");
+    a = expect_status(get(w, "Observation?_sort=-_lastUpdated&_count=1"), 200);
+    assert_at(w, &a, "entry.0.resource.id", "o12999");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(every_reader_sees_one_snapshot_whatever_is_written_meanwhile),
+        WORLD_TEST(few_matches_in_a_large_store_are_sorted_and_joined_by_their_bodies),
         WORLD_TEST(a_page_before_the_first_is_empty_and_leads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

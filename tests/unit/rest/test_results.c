@@ -192,6 +192,53 @@ static void contained_resources_are_refused_by_name(void **state)
     assert_contains(text_at(w, &a, "issue.0.diagnostics"), "_contained=true");
 }
 
+static void explain_shows_each_step_with_its_figures(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    struct answer a = expect_status(
+        get(w, "Observation?subject:Patient.name=be&status=final&_explain=true"), 200);
+    assert_int_equal(count_at(&a, "entry"), 2);
+    assert_at(w, &a, "entry.1.search.mode", "outcome");
+    assert_at(w, &a, "entry.1.resource.resourceType", "OperationOutcome");
+    assert_contains(text_at(w, &a, "entry.1.resource.issue.0.diagnostics"), "the page: 1 matches");
+    assert_contains(text_at(w, &a, "entry.1.resource.issue.1.diagnostics"),
+                    "all of these, the rarest first: 1 documents");
+    assert_contains(text_at(w, &a, "entry.1.resource.issue.2.diagnostics"),
+                    "Observation.subject refers to one of these: 1 documents");
+    assert_contains(text_at(w, &a, "entry.1.resource.issue.3.diagnostics"),
+                    "    Patient.name: values that begin with 'tbe': 1 documents");
+    assert_at(w, &a, "entry.1.resource.issue.3.extension.0.url", "urn:tarn:explain");
+    assert_at(w, &a, "entry.1.resource.issue.3.extension.0.extension.1.valueString",
+              "Patient.name: values that begin with 'tbe'");
+    expect_status(get(w, "Observation?_explain=perhaps"), 400);
+}
+
+static void a_search_past_its_budget_names_the_step(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    w->behaviour.limits.search_budget = 100;
+    world_close(w);
+    world_open(w);
+    expect_status(get(w, "Observation?status=final"), 200);
+    for (size_t i = 0; i < 200; i++) {
+        struct slice id = arena_printf(&w->arena, "x%zu", i);
+        struct slice target = arena_printf(&w->arena, "Patient/%s", id.bytes);
+        struct slice body = arena_printf(&w->arena, "{\"resourceType\":\"Patient\",\"id\":\"%s\","
+                                                    "\"name\":[{\"family\":\"fam%zu\"}]}",
+                                         id.bytes, i);
+        assert_int_equal(put(w, target.bytes, body.bytes).status, 201);
+    }
+    struct answer a = expect_status(get(w, "Patient?family=fam"), 400);
+    assert_at(w, &a, "issue.0.code", "too-costly");
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "search-budget");
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"),
+                    "Patient.family: values that begin with 'tfam'");
+    a = expect_status(get(w, "Observation?subject:Patient.family=fam"), 400);
+    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "Patient.family");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +248,8 @@ int main(void)
         WORLD_TEST(reads_and_histories_take_them_too),
         WORLD_TEST(lenient_passes_over_unknown_parameters_and_says_so),
         WORLD_TEST(as_of_an_instant_is_what_was_there_then),
+        WORLD_TEST(explain_shows_each_step_with_its_figures),
+        WORLD_TEST(a_search_past_its_budget_names_the_step),
         WORLD_TEST(contained_resources_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

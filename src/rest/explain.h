@@ -1,0 +1,27 @@
+/* rest/explain.h - how a search was done, for its client.
+ *
+ * Each step of the plan is run again by itself at the same reader time, so that its
+ * figures are its own: what was estimated, how many documents it has, in how many
+ * blocks, at what cost.
+ */
+#ifndef REST_EXPLAIN_H
+#define REST_EXPLAIN_H
+
+#include "rest/request.h"
+
+/* What finding the page itself took. */
+struct explain_page {
+    size_t count;
+    uint64_t work;
+    int64_t microseconds;
+    bool is_sorted, is_newest_first;
+};
+
+/* An OperationOutcome with an issue for the page and one for each step, indented in
+ * the plan's shape; the figures are in extensions urn:tarn:explain, too. The
+ * reader's work bounds it: a step past the budget says so. */
+MUST_USE enum err explain_append(struct store_reader *reader, const struct plan *plan,
+                                 const struct explain_page *page, struct arena *arena,
+                                 struct buf *out);
+
+#endif

@@ -1,0 +1,134 @@
+/* A step of a plan as a person reads it. */
+#include "search/search.h"
+
+#include "base/date.h"
+#include "index/index.h"
+
+enum { SHOWN_BYTES = 80 };
+
+/* Bytes of the index: text as it stands, all else as \xx. */
+static void value_append(struct buf *out, struct slice value)
+{
+    struct slice shown = slice_head(value, SHOWN_BYTES);
+    buf_append_byte(out, '\'');
+    for (size_t i = 0; i < shown.length; i++) {
+        unsigned char c = (unsigned char)shown.bytes[i];
+        if (c == 0)
+            buf_append_byte(out, '|');
+        else if (c > ' ' && c < 0x7f && c != '\\')
+            buf_append_byte(out, (char)c);
+        else
+            buf_printf(out, "\\%02x", c);
+    }
+    buf_append_cstr(out, shown.length < value.length ? "...'" : "'");
+}
+
+static void field_append(struct buf *out, uint32_t field)
+{
+    uint16_t param = (uint16_t)(field & 0xffff), resource = (uint16_t)(field >> 16);
+    if (resource < fhir_resource_count())
+        buf_append(out, fhir_resource_at(resource)->name);
+    if (param == INDEX_PARAM_TYPE)
+        buf_append_cstr(out, " (all of the type)");
+    else if (param < fhir_param_count())
+        buf_printf(out, ".%.*s", SLICE_ARGS(fhir_param_at(param)->code));
+}
+
+static void instant_append(struct buf *out, int64_t instant)
+{
+    char text[INSTANT_TEXT_BYTES];
+    struct date_range all;
+    if (!date_parse(SLICE("0001-01-01"), &all) || instant < all.low)
+        buf_append_cstr(out, "the beginning");
+    else if (!date_parse(SLICE("9999-12-31"), &all) || instant >= all.high)
+        buf_append_cstr(out, "the end");
+    else
+        buf_append(out, slice_of(text, instant_render(instant, 6, text)));
+}
+
+static void range_append(struct buf *out, const struct plan *p)
+{
+    buf_append_cstr(out, ": values from ");
+    value_append(out, p->from);
+    buf_append_cstr(out, " to ");
+    if (p->to.length)
+        value_append(out, p->to);
+    else
+        buf_append_cstr(out, "the end");
+    if (p->tail_from.length || p->tail_to.length)
+        buf_append_cstr(out, ", with a bound on their upper end");
+}
+
+static void leaf_append(struct buf *out, const struct plan *p)
+{
+    field_append(out, p->field);
+    if (p->kind == PLAN_RANGE) {
+        range_append(out, p);
+        return;
+    }
+    if (!p->from.length && p->kind == PLAN_TERM)
+        return;
+    buf_append_cstr(out, p->kind == PLAN_PREFIX     ? ": values that begin with "
+                         : p->kind == PLAN_CONTAINS ? ": values that hold "
+                                                    : ": the value ");
+    value_append(out, p->kind == PLAN_CONTAINS ? p->needle : p->from);
+}
+
+static void step_append(struct buf *out, const struct plan *p)
+{
+    switch (p->kind) {
+    case PLAN_ALL:
+        buf_append_cstr(out, "everything");
+        return;
+    case PLAN_NONE:
+        buf_append_cstr(out, "nothing");
+        return;
+    case PLAN_TERM:
+    case PLAN_PREFIX:
+    case PLAN_RANGE:
+    case PLAN_CONTAINS:
+        leaf_append(out, p);
+        return;
+    case PLAN_ID:
+        buf_printf(out, "%.*s/%.*s", SLICE_ARGS(p->from), SLICE_ARGS(p->to));
+        return;
+    case PLAN_SPAN:
+        buf_append_cstr(out, "a span of documents");
+        return;
+    case PLAN_INSTANT:
+        buf_append_cstr(out, "changed from ");
+        instant_append(out, p->instant_low);
+        buf_append_cstr(out, " to ");
+        instant_append(out, p->instant_high);
+        return;
+    case PLAN_AND:
+        buf_append_cstr(out, "all of these, the rarest first");
+        return;
+    case PLAN_OR:
+        buf_append_cstr(out, "any of these");
+        return;
+    case PLAN_NOT:
+        buf_append_cstr(out, "all but these");
+        return;
+    case PLAN_REFERS:
+        field_append(out, p->field);
+        buf_append_cstr(out, " refers to one of these");
+        return;
+    case PLAN_REFERRED:
+        buf_printf(out, "%.*s that ", SLICE_ARGS(p->to));
+        field_append(out, p->field);
+        buf_append_cstr(out, " of one of these refers to");
+        return;
+    }
+}
+
+struct slice search_step_text(const struct plan *plan, struct arena *arena)
+{
+    struct buf text;
+    buf_init(&text, 4096);
+    step_append(&text, plan);
+    const char *copy = buf_status(&text) ? NULL : arena_copy(arena, buf_slice(&text));
+    struct slice result = slice_of(copy, copy ? text.length : 0);
+    buf_release(&text);
+    return result;
+}
