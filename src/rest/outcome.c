@@ -99,6 +99,8 @@ void outcome_render(struct buf *out, struct slice id, enum err err, const struct
     for (; issue; issue = issue->next) {
         /* The error's own sentence once, with the first finding; not where a finer
          * code says that something else is the matter. */
+        if (issues && issue == issues->first && slice_is(issue->text, OUTCOME_INVALID_RESOURCE))
+            details = OUTCOME_INVALID_RESOURCE; /* HealthLake says it in both places */
         issue_render(out, issue, strcmp(issue->code, err_issue(err)) == 0 ? details : NULL);
         details = NULL;
         if (issue->next)

@@ -73,6 +73,18 @@ static enum err normalise(struct arena *arena, struct slice path, struct slice *
     return ERR_NONE;
 }
 
+/* Under these HealthLake counts for the CMS's rules; they answer as without. */
+static bool is_alias(struct slice segment)
+{
+    static const char *const names[] = { "patientaccess", "provideraccess", "payertopayerdx",
+                                         "priorauthservice" };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (slice_is(segment, names[i]))
+            return true;
+    }
+    return false;
+}
+
 enum err place_of_path(struct arena *arena, struct slice path, struct place *ret_place)
 {
     struct slice rest;
@@ -93,6 +105,8 @@ enum err place_of_path(struct arena *arena, struct slice path, struct place *ret
     struct slice first = slice_cut(&rest, '/');
     struct slice id = slice_cut(&rest, '/');
     struct slice version = slice_cut(&rest, '/');
+    if (is_alias(version) && slice_is(slice_cut(&rest, '/'), "v2"))
+        version = slice_cut(&rest, '/');
     if (!slice_is(first, "datastore") || !slice_is(version, "r4"))
         return ERR_NONE;
     *ret_place = (struct place){ PLACE_FHIR, id, rest.bytes ? rest : SLICE("") };

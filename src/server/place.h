@@ -18,7 +18,7 @@ enum place_kind {
     PLACE_HEALTH,  /* /healthz */
     PLACE_READY,   /* /readyz */
     PLACE_CONTROL, /* / */
-    PLACE_FHIR,    /* /datastore/{id}/r4/... */
+    PLACE_FHIR,    /* /datastore/{id}/r4/..., or /datastore/{id}/patientaccess/v2/r4/... */
 };
 
 struct place {

@@ -164,6 +164,7 @@ function normal(answer, origin, c) {
   return `${status}\n${headers.join('\n')}\n\n${text}\n`
     .replaceAll(request, '{request-id}').replaceAll(new URL(origin).host, '{host}')
     .replace(/\d{8}T\d{6}Z/g, '{date}')
+    .replace(/(Basic\/)[0-9a-f-]{36}/g, '$1{id}')
     .replace(/\d{4}-\d\d-\d\dT[0-9:.]+Z/g, '{instant}').replace(/"\d{8}\//g, '"{day}/')
     .replaceAll(place.folder, '{folder}').replaceAll(second(c), '{second}');
 }

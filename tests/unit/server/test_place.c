@@ -53,6 +53,29 @@ static void paths_lead_to_their_places(void **state)
         check(&rows[i]);
 }
 
+static void healthlake_s_aliases_lead_to_the_same_place(void **state)
+{
+    (void)state;
+    static const char *const same[] = { "/datastore/A/patientaccess/v2/r4/Patient/1",
+                                        "/datastore/A/priorauthservice/v2/r4/Patient/1" };
+    static const char *const not_same[] = { "/datastore/A/patientaccess/r4/Patient/1",
+                                            "/datastore/A/patientaccess/v1/r4/Patient/1",
+                                            "/datastore/A/anything/v2/r4/Patient/1" };
+    struct arena arena;
+    struct place place;
+    arena_init(&arena, 1 << 16);
+    for (size_t i = 0; i < ARRAY_COUNT(same); i++) {
+        assert_int_equal(place_of_path(&arena, slice_cstr(same[i]), &place), ERR_NONE);
+        assert_int_equal(place.kind, PLACE_FHIR);
+        assert_true(slice_is(place.datastore_id, "A") && slice_is(place.rest, "Patient/1"));
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(not_same); i++) {
+        assert_int_equal(place_of_path(&arena, slice_cstr(not_same[i]), &place), ERR_NONE);
+        assert_int_equal(place.kind, PLACE_NOTHING);
+    }
+    arena_release(&arena);
+}
+
 static void an_encoded_slash_is_never_a_separator(void **state)
 {
     (void)state;
@@ -108,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_lead_to_their_places),
+        cmocka_unit_test(healthlake_s_aliases_lead_to_the_same_place),
         cmocka_unit_test(an_encoded_slash_is_never_a_separator),
         cmocka_unit_test(dot_segments_stay_inside_a_store),
         cmocka_unit_test(paths_that_leave_a_store_or_are_malformed_are_refused),
