@@ -392,7 +392,9 @@ struct store_index_figures {
     uint64_t merge_failures;     /* and how often one failed and is tried again */
     const char *damage;          /* of what was found wrong; empty: nothing. Static or the
                                   * store's own */
-    uint64_t damaged_segment;    /* file number of one found damaged while open; 0: none */
+    uint64_t damaged_segment;    /* file number of one found damaged while open: the next
+                                  * opening derives the index again; UINT64_MAX: one of
+                                  * several; 0: none */
 };
 void store_index_figures(struct store *store, struct store_index_figures *ret);
 

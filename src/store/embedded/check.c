@@ -245,7 +245,8 @@ static enum err check_documents(struct check *c)
 {
     struct store *store = c->store;
     TRY(store_wait_index(store));
-    struct postings_reader postings = { .view = postings_view_take(&store->postings) };
+    struct postings_reader postings = { .segments = &store->segments,
+                                        .view = postings_view_take(&store->postings) };
     c->sums = malloc(WINDOW_DOCS * sizeof *c->sums); /* one big piece, freed at once */
     enum err err = c->sums ? ERR_NONE : ERR_NO_MEMORY;
     for (c->first = 1; !err && c->first <= c->reader->time; c->first += WINDOW_DOCS)

@@ -11,7 +11,10 @@ static enum err gather(const struct postings_reader *reader, uint32_t field, str
         bool found = false;
         if (reader_skips(reader, set->list[i]))
             continue;
-        TRY(segment_find(set->list[i], field, value, &found, &lists[count]));
+        enum err err = segment_find(set->list[i], field, value, &found, &lists[count]);
+        if (err == ERR_CORRUPT)
+            segments_report_damage(reader->segments, set->list[i]->footer.number);
+        TRY(err);
         count += found;
     }
     for (uint32_t i = 0; i < view->count; i++) {
@@ -30,7 +33,7 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
 {
     const struct segment_set *set = reader->view->segments;
     size_t room = (size_t)set->count + set->past_count + reader->view->count;
-    *c = (struct term_cursor){ .lists = { .count = 0 } };
+    *c = (struct term_cursor){ .segments = reader->segments };
     if (!room || value.length > TERM_VALUE_BYTES_MAX)
         return ERR_NONE;
     struct posting *lists = arena_raw(arena, room * sizeof *lists);
@@ -40,4 +43,13 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
     TRY(gather(reader, field, value, lists, &count));
     arena_trim(arena, lists, room * sizeof *lists, count * sizeof *lists);
     return posting_union_open(&c->lists, lists, count, arena);
+}
+
+enum err term_cursor_block(struct term_cursor *c, uint64_t number, bool *ret_any,
+                           struct block *ret)
+{
+    enum err err = posting_union_next(&c->lists, number, ret_any, ret);
+    if (UNLIKELY(err == ERR_CORRUPT))
+        segments_report_damage(c->segments, UINT64_MAX);
+    return err;
 }

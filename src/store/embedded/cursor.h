@@ -20,6 +20,7 @@
 #define DOC_END UINT64_MAX
 
 struct postings_reader {
+    struct segments *segments; /* hears of damage */
     const struct postings_view *view;
     uint64_t time; /* documents that were dead then are not wanted; 0: all are */
     struct store_work *work; /* may be NULL */
@@ -36,6 +37,7 @@ static inline bool reader_skips(const struct postings_reader *reader, const stru
 }
 
 struct term_cursor {
+    struct segments *segments;  /* borrowed */
     struct posting_union lists; /* cut from the arena */
 };
 
@@ -43,11 +45,8 @@ struct term_cursor {
 MUST_USE enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *reader,
                                    uint32_t field, struct slice value, struct arena *arena);
 /* The next block at or above `number`; *ret_any false at the end. */
-MUST_USE static inline enum err term_cursor_block(struct term_cursor *c, uint64_t number,
-                                                  bool *ret_any, struct block *ret)
-{
-    return posting_union_next(&c->lists, number, ret_any, ret);
-}
+MUST_USE enum err term_cursor_block(struct term_cursor *c, uint64_t number, bool *ret_any,
+                                    struct block *ret);
 /* How many documents it has, dead ones included. */
 static inline uint64_t term_cursor_estimate(const struct term_cursor *c)
 {

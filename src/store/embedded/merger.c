@@ -136,8 +136,6 @@ static void job_end(struct postings *p, const struct job *job, enum err err)
     mutex_lock(&p->lock);
     for (uint32_t i = job->first; err != ERR_CORRUPT && i < job->first + job->count; i++)
         job->set->list[i]->is_busy = false;
-    if (err == ERR_CORRUPT)
-        p->damaged = job->set->list[job->first]->footer.number;
     if (!err) {
         p->merges++;
         p->merged_postings += job->postings;
@@ -145,6 +143,8 @@ static void job_end(struct postings *p, const struct job *job, enum err err)
         p->merge_failures++;
     }
     mutex_unlock(&p->lock);
+    if (err == ERR_CORRUPT)
+        segments_report_damage(p->settings.segments, UINT64_MAX);
     segment_set_unref(job->set);
 }
 
@@ -261,8 +261,8 @@ void postings_figures(struct postings *p, struct postings_figures *ret)
                                       .tail_bytes = p->tail_bytes,
                                       .merges = p->merges,
                                       .merged_postings = p->merged_postings,
-                                      .merge_failures = p->merge_failures,
-                                      .damaged = p->damaged };
+                                      .merge_failures = p->merge_failures };
+    ret->damaged = atomic_load(&p->settings.segments->damaged);
     for (uint32_t i = 0; i < set->count + set->past_count; i++)
         *(i < set->count ? &ret->segment_bytes : &ret->past_bytes) += set->list[i]->size;
     uint32_t n = tiers_of(set->list, set->count, tiers);

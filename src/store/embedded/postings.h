@@ -77,7 +77,6 @@ struct postings {
     uint32_t merge_thread_serial; /* gives each thread its part */
     uint64_t changes;             /* of the set and of what is known to be dead */
     uint64_t merges, merged_postings, merge_failures;
-    uint64_t damaged; /* number of a segment that a merge found damaged; 0: none */
     pthread_cond_t merge_work;
     pthread_mutex_t change_lock; /* one change of the segments at a time; before `lock` */
     pthread_mutex_t join_lock; /* one join or choice of runs at a time; taken before `lock` */

@@ -66,6 +66,7 @@ struct scan {
     void *context;
     struct segment_walk *walk;
     union block_room *room;
+    enum err visit_err; /* what the visitor ended the scan with */
     uint8_t key[KEY_BYTES_MAX];
     size_t key_size;
 };
@@ -73,7 +74,7 @@ struct scan {
 /* ---- lists ---- */
 
 /* The documents of a list in pieces. */
-static enum err hand_out(const struct scan *s, struct posting *list, uint32_t field,
+static enum err hand_out(struct scan *s, struct posting *list, uint32_t field,
                          struct slice value)
 {
     while (list->number != POSTING_END) {
@@ -86,7 +87,8 @@ static enum err hand_out(const struct scan *s, struct posting *list, uint32_t fi
             while (n < PIECE && (low = block_seek(&block, &place, low)) != BLOCK_NONE)
                 docs[n++] = block.number << BLOCK_SHIFT | low++;
             if (n)
-                TRY(s->visit(s->context, field, value, docs, n));
+                s->visit_err = s->visit(s->context, field, value, docs, n);
+            TRY(s->visit_err);
             TRY(work_spend(s->reader->work, s->plan, n / POSTINGS_PER_UNIT));
         }
     }
@@ -122,6 +124,16 @@ static enum err scan_segment(struct scan *s, const struct segment *segment)
     return ERR_NONE;
 }
 
+/* Only the segment's own damage is told, not what the visitor failed with. */
+static enum err scan_one(struct scan *s, const struct segment *segment)
+{
+    s->visit_err = ERR_NONE;
+    enum err err = scan_segment(s, segment);
+    if (err == ERR_CORRUPT && !s->visit_err)
+        segments_report_damage(s->reader->segments, segment->footer.number);
+    return err;
+}
+
 static enum err scan_run(struct scan *s, const struct run *run)
 {
     uint32_t at = s->plan ? run_lower_bound(run, s->plan->field, s->plan->from) : 0;
@@ -150,7 +162,7 @@ static enum err scan(struct scan *s)
     enum err err = s->walk && s->room ? ERR_NONE : ERR_NO_MEMORY;
     for (uint32_t i = 0; !err && i < set->count + set->past_count; i++)
         if (!reader_skips(s->reader, set->list[i]))
-            err = scan_segment(s, set->list[i]);
+            err = scan_one(s, set->list[i]);
     for (uint32_t i = 0; !err && i < view->count; i++)
         err = scan_run(s, view->runs[i]);
     arena_release(&arena);

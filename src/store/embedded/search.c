@@ -11,7 +11,8 @@ enum err reader_postings(struct store_reader *reader, struct postings_reader *re
         TRY(store_wait_index(reader->store));
         reader->view = postings_view_take(&reader->store->postings);
     }
-    *ret = (struct postings_reader){ .view = reader->view,
+    *ret = (struct postings_reader){ .segments = &reader->store->segments,
+                                     .view = reader->view,
                                      .time = reader->time,
                                      .work = reader->work };
     return ERR_NONE;

@@ -126,6 +126,36 @@ enum err segments_change(struct segments *segments, const struct segment_set *se
     return ERR_NONE;
 }
 
+/* ---- damage found while open ---- */
+
+static void mark_path(char out[SEGMENT_PATH_MAX], const char *folder)
+{
+    snprintf(out, SEGMENT_PATH_MAX, "%s/damaged", folder);
+}
+
+/* A mark that cannot be written leaves things as they are: refused again. */
+void segments_report_damage(struct segments *segments, uint64_t number)
+{
+    uint64_t none = 0;
+    char path[SEGMENT_PATH_MAX], text[32];
+    if (!atomic_compare_exchange_strong(&segments->damaged, &none, number))
+        return;
+    int length = snprintf(text, sizeof text, "%llu\n", (unsigned long long)number);
+    mark_path(path, segments->folder);
+    (void)!os_file_replace(path, slice_of(text, (size_t)length), 0600);
+}
+
+static enum err check_mark(struct segments *segments, const char *folder)
+{
+    char path[SEGMENT_PATH_MAX];
+    mark_path(path, folder);
+    if (!os_file_exists(path))
+        return ERR_NONE;
+    snprintf(segments->damage, sizeof segments->damage,
+             "a segment was found damaged when it was read");
+    return ERR_CORRUPT;
+}
+
 /* ---- opening ---- */
 
 static enum err open_one(const char *folder, const struct manifest_segment *row,
@@ -203,6 +233,10 @@ static enum err try_open(struct segments *segments, const struct segments_settin
                  "the index's manifest is damaged or of another version");
     if (!err)
         err = open_named(segments, settings, &m, ret_set);
+    if (!err && (err = check_mark(segments, settings->folder))) {
+        segment_set_unref(*ret_set);
+        *ret_set = NULL;
+    }
     buf_release(&bytes);
     return err;
 }

@@ -40,6 +40,8 @@ struct segments {
     uint64_t rules_hash;
     _Atomic uint64_t next;  /* number of the next file */
     char damage[128];       /* what was wrong when they were thrown away; empty: nothing */
+    _Atomic uint64_t damaged; /* number of a segment found damaged since; UINT64_MAX: one
+                               * of those that were read; 0: none */
 };
 
 /* What the manifest names, opened; an empty set when there is none. Damaged
@@ -63,6 +65,10 @@ struct segments_change {
 MUST_USE enum err segments_change(struct segments *segments, const struct segment_set *set,
                                   const struct segments_change *change,
                                   struct segment_set **ret_set);
+
+/* A block was read whose bytes are wrong. Noted in the folder, so that the next
+ * opening derives the index again; until then what needs the block is refused. */
+void segments_report_damage(struct segments *segments, uint64_t number);
 
 static inline uint64_t segments_number(struct segments *segments)
 {

@@ -120,7 +120,7 @@ static void a_segment_cut_short_is_derived_again(void **state)
     check_answers(f);
 }
 
-static void a_damaged_block_is_refused_not_misread(void **state)
+static void a_damaged_block_is_refused_and_derived_again_at_the_next_start(void **state)
 {
     struct fixture *f = *state;
     char name[256];
@@ -134,7 +134,17 @@ static void a_damaged_block_is_refused_not_misread(void **state)
     struct plan plan = { .kind = PLAN_PREFIX, .field = 2, .from = SLICE("") };
     uint64_t count = 0;
     assert_int_equal(store_count(reader, &plan, &count), ERR_CORRUPT);
+    assert_int_equal(store_count(reader, &plan, &count), ERR_CORRUPT);
     store_read_end(reader);
+    struct store_index_figures figures;
+    store_index_figures(f->store, &figures);
+    assert_true(figures.damaged_segment != 0);
+    fixture_reopen(f);
+    expect_damage(f, "found damaged");
+    check_answers(f);
+    fixture_reopen(f);
+    store_index_figures(f->store, &figures);
+    assert_string_equal(figures.damage, "");
 }
 
 static void a_damaged_manifest_is_replaced(void **state)
@@ -285,7 +295,7 @@ int main(void)
         TEST(a_missing_segment_is_named_and_derived_again),
         TEST(a_segment_with_a_damaged_footer_is_derived_again),
         TEST(a_segment_cut_short_is_derived_again),
-        TEST(a_damaged_block_is_refused_not_misread),
+        TEST(a_damaged_block_is_refused_and_derived_again_at_the_next_start),
         TEST(a_damaged_manifest_is_replaced),
         TEST(an_index_of_an_older_format_is_derived_again),
         TEST(an_orphan_is_removed_and_no_name_is_used_twice),
