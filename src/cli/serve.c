@@ -24,6 +24,7 @@ struct serve_options {
     struct option_list cors;
     struct slice cors_origins[OPTION_LIST_MAX];
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
+    uint64_t index_memory, merge_threads;
 };
 
 static const char about[] =
@@ -112,6 +113,10 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "where GET /metrics is answered, without credentials\n(default: nowhere)",
           &o->metrics_listen },
         { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &o->cache },
+        { "index-memory", OPTION_BYTES, "BYTES", NULL,
+          "memory for terms not yet in a segment (default 128M)", &o->index_memory },
+        { "merge-threads", OPTION_NUMBER, "N", NULL,
+          "threads that merge the index's segments (default 2)", &o->merge_threads },
         { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
     };
     add_limit_rows(o, rows);
@@ -209,6 +214,10 @@ static int settings_make(struct serve_options *o, struct arena *arena, struct se
                               o->validation_level);
     if (o->threads > 1024)
         return options_refuse("serve", "--threads is at most 1024");
+    if (o->merge_threads > 8)
+        return options_refuse("serve", "--merge-threads is at most 8");
+    if (o->index_memory && o->index_memory < (uint64_t)1 << 20)
+        return options_refuse("serve", "--index-memory is at least 1M");
     if (o->create_delay > 24 * 3600)
         return options_refuse("serve", "--create-delay is at most a day, 86400");
     int status = limits_make(o, &s->behaviour.limits);
@@ -225,6 +234,8 @@ static int settings_make(struct serve_options *o, struct arena *arena, struct se
     s->public_url = slice_cstr(o->public_url);
     s->software_version = SLICE(TARN_VERSION);
     s->cache_bytes = o->cache;
+    s->index_bytes = o->index_memory;
+    s->merge_threads = (uint32_t)o->merge_threads;
     s->threads = (unsigned)o->threads;
     s->s3_root = o->s3_root;
     s->access_log = o->access_log;

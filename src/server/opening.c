@@ -42,6 +42,8 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         .rules_hash = rules_hash(o->extract.base_url),
         .dictionary = dictionary,
         .cache_bytes = s->cache_bytes,
+        .index_bytes = s->index_bytes,
+        .merge_threads = s->merge_threads,
         .keep_index = o->keep_index,
     };
     return store_open(&settings, arena, ret_store, error);

@@ -46,6 +46,8 @@ struct server_settings {
     struct rest_behaviour behaviour;
     enum rest_level level; /* of validation, for requests that name none */
     size_t cache_bytes;            /* of the store; 0: default */
+    size_t index_bytes;            /* of its index's tail; 0: default */
+    uint32_t merge_threads;        /* of its index; 0: default */
     unsigned threads;              /* that answer requests; 0: default */
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */
     const char *s3_root;           /* what s3://bucket/key of jobs is below of; NULL: nothing */

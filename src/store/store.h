@@ -44,7 +44,9 @@ struct store_settings {
                                   * every frame; all ever used must be kept by the caller */
     size_t cache_bytes;          /* 0: default */
     size_t memtable_bytes;       /* 0: default */
-    uint32_t merge_threads;      /* of the index; 0: default */
+    size_t index_bytes;          /* memory for terms not yet in a segment; at a quarter one is
+                                  * written, at all of it writers wait. 0: default */
+    uint32_t merge_threads;      /* of the index, 8 at most; 0: default */
     bool accept_clock_ahead;     /* the stored last instant lies far ahead of the clock */
     bool keep_index;             /* for a check: an index that is damaged or of other rules is
                                   * ERR_CORRUPT or ERR_CONFLICT, not derived again */

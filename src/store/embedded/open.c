@@ -15,6 +15,7 @@ enum {
     LOG_BYTES_MAX = 32 << 20,
     BLOCK_BYTES = 8 * 1024,
     DEFAULT_MERGE_THREADS = 2,
+    DEFAULT_INDEX_BYTES = 128 << 20,
 };
 static const int64_t CLOCK_BEHIND_US_MAX = (int64_t)3600 * 1000 * 1000;
 
@@ -292,6 +293,7 @@ static enum err index_open(struct store *store, const struct store_settings *wan
         .segments = &store->segments,
         .set = set,
         .deaths = deaths_between,
+        .tail_bytes = wanted->index_bytes ? wanted->index_bytes : DEFAULT_INDEX_BYTES,
         .merge_threads = wanted->merge_threads ? wanted->merge_threads : DEFAULT_MERGE_THREADS,
         .visible = &store->visible,
         .failed = checkpoint_failed,

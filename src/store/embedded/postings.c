@@ -114,6 +114,12 @@ enum err postings_reserve(struct postings *p)
     return p->spare ? ERR_NONE : ERR_NO_MEMORY;
 }
 
+static bool is_due(const struct postings *p)
+{
+    return p->tail_docs >= POSTINGS_TAIL_DOCS ||
+           (p->tail_docs && p->tail_bytes >= p->settings.tail_bytes / 4);
+}
+
 void postings_add(struct postings *p, struct run *run)
 {
     mutex_lock(&p->lock);
@@ -127,7 +133,7 @@ void postings_add(struct postings *p, struct run *run)
         view->runs[i] = run_ref(p->current->runs[i]);
     view->runs[view->count++] = run;
     struct postings_view *old = publish(p, view);
-    if (p->tail_docs >= POSTINGS_TAIL_DOCS || p->tail_bytes >= POSTINGS_TAIL_BYTES)
+    if (is_due(p))
         cond_signal(&p->work);
     mutex_unlock(&p->lock);
     postings_view_give(old);
@@ -232,7 +238,7 @@ enum err postings_wait(struct postings *p)
     for (int waited_ms = 0; waited_ms < POSTINGS_WAIT_MS; waited_ms++) {
         mutex_lock(&p->lock);
         bool full =
-            p->tail_docs > POSTINGS_TAIL_DOCS_MAX || p->tail_bytes > POSTINGS_TAIL_BYTES_MAX;
+            p->tail_docs > POSTINGS_TAIL_DOCS_MAX || p->tail_bytes > p->settings.tail_bytes;
         if (full)
             cond_signal(&p->work);
         mutex_unlock(&p->lock);
@@ -348,11 +354,6 @@ enum err postings_checkpoint(struct postings *p)
     enum err err = checkpoint(p);
     mutex_unlock(&p->checkpoint_lock);
     return err;
-}
-
-static bool is_due(const struct postings *p)
-{
-    return p->tail_docs >= POSTINGS_TAIL_DOCS || p->tail_bytes >= POSTINGS_TAIL_BYTES;
 }
 
 static bool is_behind(struct postings *p)

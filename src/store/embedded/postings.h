@@ -39,8 +39,6 @@ enum {
 /* The first merge thread takes nothing larger, so that a large merge never
  * keeps the small ones waiting. */
 #define POSTINGS_SMALL_MERGE ((uint64_t)8 << 20)
-#define POSTINGS_TAIL_BYTES ((uint64_t)48 << 20)
-#define POSTINGS_TAIL_BYTES_MAX ((uint64_t)512 << 20)
 
 struct postings_view {
     _Atomic uint32_t references;
@@ -54,6 +52,8 @@ struct postings_settings {
     struct segments *segments; /* borrowed */
     struct segment_set *set;   /* taken over */
     merge_deaths *deaths;
+    uint64_t tail_bytes;       /* of runs: at a quarter a checkpoint is due, at all of it
+                                * writers wait */
     uint32_t merge_threads;    /* 1 .. POSTINGS_MERGE_THREADS_MAX */
     const _Atomic uint64_t *visible;
     void (*failed)(void *context, enum err err); /* a checkpoint or manifest could not
