@@ -39,11 +39,11 @@ async function filled(name, family) {
   return { data, store, folder: join(data, 'datastores', id) };
 }
 
-/** Turn some bytes of the middle of the largest table file. */
-function damage(folder) {
-  const files = readdirSync(folder).filter((f) => f.endsWith('.sst')).map((f) => join(folder, f))
+/** Turn some bytes of the middle of the largest file of that kind. */
+function damage(folder, kind) {
+  const files = readdirSync(folder).filter((f) => f.endsWith(kind)).map((f) => join(folder, f))
     .sort((a, b) => statSync(b).size - statSync(a).size);
-  assert.ok(files.length, `no table in ${folder}`);
+  assert.ok(files.length, `no ${kind} in ${folder}`);
   const file = openSync(files[0], 'r+'), piece = Buffer.alloc(16);
   const at = 200;
   readSync(file, piece, 0, piece.length, at);
@@ -88,12 +88,12 @@ test('check names what an index of other bodies disagrees about, and a rebuild r
 test('check reports damaged blocks of the index and of the truth', async () => {
   const { data, folder, store } = await filled('damaged', 'A');
   await store.stop();
-  damage(join(folder, 'index'));
+  damage(join(folder, 'index'), '.seg');
   const index = await run(['check', '--data', data]);
   assert.equal(index.status, 1);
   assert.match(index.stdout + index.stderr, /the index (has a damaged block|is damaged)/);
   rmSync(join(folder, 'index'), { recursive: true });
-  damage(join(folder, 'truth'));
+  damage(join(folder, 'truth'), '.sst');
   const truth = await run(['check', '--data', data, '--json']);
   assert.equal(truth.status, 1, truth.stdout + truth.stderr);
   JSON.parse(truth.stdout);

@@ -64,7 +64,10 @@ static inline enum err fixture_try_open(struct fixture *f)
     struct store_settings settings = {
         .folder = f->folder, .extract = fixture_extract, .rules_hash = f->rules_hash
     };
-    return store_open(&settings, &f->arena, &f->store, &error);
+    enum err err = store_open(&settings, &f->arena, &f->store, &error);
+    if (err)
+        print_message("open: %s: %.*s\n", err_name(err), SLICE_ARGS(error));
+    return err;
 }
 
 static inline void fixture_open(struct fixture *f)
