@@ -69,9 +69,11 @@ enum form { FORM_PLAIN, FORM_JSON, FORM_MARKDOWN };
 
 static void render(const struct limits *limits, enum form form, struct buf *out)
 {
-    static const char *const begin[] = { "", "[",
-                                         "| limit | of what | unit | open | guide | healthlake | "
-                                         "setting |\n|---|---|---|---|---|---|---|\n" };
+    static const char *const begin[] = {
+        "", "[",
+        ("| limit | of what | unit | open | guide | healthlake | setting |\n"
+         "|---|---|---|---|---|---|---|\n")
+    };
     buf_append_cstr(out, begin[form]);
     for (size_t i = 0; i < limits_count(); i++) {
         struct limit_row row;
