@@ -25,3 +25,9 @@ bench-index: $(BENCH)/index_ingest
 .PHONY: bench-large
 bench-large: $(BUILD)/tarn
 	@python3 bench/large.py $(BUILD)
+
+# What of a search grows with the store? docs/bench.md. Sizes: BENCH_MEMBERS=1000,4000,16000
+BENCH_MEMBERS ?= 1000,4000
+.PHONY: bench-search
+bench-search: $(BUILD)/tarn
+	@python3 bench/search.py $(BUILD) --members $(BENCH_MEMBERS)

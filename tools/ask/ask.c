@@ -147,17 +147,19 @@ static size_t search_store(struct asker *a, struct search_query *q, struct buf *
     struct issues issues;
     issues_init(&issues, &a->arena);
     struct store_reader *reader;
-    uint64_t *docs, counted;
-    size_t page = PAGE, total = 0;
+    struct search_found found = { .has_next = true };
+    uint64_t counted;
+    size_t total = 0;
+    q->count = PAGE;
     enum err err = store_read_begin(a->store, 0, &reader);
     if (!err)
         err = store_count(reader, plan, &counted);
-    while (!err && page == PAGE) {
-        err = search_run(q, reader, PAGE, &a->arena, &issues, &docs, &page);
-        if (err || page == 0)
+    while (!err && found.has_next) {
+        err = search_run(q, reader, &a->arena, &issues, &found);
+        if (err)
             break;
-        total += print_docs(a, reader, docs, page, out);
-        q->after = search_next_position(q, docs, page);
+        total += print_docs(a, reader, found.docs, found.count, out);
+        q->page = search_page_next(q, &found);
     }
     if (err)
         fail("search", err);
