@@ -60,20 +60,24 @@ bool url_is_absolute(struct slice url)
 
 /* ---- hooks ---- */
 
+static enum err rule_run(struct check_run *run, const struct fhir_subject *s, check_rule *rule)
+{
+    struct arena_mark mark = arena_mark(run->arena);
+    enum err err = rule(run, s);
+    arena_rewind(run->arena, mark);
+    return err;
+}
+
 static enum err on_resource(void *context, const struct fhir_subject *s)
 {
     struct check_run *run = context;
     if (run->profiles)
         TRY(run->profiles->resource(run->profiles->context, s));
-    for (size_t i = 0; s->item.type && i < ARRAY_COUNT(RULES); i++) {
-        if (!slice_is(s->item.type->name, RULES[i].type))
-            continue;
-        struct arena_mark mark = arena_mark(run->arena);
-        enum err err = RULES[i].rule(run, s);
-        arena_rewind(run->arena, mark);
-        TRY(err);
-    }
-    return ERR_NONE;
+    for (size_t i = 0; s->item.type && i < ARRAY_COUNT(RULES); i++)
+        if (slice_is(s->item.type->name, RULES[i].type))
+            TRY(rule_run(run, s, RULES[i].rule));
+    bool is_wanted = !run->options->is_lenient || !run->options->is_errors_only;
+    return is_wanted ? rule_run(run, s, rule_narrative) : ERR_NONE;
 }
 
 static enum err on_extension(void *context, const struct fhir_subject *s)
@@ -87,7 +91,7 @@ static enum err on_coding(void *context, const struct fhir_subject *s)
     struct check_run *run = context;
     struct arena_mark mark = arena_mark(run->arena);
     const struct check_options *o = run->options;
-    bool is_wanted = o->terminology && !(o->is_errors_only && o->codes_are_warnings);
+    bool is_wanted = o->terminology && !(o->is_errors_only && o->is_lenient);
     enum err err = is_wanted ? check_coding(run, s) : ERR_NONE;
     arena_rewind(run->arena, mark);
     return err;
@@ -106,6 +110,7 @@ static enum err run_with(struct check_run *run, struct json resource, const stru
         .rules = o->rules,
         .is_shape_only = o->is_shape_only,
         .is_errors_only = o->is_errors_only,
+        .refuses_markup = o->refuses_markup,
         .now_us = o->now_us,
         .found = o->found,
         .context = o->context,

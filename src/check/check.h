@@ -28,7 +28,9 @@ struct check_options {
 
     struct terminology *terminology; /* NULL: codes pass */
     struct profile_home *home;       /* for codes of packages that are not the default */
-    bool codes_are_warnings;         /* unknown codes outside of required bindings */
+    bool is_lenient; /* what real records break are warnings: unknown codes outside of
+                      * required bindings, links of narratives that lead nowhere */
+    bool refuses_markup; /* texts that look like HTML are errors */
 
     /* The Questionnaire of that canonical, JSON that lives as long as the arena;
      * bytes NULL when there is none. May be NULL: answers are not checked. */

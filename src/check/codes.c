@@ -47,7 +47,7 @@ static enum err check_filter(struct check_run *run, const struct fhir_subject *s
     TRY(terminology_in_system(run->options->terminology, &code, run->arena, &answer));
     if (answer.truth == TERMINOLOGY_NO)
         rule_report(run, s, spot, filter,
-                    run->options->codes_are_warnings ? ISSUE_WARNING : ISSUE_ERROR, "code-invalid",
+                    run->options->is_lenient ? ISSUE_WARNING : ISSUE_ERROR, "code-invalid",
                     "The value for a filter based on property '%.*s' is '%.*s' which is not a "
                     "valid code",
                     SLICE_ARGS(slice_head(property, 60)), SLICE_ARGS(slice_head(value, 200)));

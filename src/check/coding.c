@@ -19,7 +19,7 @@ enum err check_coding(struct check_run *run, const struct fhir_subject *s)
     struct fhir_spot system_spot = spot_of(s->spot, SLICE("system"));
     struct fhir_spot display_spot = spot_of(s->spot, SLICE("display"));
     enum issue_severity wrong =
-        run->options->codes_are_warnings ? ISSUE_WARNING : ISSUE_ERROR;
+        run->options->is_lenient ? ISSUE_WARNING : ISSUE_ERROR;
     if (answer.reason == TERMINOLOGY_SUPPLEMENT)
         rule_report(run, s, &system_spot, json_member(coding, "system"), wrong, "invalid",
                     "CodeSystem %.*s is a supplement, so can't be used as a value in Coding.system",

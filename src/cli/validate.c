@@ -26,6 +26,7 @@ struct session {
     bool quiet;              /* no warnings */
     bool is_strict;          /* an unknown profile is an error */
     bool knows_extensions;   /* and an unknown extension */
+    bool refuses_markup;
     struct profile_set *set; /* packages, and what they know of codes */
     struct profile_home *home;
     struct terminology *terminology;
@@ -180,6 +181,7 @@ static void check_text(struct session *s, struct arena *arena)
         .unknown_is_error = s->is_strict,
         .unknown_extension_is_error = s->knows_extensions,
         .terminology = s->terminology,
+        .refuses_markup = s->refuses_markup,
         .home = s->home,
         .questionnaire = questionnaire_find,
         .questionnaire_context = s,
@@ -279,6 +281,8 @@ int cli_validate(int argc, char **argv)
           "a Questionnaire that responses are checked against; again for more", &questionnaires },
         { "known-extensions", OPTION_SWITCH, NULL, NULL,
           "an extension that no package defines is an error", &s.knows_extensions },
+        { "no-markup", OPTION_SWITCH, NULL, NULL,
+          "a string that looks like HTML is an error", &s.refuses_markup },
         { "strict", OPTION_SWITCH, NULL, NULL, "a meta.profile that is unknown is an error",
           &s.is_strict },
         { "json", OPTION_SWITCH, NULL, NULL, "a JSON object for each file, its issues one a line",

@@ -383,6 +383,7 @@ struct fhir_validate_options {
     bool is_shape_only;  /* members, cardinality, JSON types and formats alone: no value
                           * sets, references, narratives, ids of contained resources */
     bool is_errors_only; /* nothing that is a warning is looked for */
+    bool refuses_markup; /* strings that look like HTML are errors */
     int64_t now_us;
     /* Called for each finding, without a limit; may be NULL. The texts live as
      * long as the call. */

@@ -179,6 +179,17 @@ static void check_code_value(struct fhir_check *c, const struct fhir_spot *spot,
                 SLICE_ARGS(slice_head(code, 100)), SLICE_ARGS(set));
 }
 
+/* A '<' with a letter, '!' or '/' behind it, and a '>' later. */
+static bool has_markup(struct slice s)
+{
+    for (size_t i = 0; i + 1 < s.length; i++) {
+        char next = s.bytes[i + 1], low = (char)(next | 0x20);
+        if (s.bytes[i] == '<' && ((low >= 'a' && low <= 'z') || next == '!' || next == '/'))
+            return slice_find_byte(slice_from(s, i), '>') >= 0;
+    }
+    return false;
+}
+
 static void check_string(struct fhir_check *c, const struct fhir_spot *spot,
                          const struct fhir_element *element, struct json value)
 {
@@ -200,6 +211,10 @@ static void check_string(struct fhir_check *c, const struct fhir_spot *spot,
         if (reason)
             check_error(c, spot, value, "invalid", "'%.*s' is no valid %.*s: %s",
                         SLICE_ARGS(slice_head(text, 60)), SLICE_ARGS(type->name), reason);
+        else if (type->id == FHIR_TYPE_STRING && c->options->refuses_markup && has_markup(text))
+            check_error(c, spot, value, "invalid",
+                        "The string value contains text that looks like embedded HTML tags, which "
+                        "are not allowed for security reasons in this context");
         else if (type->id == FHIR_TYPE_CODE && !is_shape_only)
             check_code_value(c, spot, element, value, text);
     }

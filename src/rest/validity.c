@@ -129,7 +129,7 @@ static enum err gather(const struct validity_ask *ask, bool is_errors_only, stru
             set && (rest->settings.behaviour.refuse_unknown_profiles || has_packages(set)),
         .terminology = rest->terminology,
         .home = rest->settings.profiles,
-        .codes_are_warnings = true,
+        .is_lenient = true,
         .questionnaire = codes_questionnaire,
         .questionnaire_context = rest,
     };

@@ -48,7 +48,7 @@ def why_not_run(folder, case, outcome):
 
 
 def arguments(folder, case):
-    args = ["--known-extensions"]
+    args = ["--known-extensions"] + (["--no-markup"] if "security-checks" in case else [])
     for name in case.get("supporting", []) + case.get("supporting5", []):
         path = os.path.join(folder, name)
         if not name.endswith(".json") or not os.path.exists(path):

@@ -216,6 +216,17 @@ static void code_systems_and_value_sets_have_rules_of_their_own(void **state)
            "ValueSet.compose.include[0]: URI values");
 }
 
+static void links_of_a_narrative_lead_somewhere(void **state)
+{
+    struct world *w = *state;
+#define NARRATIVE(inner)                                                                           \
+    "{\"resourceType\":\"Patient\",\"text\":{\"status\":\"generated\","                            \
+    "\"div\":\"<div xmlns=\\\"http://www.w3.org/1999/xhtml\\\">" inner "</div>\"}}"
+    expect(run(w, NARRATIVE("<a href=\\\"#x\\\">y</a>")),
+           "Patient.text.div: Hyperlink '#x' does not resolve");
+    expect(run(w, NARRATIVE("<a href=\\\"#x\\\">y</a><p id='x'>z</p>")), NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(codings_are_checked_against_the_system_they_name, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(ids_of_elements_are_unique, setup, teardown),
+        cmocka_unit_test_setup_teardown(links_of_a_narrative_lead_somewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(code_systems_and_value_sets_have_rules_of_their_own, setup,
                                         teardown),
     };
