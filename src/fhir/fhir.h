@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/decimal.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/issues.h"
@@ -485,6 +486,15 @@ struct fhir_reference fhir_reference_parse(struct slice text);
 
 /* [A-Za-z0-9\-\.]{1,64} */
 bool fhir_id_is_valid(struct slice id);
+
+/* ---- units ---- */
+
+/* The value in UCUM's base units, and a text without NULs that all units which
+ * convert into each other share. False when it is no unit of UCUM, or its factor or
+ * the value has too many digits. */
+enum { FHIR_DIMENSION_BYTES = 16 };
+bool fhir_unit_normalise(struct slice unit, struct decimal value, struct decimal *ret_value,
+                         char ret_dimension[FHIR_DIMENSION_BYTES], size_t *ret_length);
 
 /* ---- walking a resource ---- */
 

@@ -379,3 +379,24 @@ bool fhir_quantity_compare(struct slice value, struct slice unit, struct slice o
     *ret_order = decimal_compare(converted, y);
     return true;
 }
+
+/* The unit without its factor: what it measures. */
+bool fhir_unit_normalise(struct slice unit, struct decimal value, struct decimal *ret_value,
+                         char ret_dimension[FHIR_DIMENSION_BYTES], size_t *ret_length)
+{
+    struct ucum from;
+    if (!ucum_parse(unit, &from))
+        return false;
+    struct ucum base = { .over = 1, .under = 1, .arbitrary = from.arbitrary };
+    memcpy(base.powers, from.powers, sizeof base.powers);
+    if (!ucum_convert(value, &from, &base, ret_value))
+        return false;
+    size_t length = 0;
+    for (int i = 0; i < UCUM_BASES; i++)
+        ret_dimension[length++] = (char)(0x80 + from.powers[i]); /* never NUL: |power| <= 60 */
+    for (uint32_t rest = from.arbitrary; rest; rest >>= 4)
+        ret_dimension[length++] = (char)('a' + (rest & 15));
+    _Static_assert(UCUM_BASES + 8 <= FHIR_DIMENSION_BYTES, "32 bits are 8 letters");
+    *ret_length = length;
+    return true;
+}

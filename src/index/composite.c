@@ -128,6 +128,17 @@ static enum err add_measure(struct composite *c, struct fhir_item item, bool is_
                          .sides = { m.code, m.system, m.unit } };
     form.ordered_length =
         (uint8_t)value_number(form.ordered, is_quantity ? TERM_QUANTITY : TERM_NUMBER, &m);
+    TRY(add_form(c, form));
+
+    bool found = false;
+    struct measure normal;
+    if (is_quantity)
+        TRY(extract_normal(c->x, &m, &found, &normal));
+    if (!found)
+        return ERR_NONE;
+    form.side_count = 1;
+    form.sides[0] = normal.code;
+    form.ordered_length = (uint8_t)value_number(form.ordered, TERM_MEASURE, &normal);
     return add_form(c, form);
 }
 

@@ -30,6 +30,23 @@ struct slice index_encode_token_code_prefix(struct arena *a, struct slice code)
     return keep(a, value, value_token_prefix(value, code));
 }
 
+struct slice index_encode_token_lower(struct arena *a, enum term_kind kind, struct slice system,
+                                      struct slice code)
+{
+    uint8_t value[TERM_VALUE_BYTES_MAX];
+    CHECK(kind == TERM_TOKEN_LOWER || kind == TERM_TOKEN_CODE);
+    size_t length = value_token_lower(value, system, code);
+    value[0] = (uint8_t)kind;
+    return keep(a, value, length);
+}
+
+struct slice index_encode_identifier(struct arena *a, struct slice system, struct slice code,
+                                     struct slice value)
+{
+    uint8_t bytes[TERM_VALUE_BYTES_MAX];
+    return keep(a, bytes, value_identifier(bytes, system, code, value));
+}
+
 struct slice index_encode_token_system(struct arena *a, struct slice system)
 {
     uint8_t value[TERM_VALUE_BYTES_MAX];
@@ -51,11 +68,10 @@ struct slice index_encode_string(struct arena *a, struct slice text)
 struct slice index_encode_folded(struct arena *a, enum term_kind kind, struct slice folded)
 {
     uint8_t value[TERM_VALUE_BYTES_MAX];
-    CHECK(kind == TERM_STRING || kind == TERM_STRING_WINDOW);
+    CHECK(kind == TERM_STRING || kind == TERM_STRING_WINDOW || kind == TERM_TOKEN_TEXT ||
+          kind == TERM_WORD);
     CHECK(folded.length <= INDEX_STARTS_WITH_BYTES_MAX);
-    size_t length = value_window(value, folded);
-    value[0] = (uint8_t)kind;
-    return keep(a, value, length);
+    return keep(a, value, value_folded(value, (char)kind, folded));
 }
 
 struct slice index_encode_uri(struct arena *a, enum term_kind kind, struct slice uri)

@@ -118,7 +118,7 @@ static enum err visit(void *context, const struct fhir_param *param, struct fhir
     case FHIR_PARAM_COMPOSITE:
         return extract_composite(x, item);
     case FHIR_PARAM_SPECIAL:
-        break; /* presence alone */
+        return extract_position(x, item);
     }
     return ERR_NONE;
 }
@@ -130,7 +130,8 @@ static enum err extract_all(struct extractor *x)
         return ERR_NO_MEMORY;
     TRY(extractor_add(x, index_field(x->type, INDEX_PARAM_TYPE), 0));
     TRY(membership_of_owner(x));
-    return fhir_params_visit(x->type, x->resource, visit, x);
+    TRY(fhir_params_visit(x->type, x->resource, visit, x));
+    return extract_words(x);
 }
 
 enum err index_extract(struct json resource, const struct fhir_type *type, struct slice base_url,

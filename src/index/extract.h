@@ -59,7 +59,13 @@ struct measure {
     uint8_t low[NUMERAL_BYTES], high[NUMERAL_BYTES];
     bool is_wide; /* low and high differ */
     struct slice code, system, unit; /* of a quantity; may be empty */
+    struct slice low_text, high_text; /* as written; no bytes: an open end */
+    bool is_low_past, is_high_before; /* ">5", "<5": the limit itself does not belong */
 };
+/* The same in UCUM's base units, `ret->code` the dimension; its texts live in the
+ * arena. False when the unit is none of UCUM's. */
+MUST_USE enum err extract_normal(struct extractor *x, const struct measure *m, bool *ret_found,
+                                 struct measure *ret);
 /* Its kind and number, or both ends: `kind` is TERM_NUMBER or TERM_QUANTITY,
  * whose capital letter says that there are two. Returns the length. */
 size_t value_number(uint8_t *at, enum term_kind kind, const struct measure *m);
@@ -70,6 +76,13 @@ bool extract_measure(struct extractor *x, struct fhir_item item, struct measure 
 MUST_USE enum err extract_uri_text(struct extractor *x, struct slice uri, bool is_canonical);
 /* Token terms of an element with `system` and a code under the name given. */
 MUST_USE enum err extract_coded(struct extractor *x, struct json element, struct slice code_name);
+
+/* An Identifier as a token: its value, and by the codings of its type. */
+MUST_USE enum err extract_identifier(struct extractor *x, struct json identifier);
+/* The position of an element with latitude and longitude. */
+MUST_USE enum err extract_position(struct extractor *x, struct fhir_item item);
+/* The words of `_text` and `_content`. */
+MUST_USE enum err extract_words(struct extractor *x);
 
 /* The resource's own memberships: it belongs to the compartments it owns. */
 MUST_USE enum err membership_of_owner(struct extractor *x);

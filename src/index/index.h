@@ -25,6 +25,13 @@
  *   'q' number(10) code 0 system 0 unit          quantity
  *   'Q' low(10) high(10) code 0 system 0 unit    Range, or a quantity with comparator
  *   'x' ...                          composite, see index/README.md
+ *   'C' code in lower case 0 system  token whose code has capital letters
+ *   'T' folded                       text beside a token, for :text
+ *   'o' value 0 code 0 system        identifier by a coding of its type, for :of-type
+ *   'm' number(10) dimension         quantity in UCUM's base units
+ *   'M' low(10) high(10) dimension   the same of 'Q'
+ *   'g' latitude(8) longitude(8)     position, nanodegrees
+ *   'k' folded word                  of `_text`, `_content`
  * A code holding a NUL byte is not indexed (FHIR forbids it).
  */
 #ifndef INDEX_INDEX_H
@@ -33,6 +40,7 @@
 #include "base/arena.h"
 #include "base/date.h"
 #include "base/err.h"
+#include "base/numeral.h"
 #include "fhir/fhir.h"
 #include "json/json.h"
 #include "store/term.h"
@@ -54,11 +62,18 @@ enum term_kind {
     TERM_QUANTITY = 'q',
     TERM_QUANTITY_WIDE = 'Q',
     TERM_COMPOSITE = 'x',
+    TERM_TOKEN_LOWER = 'C',
+    TERM_TOKEN_TEXT = 'T',
+    TERM_IDENTIFIER = 'o',
+    TERM_MEASURE = 'm',
+    TERM_MEASURE_WIDE = 'M',
+    TERM_POSITION = 'g',
+    TERM_WORD = 'k',
 };
 
 /* Raise it when extraction or a value's bytes change: a store then derives its
  * index again at its next start. */
-enum { INDEX_RULES = 3 };
+enum { INDEX_RULES = 4 };
 
 /* Reserved parameters (above every generated id). */
 enum {
@@ -117,11 +132,19 @@ enum {
  * NULL when memory is short. */
 struct slice index_encode_token(struct arena *a, struct slice system, struct slice code);
 struct slice index_encode_token_code_prefix(struct arena *a, struct slice code);
+/* The code in lower case, for systems in which case does not count. Only codes with
+ * capital letters (of ASCII) have such a term; the others' own ones are equal to it
+ * but for the kind byte. */
+struct slice index_encode_token_lower(struct arena *a, enum term_kind kind, struct slice system,
+                                      struct slice code);
+/* An identifier of a type. */
+struct slice index_encode_identifier(struct arena *a, struct slice system, struct slice code,
+                                     struct slice value);
 struct slice index_encode_token_system(struct arena *a, struct slice system);
 /* NULL also when the text is not UTF-8. */
 struct slice index_encode_string(struct arena *a, struct slice text);
-/* kind TERM_STRING or TERM_STRING_WINDOW and folded text, to be used as a prefix;
- * at most INDEX_STARTS_WITH_BYTES_MAX bytes. */
+/* kind TERM_STRING, TERM_STRING_WINDOW, TERM_TOKEN_TEXT or TERM_WORD and folded text,
+ * to be used as a prefix; at most INDEX_STARTS_WITH_BYTES_MAX bytes. */
 struct slice index_encode_folded(struct arena *a, enum term_kind kind, struct slice folded);
 /* kind TERM_URI, TERM_CANONICAL or TERM_REFERENCE_OUTSIDE. */
 struct slice index_encode_uri(struct arena *a, enum term_kind kind, struct slice uri);
@@ -135,6 +158,23 @@ struct slice index_encode_instant(struct arena *a, char kind, int64_t instant);
 /* A code, system, unit, id or text inside of a quantity or composite: cut to
  * INDEX_SIDE_BYTES_MAX with a hash at its end. */
 struct slice index_encode_side(struct arena *a, struct slice text);
+/* One coordinate as bytes in its order. */
+enum { INDEX_DEGREE_BYTES = 8 };
+void index_encode_degrees(double degrees, uint8_t out[INDEX_DEGREE_BYTES]);
+
+/* A number in UCUM's base units: its bytes and what it is a measure of. */
+struct index_measure {
+    uint8_t number[NUMERAL_BYTES];
+    char dimension[FHIR_DIMENSION_BYTES];
+    size_t dimension_length;
+};
+#define INDEX_UCUM "http://unitsofmeasure.org"
+/* False when the unit is none of UCUM's or the number runs out of digits. */
+bool index_measure_find(struct slice number, struct slice unit, struct index_measure *ret);
+
+/* The next word of folded text, letters and digits of any script; what is not ASCII
+ * counts as a letter. Bytes NULL at the end. */
+struct slice index_word_cut(struct slice *rest);
 /* An empty type makes the prefix of all members of the owner's compartment. */
 struct slice index_encode_compartment(struct arena *a, struct slice owner_type,
                                       struct slice owner_id, struct slice type);

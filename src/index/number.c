@@ -17,12 +17,14 @@ static bool number_of(struct json value, uint8_t bytes[NUMERAL_BYTES])
 static void open_low(struct measure *m)
 {
     memset(m->low, 0, sizeof m->low);
+    m->low_text = SLICE_NONE;
     m->is_wide = true;
 }
 
 static void open_high(struct measure *m)
 {
     memset(m->high, 0xff, sizeof m->high);
+    m->high_text = SLICE_NONE;
     m->is_wide = true;
 }
 
@@ -31,6 +33,7 @@ static void compare_out(struct measure *m, struct slice comparator)
 {
     if (slice_is(comparator, "<")) {
         numeral_step(m->high, false);
+        m->is_high_before = true;
         open_low(m);
     } else if (slice_is(comparator, "<=")) {
         open_low(m);
@@ -38,6 +41,7 @@ static void compare_out(struct measure *m, struct slice comparator)
         open_high(m);
     } else if (slice_is(comparator, ">")) {
         numeral_step(m->low, true);
+        m->is_low_past = true;
         open_high(m);
     }
 }
@@ -54,6 +58,7 @@ static bool quantity_of(struct extractor *x, struct json quantity, struct measur
     if (!number_of(json_member(quantity, "value"), m->low))
         return false;
     memcpy(m->high, m->low, sizeof m->high);
+    m->low_text = m->high_text = json_raw(json_member(quantity, "value"));
     compare_out(m, extract_text(json_member(quantity, "comparator"), x->arena));
     unit_of(x, quantity, m);
     return true;
@@ -76,6 +81,8 @@ static bool range_of(struct extractor *x, struct json range, struct measure *m)
     bool has_low = number_of(json_member(low, "value"), m->low);
     bool has_high = number_of(json_member(high, "value"), m->high);
     m->is_wide = true;
+    m->low_text = has_low ? json_raw(json_member(low, "value")) : SLICE_NONE;
+    m->high_text = has_high ? json_raw(json_member(high, "value")) : SLICE_NONE;
     if (!has_low)
         open_low(m);
     if (!has_high)
@@ -113,7 +120,9 @@ bool extract_measure(struct extractor *x, struct fhir_item item, struct measure 
 
 size_t value_number(uint8_t *at, enum term_kind kind, const struct measure *m)
 {
-    _Static_assert(TERM_NUMBER_WIDE == TERM_NUMBER - 32 && TERM_QUANTITY_WIDE == TERM_QUANTITY - 32,
+    _Static_assert(TERM_NUMBER_WIDE == TERM_NUMBER - 32 &&
+                       TERM_QUANTITY_WIDE == TERM_QUANTITY - 32 &&
+                       TERM_MEASURE_WIDE == TERM_MEASURE - 32,
                    "wide kinds are the capital letters");
     *at = (uint8_t)(m->is_wide ? kind - 32 : kind);
     memcpy(at + 1, m->low, NUMERAL_BYTES);
@@ -133,6 +142,53 @@ enum err extract_number(struct extractor *x, struct fhir_item item)
     return extractor_add(x, x->field, value_number(at, TERM_NUMBER, &m));
 }
 
+bool index_measure_find(struct slice number, struct slice unit, struct index_measure *ret)
+{
+    struct decimal value, normal;
+    struct numeral numeral;
+    char text[DECIMAL_TEXT_BYTES];
+    if (!decimal_parse(number, &value) ||
+        !fhir_unit_normalise(unit, value, &normal, ret->dimension, &ret->dimension_length))
+        return false;
+    size_t length = decimal_render(decimal_strip(normal), text);
+    if (!numeral_parse(slice_of(text, length), &numeral))
+        return false;
+    numeral_encode(numeral, ret->number);
+    return true;
+}
+
+/* An open end stays open. */
+static bool end_normal(struct slice text, struct slice unit, uint8_t number[NUMERAL_BYTES],
+                       struct index_measure *m)
+{
+    if (!text.bytes)
+        return true;
+    if (!index_measure_find(text, unit, m))
+        return false;
+    memcpy(number, m->number, NUMERAL_BYTES);
+    return true;
+}
+
+enum err extract_normal(struct extractor *x, const struct measure *m, bool *ret_found,
+                        struct measure *ret)
+{
+    struct index_measure end = { .dimension_length = 0 };
+    *ret = *m;
+    *ret_found = slice_is(m->system, INDEX_UCUM) && m->code.length > 0 &&
+                 end_normal(m->low_text, m->code, ret->low, &end) &&
+                 end_normal(m->high_text, m->code, ret->high, &end) && end.dimension_length > 0;
+    if (!*ret_found)
+        return ERR_NONE;
+    if (m->is_low_past)
+        numeral_step(ret->low, true);
+    if (m->is_high_before)
+        numeral_step(ret->high, false);
+    ret->system = ret->unit = SLICE_NONE;
+    const char *copy = arena_copy(x->arena, slice_of(end.dimension, end.dimension_length));
+    ret->code = slice_of(copy, end.dimension_length);
+    return copy ? ERR_NONE : ERR_NO_MEMORY;
+}
+
 enum err extract_quantity(struct extractor *x, struct fhir_item item)
 {
     struct measure m;
@@ -148,5 +204,17 @@ enum err extract_quantity(struct extractor *x, struct fhir_item item)
             at[length++] = 0;
         length += value_side(at + length, parts[i]);
     }
+    TRY(extractor_add(x, x->field, length));
+
+    bool found = false;
+    struct measure normal;
+    TRY(extract_normal(x, &m, &found, &normal));
+    if (!found)
+        return ERR_NONE;
+    at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    length = value_number(at, TERM_MEASURE, &normal);
+    length += value_side(at + length, normal.code);
     return extractor_add(x, x->field, length);
 }

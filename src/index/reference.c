@@ -134,6 +134,5 @@ enum err extract_reference(struct extractor *x, struct fhir_item item)
     if (text.length)
         TRY(add_reference_text(x, text));
     struct json identifier = json_member(item.value, "identifier");
-    return json_is(identifier, JSON_OBJECT) ? extract_coded(x, identifier, SLICE("value"))
-                                            : ERR_NONE;
+    return json_is(identifier, JSON_OBJECT) ? extract_identifier(x, identifier) : ERR_NONE;
 }

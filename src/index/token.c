@@ -1,12 +1,44 @@
 /* Tokens and uris: codes with their systems, and texts matched whole. */
 #include "index/extract.h"
 
+#include "base/utf8.h"
+
+static bool has_capital(struct slice text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.bytes[i] >= 'A' && text.bytes[i] <= 'Z')
+            return true;
+    return false;
+}
+
 static enum err add_token(struct extractor *x, struct slice system, struct slice code)
 {
     uint8_t *at = extractor_room(x);
     if (!at)
         return ERR_NO_MEMORY;
-    return extractor_add(x, x->field, value_token(at, system, code));
+    TRY(extractor_add(x, x->field, value_token(at, system, code)));
+    /* Whether case counts in the system is known only when it is asked. */
+    if (!system.length || !has_capital(code))
+        return ERR_NONE;
+    at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    return extractor_add(x, x->field, value_token_lower(at, system, code));
+}
+
+/* For :text. */
+static enum err add_text(struct extractor *x, struct json value)
+{
+    struct slice text = json_is(value, JSON_STRING) ? extract_text(value, x->arena) : SLICE_NONE;
+    buf_clear(&x->folded);
+    enum err err = text.length ? utf8_fold(&x->folded, text) : ERR_INVALID;
+    if (err == ERR_INVALID || (!err && !x->folded.length))
+        return ERR_NONE;
+    TRY(err);
+    uint8_t *at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    return extractor_add(x, x->field, value_folded(at, TERM_TOKEN_TEXT, buf_slice(&x->folded)));
 }
 
 enum err extract_coded(struct extractor *x, struct json element, struct slice code_name)
@@ -22,13 +54,41 @@ enum err extract_coded(struct extractor *x, struct json element, struct slice co
     return code.length ? add_token(x, system, code) : ERR_NONE;
 }
 
+static enum err extract_coding(struct extractor *x, struct json coding)
+{
+    TRY(add_text(x, json_member(coding, "display")));
+    return extract_coded(x, coding, SLICE("code"));
+}
+
 static enum err extract_concept(struct extractor *x, struct json concept)
 {
     struct json codings = json_member(concept, "coding");
+    TRY(add_text(x, json_member(concept, "text")));
     if (!json_is(codings, JSON_ARRAY))
         return ERR_NONE;
     for (struct json c = json_first(codings); json_exists(c); c = json_next(codings, c))
-        TRY(extract_coded(x, c, SLICE("code")));
+        TRY(extract_coding(x, c));
+    return ERR_NONE;
+}
+
+enum err extract_identifier(struct extractor *x, struct json identifier)
+{
+    struct json type = json_member(identifier, "type");
+    struct json codings = json_member(type, "coding");
+    TRY(extract_coded(x, identifier, SLICE("value")));
+    TRY(add_text(x, json_member(type, "text")));
+    struct slice value = extract_text(json_member(identifier, "value"), x->arena);
+    if (!value.length || !json_is(codings, JSON_ARRAY))
+        return ERR_NONE;
+    for (struct json c = json_first(codings); json_exists(c); c = json_next(codings, c)) {
+        struct slice system = extract_text(json_member(c, "system"), x->arena);
+        struct slice code = extract_text(json_member(c, "code"), x->arena);
+        uint8_t *at = extractor_room(x);
+        if (!at)
+            return ERR_NO_MEMORY;
+        if (code.length)
+            TRY(extractor_add(x, x->field, value_identifier(at, system, code, value)));
+    }
     return ERR_NONE;
 }
 
@@ -54,9 +114,9 @@ enum err extract_token(struct extractor *x, struct fhir_item item)
     case FHIR_TYPE_CODEABLE_CONCEPT:
         return extract_concept(x, item.value);
     case FHIR_TYPE_CODING:
-        return extract_coded(x, item.value, SLICE("code"));
+        return extract_coding(x, item.value);
     case FHIR_TYPE_IDENTIFIER:
-        return extract_coded(x, item.value, SLICE("value"));
+        return extract_identifier(x, item.value);
     case FHIR_TYPE_CONTACT_POINT:
         return extract_contact(x, item.value);
     default:

@@ -49,6 +49,35 @@ size_t value_token(uint8_t *at, struct slice system, struct slice code)
     return (size_t)(end - at);
 }
 
+size_t value_token_lower(uint8_t *at, struct slice system, struct slice code)
+{
+    size_t length = value_token(at, system, code);
+    at[0] = TERM_TOKEN_LOWER;
+    /* A hash of a code too long to keep stays: both sides make it of the same bytes
+     * only when their case agrees, which is the best that can be said of it. */
+    for (size_t i = 1; i < length && at[i]; i++)
+        if (at[i] >= 'A' && at[i] <= 'Z')
+            at[i] = (uint8_t)(at[i] + ('a' - 'A'));
+    return length;
+}
+
+size_t value_identifier(uint8_t *at, struct slice system, struct slice code, struct slice value)
+{
+    uint8_t *end = at;
+    *end++ = TERM_IDENTIFIER;
+    end = put_cut(end, value, VALUE_PART_BYTES_MAX);
+    *end++ = 0;
+    end = put_cut(end, code, INDEX_SIDE_BYTES_MAX);
+    *end++ = 0;
+    return (size_t)(put_cut(end, system, INDEX_SIDE_BYTES_MAX) - at);
+}
+
+size_t value_folded(uint8_t *at, char kind, struct slice folded)
+{
+    *at = (uint8_t)kind;
+    return (size_t)(put_bytes(at + 1, slice_head(folded, VALUE_PART_BYTES_MAX)) - at);
+}
+
 size_t value_system(uint8_t *at, struct slice system)
 {
     *at = TERM_TOKEN_SYSTEM;

@@ -24,6 +24,11 @@ enum {
 
 size_t value_token(uint8_t *at, struct slice system, struct slice code);
 size_t value_token_prefix(uint8_t *at, struct slice code);
+/* The code in lower case. */
+size_t value_token_lower(uint8_t *at, struct slice system, struct slice code);
+size_t value_identifier(uint8_t *at, struct slice system, struct slice code, struct slice value);
+/* TERM_TOKEN_TEXT or TERM_WORD of folded text. */
+size_t value_folded(uint8_t *at, char kind, struct slice folded);
 size_t value_system(uint8_t *at, struct slice system);
 /* `folded` is what utf8_fold() made of `exact`. */
 size_t value_string(uint8_t *at, struct slice folded, struct slice exact);

@@ -56,9 +56,9 @@ static void watch_choose(struct criteria *c)
 enum err criteria_parse(struct criteria *c, const struct search_pair *pairs, size_t count,
                         struct arena *arena)
 {
-    struct search_settings settings = { .base_url = c->rest->index_base_url,
-                                        .default_count = 1,
-                                        .largest_count = 1 };
+    struct search_settings settings = request_search_settings(c->rest);
+    settings.default_count = settings.largest_count = 1;
+    settings.refuse_large_count = false;
     struct search_query query;
     c->pairs = pairs;
     c->pair_count = count;

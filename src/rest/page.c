@@ -219,10 +219,8 @@ void link_append(struct buf *out, const char *relation, struct slice base_url, s
     struct buf url;
     buf_init(&url, (size_t)1 << 20);
     buf_append(&url, base_url);
-    if (path.length) {
-        buf_append_byte(&url, '/');
-        buf_append(&url, path);
-    }
+    buf_append_byte(&url, '/');
+    buf_append(&url, path);
     if (query.length) {
         buf_append_byte(&url, '?');
         buf_append(&url, query);

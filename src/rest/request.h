@@ -67,6 +67,9 @@ struct request {
     int64_t instant;
 };
 
+/* What every search of the store knows; the request's own parts are to be added. */
+struct search_settings request_search_settings(const struct rest *rest);
+
 /* Each handles one interaction: fills r->response or returns an error with
  * issues, which rest_handle() renders. */
 MUST_USE enum err rest_capabilities(struct request *r);

@@ -19,13 +19,13 @@ struct route_row {
 
 static const struct route_row ROUTES[] = {
     { "",
-      "POST",
+      "GET, HEAD, POST",
       { { "POST", INTERACTION_BUNDLE, NULL },
-        { "GET", INTERACTION_LATER, "Search over all types (issue 4)" } } },
+        { "GET", INTERACTION_SEARCH, NULL } } },
     { "metadata", "GET, HEAD", { { "GET", INTERACTION_CAPABILITIES, NULL } } },
     { ".well-known/smart-configuration", "GET, HEAD", { { "GET", INTERACTION_DISCOVERY, NULL } } },
     { "_history", "GET, HEAD", { { "GET", INTERACTION_HISTORY, NULL } } },
-    { "_search", "POST", { { "POST", INTERACTION_LATER, "Search over all types (issue 4)" } } },
+    { "_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
     { "$",
       "GET, HEAD, POST",
       { { "GET", INTERACTION_OPERATION, NULL }, { "POST", INTERACTION_OPERATION, NULL } } },
@@ -48,6 +48,10 @@ static const struct route_row ROUTES[] = {
         { "PUT", INTERACTION_UPDATE, NULL },
         { "DELETE", INTERACTION_DELETE, NULL },
         { "PATCH", INTERACTION_PATCH, NULL } } },
+    { "T/I/_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
+    { "T/I/*", "GET, HEAD", { { "GET", INTERACTION_SEARCH, NULL } } },
+    { "T/I/T", "GET, HEAD", { { "GET", INTERACTION_SEARCH, NULL } } },
+    { "T/I/T/_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
     { "T/I/_history", "GET, HEAD", { { "GET", INTERACTION_HISTORY, NULL } } },
     { "T/I/_history/V", "GET, HEAD", { { "GET", INTERACTION_VREAD, NULL } } },
     { "T/I/$",
@@ -170,6 +174,39 @@ static const struct route_row *row_find(const struct slice *segments, size_t cou
     return NULL;
 }
 
+static enum err type_find(const struct rest_behaviour *behaviour, struct slice name,
+                          struct issues *issues, const struct fhir_type **ret_type)
+{
+    *ret_type = fhir_resource_find(name);
+    if (!*ret_type)
+        return issues_fail(issues, ERR_NOT_FOUND, "not-found",
+                           "'%.*s' is no resource type of FHIR R4 (names are case-sensitive)",
+                           SLICE_ARGS(slice_head(name, 100)));
+    if (!route_type_is_stored(behaviour, *ret_type))
+        return issues_fail(issues, ERR_NOT_FOUND, "not-supported",
+                           "%.*s is no stored type under --behave %s",
+                           SLICE_ARGS((*ret_type)->name), behaviour->name);
+    return ERR_NONE;
+}
+
+/* Patient/1/Observation: type and id found so far are the compartment's. */
+static enum err owner_fill(const struct rest_behaviour *behaviour, const struct route_row *row,
+                           const struct slice *segments, struct issues *issues, struct route *ret)
+{
+    bool is_owner = false;
+    for (int i = 0; i < FHIR_COMPARTMENT_COUNT; i++)
+        is_owner |= fhir_compartment_owner((enum fhir_compartment)i) == ret->type;
+    if (!is_owner)
+        return issues_fail(issues, ERR_NOT_FOUND, "not-found",
+                           "%.*s has no compartment to search in", SLICE_ARGS(ret->type->name));
+    ret->owner = ret->type;
+    ret->owner_id = ret->id;
+    ret->id = SLICE_NONE;
+    ret->type = NULL;
+    return row->pattern[4] == 'T' ? type_find(behaviour, segments[2], issues, &ret->type)
+                                  : ERR_NONE;
+}
+
 /* Type, id and version out of the segments, checked. */
 static enum err route_fill(const struct rest_behaviour *behaviour, const struct route_row *row,
                            const struct slice *segments, struct issues *issues, struct route *ret)
@@ -178,15 +215,7 @@ static enum err route_fill(const struct rest_behaviour *behaviour, const struct 
         ret->id = segments[1];
     if (row->pattern[0] != 'T' || (row->pattern[1] != '\0' && row->pattern[1] != '/'))
         return ERR_NONE;
-    ret->type = fhir_resource_find(segments[0]);
-    if (!ret->type)
-        return issues_fail(issues, ERR_NOT_FOUND, "not-found",
-                           "'%.*s' is no resource type of FHIR R4 (names are case-sensitive)",
-                           SLICE_ARGS(slice_head(segments[0], 100)));
-    if (!route_type_is_stored(behaviour, ret->type))
-        return issues_fail(issues, ERR_NOT_FOUND, "not-supported",
-                           "%.*s is no stored type under --behave %s", SLICE_ARGS(ret->type->name),
-                           behaviour->name);
+    TRY(type_find(behaviour, segments[0], issues, &ret->type));
     if (row->pattern[1] == '\0' || row->pattern[2] != 'I')
         return ERR_NONE;
     ret->id = segments[1];
@@ -196,7 +225,9 @@ static enum err route_fill(const struct rest_behaviour *behaviour, const struct 
                            SLICE_ARGS(slice_head(ret->id, 100)));
     if (slice_ends_with(slice_cstr(row->pattern), SLICE("/V")))
         ret->version = segments[3];
-    return ERR_NONE;
+    bool is_compartment = row->methods[0].interaction == INTERACTION_SEARCH ||
+                          row->methods[0].interaction == INTERACTION_SEARCH_FORM;
+    return is_compartment ? owner_fill(behaviour, row, segments, issues, ret) : ERR_NONE;
 }
 
 static const struct rest_operation *operation_named(struct slice name, const struct route *route)

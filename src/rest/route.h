@@ -46,6 +46,9 @@ struct route {
     enum interaction interaction;
     const struct fhir_type *type; /* NULL at the system level */
     struct slice id, version;     /* decoded; in the arena or the path */
+    /* Of a search in a compartment: whose; `type` is what is searched, NULL: all. */
+    const struct fhir_type *owner;
+    struct slice owner_id;
     const struct rest_operation *operation;
     const char *action; /* HealthLake's, of the operation by this method */
     const char *allow; /* on ERR_METHOD: value of the Allow header */

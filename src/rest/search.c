@@ -33,18 +33,50 @@ static enum err form_add(struct request *r)
     return search_pairs_parse(r->http->body, r->arena, &r->pairs, &r->pair_count, &r->issues);
 }
 
-static enum err query_parse(struct request *r, struct search_query *ret)
+/* A stored resource as it stands, for the parser. */
+static enum err read_stored(void *context, struct slice type, struct slice id,
+                            struct arena *arena, struct slice *ret_text)
 {
-    const struct rest_settings *s = &r->rest->settings;
-    struct search_settings settings = {
-        .page_key = &r->rest->page_key,
-        .base_url = r->rest->index_base_url,
+    const struct rest *rest = context;
+    struct store_reader *reader;
+    struct store_version head;
+    bool is_found = false;
+    *ret_text = SLICE_NONE;
+    TRY(store_read_begin(rest->settings.store, 0, &reader));
+    enum err err = store_head(reader, type, id, arena, &is_found, &head);
+    if (!err && is_found && !head.is_deleted) {
+        char *copy = arena_copy(arena, head.body);
+        *ret_text = slice_of(copy, copy ? head.body.length : 0);
+        err = copy ? ERR_NONE : ERR_NO_MEMORY;
+    }
+    store_read_end(reader);
+    return err;
+}
+
+struct search_settings request_search_settings(const struct rest *rest)
+{
+    const struct rest_settings *s = &rest->settings;
+    return (struct search_settings){
+        .page_key = &rest->page_key,
+        .base_url = rest->index_base_url,
         .default_count = (uint32_t)s->behaviour.limits.page_size,
         .largest_count = (uint32_t)s->behaviour.limits.page_size_max,
         .now_us = os_now_us(),
+        .terminology = rest->terminology,
+        .read = read_stored,
+        .read_context = (void *)(uintptr_t)rest,
         .refuse_large_count = s->behaviour.refuse_large_count,
-        .is_lenient = r->is_lenient,
     };
+}
+
+static enum err query_parse(struct request *r, struct search_query *ret)
+{
+    struct search_settings settings = request_search_settings(r->rest);
+    settings.is_lenient = r->is_lenient;
+    if (r->route.owner) {
+        settings.owner_type = r->route.owner->name;
+        settings.owner_id = r->route.owner_id;
+    }
     TRY(form_add(r));
     TRY(search_parse(&settings, r->route.type, r->pairs, r->pair_count, r->arena, &r->issues, ret));
     if (ret->page.time)
@@ -75,19 +107,30 @@ static enum err docs_find(struct searching *s)
                         &s->included_count);
 }
 
+/* What stands between the base and '?'. */
+static struct slice search_path(struct request *r)
+{
+    const struct route *route = &r->route;
+    struct slice type = route->type ? route->type->name : SLICE("");
+    if (!route->owner)
+        return type;
+    return arena_printf(r->arena, "%.*s/%.*s/%.*s", SLICE_ARGS(route->owner->name),
+                        SLICE_ARGS(route->owner_id), SLICE_ARGS(type.length ? type : SLICE("*")));
+}
+
 static enum err page_link(struct searching *s, const char *relation, struct search_page page,
                           struct buf *out)
 {
     struct request *r = s->r;
     page.time = store_reader_time(s->entries.reader);
-    return link_page_append(out, relation, r->base_url, r->route.type->name, s->query.applied,
+    return link_page_append(out, relation, r->base_url, search_path(r), s->query.applied,
                             search_page_token(r->arena, &r->rest->page_key, &page));
 }
 
 static enum err head_append(struct searching *s, struct buf *out)
 {
     struct request *r = s->r;
-    struct slice path = r->route.type->name;
+    struct slice path = search_path(r);
     const struct slice *page = request_parameter(r, "page");
     buf_append_cstr(out, "{\"resourceType\":\"Bundle\",\"type\":\"searchset\"");
     if (s->has_total)

@@ -22,8 +22,15 @@ enum modifier {
     MODIFIER_EXACT,
     MODIFIER_CONTAINS,
     MODIFIER_NOT,
+    MODIFIER_TEXT,
+    MODIFIER_ABOVE,
     MODIFIER_BELOW,
+    MODIFIER_IN,
+    MODIFIER_NOT_IN,
+    MODIFIER_OF_TYPE,
     MODIFIER_IDENTIFIER,
+    MODIFIER_EQUAL,    /* of _filter: a string as a whole, folded */
+    MODIFIER_OVERLAPS, /* of _filter: dates that meet */
     MODIFIER_TYPE, /* of a reference: the name of a resource type */
 };
 
@@ -48,6 +55,8 @@ struct key {
     struct slice (*choices)[KEY_PARTS_MAX];
     size_t choice_count, part_count;
     bool is_quantity;
+    bool is_measure;   /* a quantity in UCUM's base units */
+    struct slice unit; /* of a quantity, if it is UCUM's: what converts to them */
     /* Of a composite with two numbers, the second's bounds. */
     bool has_second;
     struct slice second_from, second_to, first_number;
@@ -69,6 +78,7 @@ struct compiler {
     struct key key;
     int depth; /* of chains */
     bool is_passable; /* what failed is an unknown parameter: lenient passes it over */
+    const struct filter_op *op; /* of _filter: how to compare; NULL: as the modifier says */
 };
 
 typedef enum err compile_value(struct compiler *c, struct slice value, struct plan **ret_plan);
@@ -76,6 +86,21 @@ typedef enum err compile_value(struct compiler *c, struct slice value, struct pl
 compile_value compile_token, compile_string, compile_reference, compile_uri, compile_date;
 compile_value compile_number, compile_quantity, compile_composite;
 compile_value compile_id, compile_last_updated, compile_missing;
+compile_value compile_token_text, compile_words, compile_near, compile_list, compile_filter;
+
+/* A code in a system, or without one; case as the system says. In token.c. */
+MUST_USE enum err token_coded(struct compiler *c, struct slice system, struct slice code,
+                              struct plan **ret_plan);
+/* :in, :not-in, :above and :below of tokens. In codes.c. */
+compile_value compile_in, compile_relatives;
+/* :above and :below of references: what the plan finds, and all that it is part of or
+ * that is part of it, each way at most 8 levels. In hierarchy.c. */
+compile_value compile_hierarchy;
+
+/* What may stand for a parameter's compiler in _filter. In filter.c. */
+MUST_USE enum err filter_compile(struct compiler *c, struct slice value, struct plan **ret_plan);
+/* By the parameter's type and c->modifier; NULL: not supported. In parse.c. */
+compile_value *compiler_of(const struct compiler *c);
 
 /* number$number at the end of a composite. */
 MUST_USE enum err compile_two_numbers(struct compiler *c, struct slice first,
@@ -83,6 +108,9 @@ MUST_USE enum err compile_two_numbers(struct compiler *c, struct slice first,
 /* Put what a quantity says of its unit into the key; *ret_number is the rest. */
 MUST_USE enum err quantity_parts(struct compiler *c, struct slice value,
                                  struct slice *ret_number);
+/* The value as written and, where its unit is UCUM's, in base units too. */
+MUST_USE enum err either_measure(struct compiler *c, compile_value *compile, struct slice value,
+                                 struct plan **ret_plan);
 bool composite_is_supported(const struct fhir_param *param);
 
 /* May a reference parameter refer to the type? */

@@ -181,16 +181,19 @@ bool composite_is_supported(const struct fhir_param *param)
            ((ordered <= 2 && others == 0) || (ordered == 0 && others == 1));
 }
 
-enum err compile_composite(struct compiler *c, struct slice value, struct plan **ret_plan)
+static enum err composite_once(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     struct joined j = { .ordered_count = 0 };
     buf_init(&j.prefix, 1024);
-    c->key = (struct key){ .part_count = 0 };
     buf_append_byte(&j.prefix, TERM_COMPOSITE);
     enum err err = join(c, value, &j);
     if (!err)
         err = finish(c, &j, ret_plan);
     buf_release(&j.prefix);
-    c->key = (struct key){ .part_count = 0 };
     return err;
+}
+
+enum err compile_composite(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    return either_measure(c, composite_once, value, ret_plan);
 }

@@ -46,7 +46,9 @@ static enum err parse_date(struct compiler *c, struct slice value, enum prefix *
     if (!date_parse(text, ret_range))
         return value_refuse(c, value,
                             "is no date: expected yyyy-mm-ddThh:mm:ss+zz:zz or a part of it");
-    if (*ret_prefix == PREFIX_AP)
+    if (c->modifier == MODIFIER_OVERLAPS)
+        *ret_prefix = PREFIX_AP; /* without the widening */
+    else if (*ret_prefix == PREFIX_AP)
         approximate(c->settings->now_us, ret_range);
     return ERR_NONE;
 }

@@ -1,6 +1,8 @@
 /* What stands behind the ':' of a parameter's name. */
 #include "search/compile.h"
 
+#include "base/buf.h"
+
 struct modifier_row {
     struct slice name;
     enum modifier modifier;
@@ -10,15 +12,19 @@ struct modifier_row {
 static const struct modifier_row modifiers[] = {
     { SLICE_INIT("exact"), MODIFIER_EXACT, FHIR_PARAM_STRING },
     { SLICE_INIT("contains"), MODIFIER_CONTAINS, FHIR_PARAM_STRING },
+    { SLICE_INIT("text"), MODIFIER_TEXT, FHIR_PARAM_STRING },
     { SLICE_INIT("not"), MODIFIER_NOT, FHIR_PARAM_TOKEN },
+    { SLICE_INIT("text"), MODIFIER_TEXT, FHIR_PARAM_TOKEN },
+    { SLICE_INIT("in"), MODIFIER_IN, FHIR_PARAM_TOKEN },
+    { SLICE_INIT("not-in"), MODIFIER_NOT_IN, FHIR_PARAM_TOKEN },
+    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_TOKEN },
+    { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_TOKEN },
+    { SLICE_INIT("of-type"), MODIFIER_OF_TYPE, FHIR_PARAM_TOKEN },
+    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_URI },
     { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_URI },
     { SLICE_INIT("identifier"), MODIFIER_IDENTIFIER, FHIR_PARAM_REFERENCE },
-};
-
-/* Modifiers of R4 that are still to come, so that the refusal can say so. */
-static const struct slice later[] = {
-    SLICE_INIT("text"),  SLICE_INIT("in"),      SLICE_INIT("not-in"), SLICE_INIT("above"),
-    SLICE_INIT("below"), SLICE_INIT("of-type"), SLICE_INIT("iterate"),
+    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_REFERENCE },
+    { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_REFERENCE },
 };
 
 bool reference_has_target(const struct fhir_param *param, const struct fhir_type *type)
@@ -43,23 +49,21 @@ static enum err parse_target(struct compiler *c, const struct fhir_type *target)
 
 static enum err refuse(struct compiler *c, struct slice text)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(later); i++)
-        if (slice_equal(later[i], text))
-            return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
-                               "The modifier ':%.*s' of the parameter '%.*s' is not supported.",
-                               SLICE_ARGS(text), SLICE_ARGS(c->param->code));
-    struct slice fits[2] = { SLICE_NONE, SLICE_NONE };
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(modifiers) && count < 2; i++)
+    struct buf known;
+    buf_init(&known, 400);
+    buf_append_cstr(&known, ":missing");
+    for (size_t i = 0; i < ARRAY_COUNT(modifiers); i++)
         if (modifiers[i].param_type == c->param->type)
-            fits[count++] = modifiers[i].name;
-    return issues_fail(c->issues, ERR_INVALID, "invalid",
-                       "Unknown modifier ':%.*s' of the parameter '%.*s'; known are "
-                       ":missing%s%.*s%s%.*s%s.",
-                       SLICE_ARGS(slice_head(text, SEARCH_SHOWN_BYTES)),
-                       SLICE_ARGS(c->param->code), count > 0 ? ", :" : "", SLICE_ARGS(fits[0]),
-                       count > 1 ? ", :" : "", SLICE_ARGS(fits[1]),
-                       c->param->type == FHIR_PARAM_REFERENCE ? " and :[Type]" : "");
+            buf_printf(&known, ", :%.*s", SLICE_ARGS(modifiers[i].name));
+    if (c->param->type == FHIR_PARAM_REFERENCE)
+        buf_append_cstr(&known, " and :[Type]");
+    enum err err =
+        issues_fail(c->issues, ERR_INVALID, "invalid",
+                    "Unknown modifier ':%.*s' of the parameter '%.*s'; known are %.*s.",
+                    SLICE_ARGS(slice_head(text, SEARCH_SHOWN_BYTES)), SLICE_ARGS(c->param->code),
+                    SLICE_ARGS(buf_slice(&known)));
+    buf_release(&known);
+    return err;
 }
 
 enum err modifier_parse(struct compiler *c, struct slice text)
@@ -68,6 +72,12 @@ enum err modifier_parse(struct compiler *c, struct slice text)
         return issues_fail(c->issues, ERR_INVALID, "invalid",
                            "The composite parameter '%.*s' takes no modifier.",
                            SLICE_ARGS(c->param->code));
+    bool has_words = slice_is(c->param->code, "_text") || slice_is(c->param->code, "_content");
+    if (has_words || (c->param->type == FHIR_PARAM_SPECIAL && !slice_is(text, "missing")))
+        return issues_fail(c->issues, ERR_INVALID, "invalid",
+                           "The parameter '%.*s' has no modifier ':%.*s'.",
+                           SLICE_ARGS(c->param->code),
+                           SLICE_ARGS(slice_head(text, SEARCH_SHOWN_BYTES)));
     if (slice_is(text, "missing")) {
         c->modifier = MODIFIER_MISSING;
         return ERR_NONE;

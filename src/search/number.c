@@ -3,6 +3,7 @@
  * prefixes, and where it is stored, a number is exact. */
 #include "search/compile.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/numeral.h"
@@ -33,22 +34,41 @@ static bool bytes_less(const uint8_t *a, const uint8_t *b)
     return memcmp(a, b, NUMERAL_BYTES) < 0;
 }
 
-static struct asked around(struct numeral d, bool is_approximate)
+/* The number as it lies in the index; converted when the key says so. False when
+ * it cannot be. */
+static bool encode(const struct key *key, struct numeral d, uint8_t out[NUMERAL_BYTES])
 {
-    struct asked a;
-    numeral_encode(d, a.exact);
-    numeral_encode(scaled(d, 10, -5), a.low);
-    numeral_encode(scaled(d, 10, 5), a.high);
+    char text[64];
+    struct index_measure m;
+    if (!key->is_measure) {
+        numeral_encode(d, out);
+        return true;
+    }
+    int length = snprintf(text, sizeof text, "%s%llue%lld", d.is_negative ? "-" : "",
+                          (unsigned long long)d.digits, (long long)d.exponent);
+    if (!index_measure_find(slice_of(text, (size_t)length), key->unit, &m))
+        return false;
+    memcpy(out, m.number, NUMERAL_BYTES);
+    return true;
+}
+
+/* Conversion keeps the order: no factor is negative. */
+static bool around(const struct key *key, struct numeral d, bool is_approximate, struct asked *a)
+{
+    if (!encode(key, d, a->exact) || !encode(key, scaled(d, 10, -5), a->low) ||
+        !encode(key, scaled(d, 10, 5), a->high))
+        return false;
     if (!is_approximate)
-        return a;
+        return true;
     uint8_t near[NUMERAL_BYTES], far[NUMERAL_BYTES]; /* 90 % and 110 %, towards and from 0 */
-    numeral_encode(scaled(d, 9, 0), d.is_negative ? far : near);
-    numeral_encode(scaled(d, 11, 0), d.is_negative ? near : far);
-    if (bytes_less(near, a.low))
-        memcpy(a.low, near, sizeof near);
-    if (bytes_less(a.high, far))
-        memcpy(a.high, far, sizeof far);
-    return a;
+    if (!encode(key, scaled(d, 9, 0), d.is_negative ? far : near) ||
+        !encode(key, scaled(d, 11, 0), d.is_negative ? near : far))
+        return false;
+    if (bytes_less(near, a->low))
+        memcpy(a->low, near, sizeof near);
+    if (bytes_less(a->high, far))
+        memcpy(a->high, far, sizeof far);
+    return true;
 }
 
 /* Bounds on the low end l and the high end h of what is stored; NULL: none. */
@@ -81,7 +101,9 @@ static const uint8_t *smaller(const uint8_t *a, const uint8_t *b)
 static enum err bounds_add(struct compiler *c, struct bounds b, struct plan_list *list)
 {
     bool ok = true;
-    char kind = (char)(c->key.is_quantity ? TERM_QUANTITY : TERM_NUMBER);
+    char kind = (char)(c->key.is_measure    ? TERM_MEASURE
+                       : c->key.is_quantity ? TERM_QUANTITY
+                                            : TERM_NUMBER);
     struct ordered point = {
         .kind = kind,
         .low_from = end_of(c, larger(b.low_from, b.high_from), &ok),
@@ -152,7 +174,8 @@ static enum err parse_number(struct compiler *c, struct slice value, struct slic
         return value_refuse(c, value,
                             "is no number: expected a decimal, behind one of eq ne gt lt ge le "
                             "sa eb ap or nothing");
-    *ret = around(d, *ret_prefix == PREFIX_AP);
+    if (!around(&c->key, d, *ret_prefix == PREFIX_AP, ret))
+        return ERR_NOT_FOUND; /* the caller asks as written alone */
     return ERR_NONE;
 }
 
@@ -201,6 +224,18 @@ static struct slice side(struct compiler *c, struct slice text, bool *ok)
     return result;
 }
 
+/* What all units share that convert into the key's. */
+static enum err dimension_part(struct compiler *c)
+{
+    struct index_measure m;
+    struct slice choices[1][KEY_PARTS_MAX] = { { SLICE_NONE } };
+    if (!index_measure_find(SLICE("1"), c->key.unit, &m))
+        return ERR_NOT_FOUND;
+    const char *copy = arena_copy(c->arena, slice_of(m.dimension, m.dimension_length));
+    choices[0][0] = slice_of(copy, m.dimension_length);
+    return copy ? key_add_parts(c, choices, 1, 1) : ERR_NO_MEMORY;
+}
+
 /* number, number|system|code, number||code (a code in any system, or a unit),
  * number|system|; the parts behind a stored number are code, system, unit. */
 enum err quantity_parts(struct compiler *c, struct slice value, struct slice *ret_number)
@@ -216,6 +251,10 @@ enum err quantity_parts(struct compiler *c, struct slice value, struct slice *re
             return value_refuse(c, value, "is no quantity: expected number, number|system|code or "
                                           "number||code");
         struct slice code = rest.length ? side(c, rest, &ok) : SLICE_NONE;
+        bool is_ucum = rest.length && slice_is(value_unescape(system, c->arena), INDEX_UCUM);
+        if (c->key.is_measure)
+            return dimension_part(c);
+        c->key.unit = is_ucum ? value_unescape(rest, c->arena) : SLICE_NONE;
         choices[0][0] = code;
         if (system.length)
             choices[0][1] = side(c, system, &ok);
@@ -225,12 +264,37 @@ enum err quantity_parts(struct compiler *c, struct slice value, struct slice *re
     return ok ? key_add_parts(c, choices, count, 3) : ERR_NO_MEMORY;
 }
 
-enum err compile_quantity(struct compiler *c, struct slice value, struct plan **ret_plan)
+static enum err quantity_once(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     struct slice number;
-    c->key = (struct key){ .is_quantity = true };
     TRY(quantity_parts(c, value, &number));
-    enum err err = compile_number(c, number, ret_plan);
-    c->key = (struct key){ .is_quantity = false };
-    return err;
+    return compile_number(c, number, ret_plan);
+}
+
+enum err either_measure(struct compiler *c, compile_value *compile, struct slice value,
+                        struct plan **ret_plan)
+{
+    c->key = (struct key){ .is_measure = false };
+    enum err err = compile(c, value, ret_plan);
+    struct slice unit = c->key.unit;
+    c->key = (struct key){ .is_measure = unit.length > 0, .unit = unit };
+    if (err || !unit.length)
+        return err;
+    struct plan *measured;
+    err = compile(c, value, &measured);
+    c->key = (struct key){ .is_measure = false };
+    if (err) /* no unit of UCUM, or a number without end */
+        return err == ERR_NOT_FOUND ? ERR_NONE : err;
+    return plan_either(c, *ret_plan, measured, ret_plan);
+}
+
+static enum err quantity_keyed(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    c->key.is_quantity = true;
+    return quantity_once(c, value, ret_plan);
+}
+
+enum err compile_quantity(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    return either_measure(c, quantity_keyed, value, ret_plan);
 }

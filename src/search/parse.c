@@ -10,6 +10,9 @@ struct parser {
     struct buf applied;
     uint32_t given; /* bit i: result_params[i] was there */
     struct search_query query;
+    bool is_system; /* of no one type */
+    bool is_again;  /* the pairs are read for a further type: conditions alone count */
+    struct plan_list types; /* the plan of each type so far */
 };
 
 /* ---- result parameters ---- */
@@ -102,6 +105,17 @@ static enum err parse_contained_type(struct parser *p, struct slice value)
     return value_refuse(&p->compiler, value, "is not one of container, contained");
 }
 
+/* Read before the others. */
+static enum err parse_type(struct parser *p, struct slice value)
+{
+    (void)value;
+    return p->is_system ? ERR_NONE
+                        : issues_fail(p->compiler.issues, ERR_INVALID, "invalid",
+                                      "_type belongs to a search over all types; this one is of "
+                                      "%.*s.",
+                                      SLICE_ARGS(p->compiler.type->name));
+}
+
 /* Read before the pairs, or, how the answer looks, before the query. */
 static enum err parse_nothing(struct parser *p, struct slice value)
 {
@@ -128,9 +142,7 @@ static const struct result_param result_params[] = {
     { SLICE_INIT("_sort"), parse_sort },
     { SLICE_INIT("_contained"), parse_contained },
     { SLICE_INIT("_containedType"), parse_contained_type },
-    { SLICE_INIT("_filter"), NULL },
-    { SLICE_INIT("_list"), NULL },
-    { SLICE_INIT("_type"), NULL },
+    { SLICE_INIT("_type"), parse_type },
     { SLICE_INIT("_score"), NULL },
 };
 _Static_assert(ARRAY_COUNT(result_params) <= 32, "`given` has a bit for each");
@@ -157,21 +169,42 @@ static enum err parse_result_param(struct parser *p, size_t at, struct slice val
 
 /* ---- search parameters ---- */
 
-static compile_value *compiler_of(const struct compiler *c)
+static compile_value *token_compiler(const struct compiler *c)
+{
+    if (c->modifier == MODIFIER_TEXT)
+        return compile_token_text;
+    if (c->modifier == MODIFIER_IN || c->modifier == MODIFIER_NOT_IN)
+        return compile_in;
+    bool is_related = c->modifier == MODIFIER_ABOVE || c->modifier == MODIFIER_BELOW;
+    return is_related ? compile_relatives : compile_token;
+}
+
+static bool is_words(const struct fhir_param *param)
+{
+    return slice_is(param->code, "_text") || slice_is(param->code, "_content");
+}
+
+compile_value *compiler_of(const struct compiler *c)
 {
     if (c->modifier == MODIFIER_MISSING)
         return compile_missing;
+    if (is_words(c->param))
+        return compile_words;
+    if (!c->param->path)
+        return NULL;
     if (slice_is(c->param->code, "_id"))
         return compile_id;
     if (slice_is(c->param->code, "_lastUpdated"))
         return compile_last_updated;
     switch ((enum fhir_param_type)c->param->type) {
     case FHIR_PARAM_TOKEN:
-        return compile_token;
+        return token_compiler(c);
     case FHIR_PARAM_STRING:
         return compile_string;
     case FHIR_PARAM_REFERENCE:
-        return compile_reference;
+        return c->modifier == MODIFIER_ABOVE || c->modifier == MODIFIER_BELOW
+                   ? compile_hierarchy
+                   : compile_reference;
     case FHIR_PARAM_URI:
         return compile_uri;
     case FHIR_PARAM_DATE:
@@ -183,15 +216,13 @@ static compile_value *compiler_of(const struct compiler *c)
     case FHIR_PARAM_COMPOSITE:
         return composite_is_supported(c->param) ? compile_composite : NULL;
     case FHIR_PARAM_SPECIAL:
-        break;
+        return slice_is(c->param->code, "near") ? compile_near : NULL;
     }
     return NULL;
 }
 
 bool search_param_is_supported(const struct fhir_param *param)
 {
-    if (!param->path)
-        return false;
     struct compiler c = { .param = param };
     return compiler_of(&c) != NULL;
 }
@@ -217,15 +248,41 @@ static enum err compile_values(struct compiler *c, compile_value *compile, struc
         TRY(plan_list_add(c, &any, plan));
     }
     TRY(plan_join(c, PLAN_OR, &any, ret_plan));
-    return c->modifier == MODIFIER_NOT ? plan_not(c, *ret_plan, ret_plan) : ERR_NONE;
+    bool is_negated = c->modifier == MODIFIER_NOT || c->modifier == MODIFIER_NOT_IN;
+    return is_negated ? plan_not(c, *ret_plan, ret_plan) : ERR_NONE;
+}
+
+/* Parameters of every type that are none of R4's SearchParameters. */
+struct common_param {
+    struct slice name;
+    compile_value *compile;
+    bool is_whole; /* commas mean nothing */
+};
+static const struct common_param common_params[] = {
+    { SLICE_INIT("_list"), compile_list, false },
+    { SLICE_INIT("_filter"), compile_filter, true },
+};
+
+static enum err compile_common(struct compiler *c, const struct common_param *common,
+                               struct slice modifier, struct slice values, struct plan **ret_plan)
+{
+    c->modifier = MODIFIER_NONE;
+    c->param = NULL;
+    if (modifier.bytes)
+        return issues_fail(c->issues, ERR_INVALID, "invalid",
+                           "The parameter '%.*s' takes no modifier.", SLICE_ARGS(common->name));
+    return common->is_whole ? common->compile(c, values, ret_plan)
+                            : compile_values(c, common->compile, values, ret_plan);
 }
 
 static enum err refuse_unknown(struct compiler *c, struct slice code)
 {
-    struct slice results[ARRAY_COUNT(result_params)];
+    struct slice results[ARRAY_COUNT(result_params) + ARRAY_COUNT(common_params)];
     for (size_t i = 0; i < ARRAY_COUNT(result_params); i++)
         results[i] = result_params[i].name;
     c->is_passable = true;
+    for (size_t i = 0; i < ARRAY_COUNT(common_params); i++)
+        results[ARRAY_COUNT(result_params) + i] = common_params[i].name;
     struct slice near = suggest_param(c->type, results, ARRAY_COUNT(results), code);
     return issues_fail(c->issues, ERR_INVALID, "not-supported",
                        "Unknown search parameter '%.*s' for %.*s.%s%.*s%s",
@@ -239,15 +296,20 @@ enum err condition_plain(struct compiler *c, struct slice name, struct slice val
 {
     struct slice modifier = name;
     struct slice code = slice_cut(&modifier, ':');
+    for (size_t i = 0; i < ARRAY_COUNT(common_params); i++)
+        if (slice_equal(common_params[i].name, code))
+            return compile_common(c, &common_params[i], modifier, values, ret_plan);
     c->param = fhir_param_find(c->type, code);
     if (!c->param)
         return refuse_unknown(c, code);
     c->field = index_field(c->type, c->param->id);
     c->modifier = MODIFIER_NONE;
-    if (!c->param->path)
+    if (!c->param->path && !is_words(c->param))
         return refuse_unsupported(c);
     if (modifier.bytes)
         TRY(modifier_parse(c, modifier));
+    if (c->op)
+        return filter_compile(c, values, ret_plan);
     compile_value *compile = compiler_of(c);
     if (!compile)
         return refuse_unsupported(c);
@@ -269,11 +331,12 @@ static enum err parse_pair(struct parser *p, const struct search_pair *pair)
     p->compiler.name = pair->name;
     for (size_t i = 0; i < ARRAY_COUNT(result_params); i++)
         if (slice_equal(result_params[i].name, pair->name))
-            return parse_result_param(p, i, pair->value);
+            return p->is_again ? ERR_NONE : parse_result_param(p, i, pair->value);
     struct slice modifier = pair->name;
     struct slice code = slice_cut(&modifier, ':');
     if (slice_is(code, "_include") || slice_is(code, "_revinclude"))
-        return include_parse(&p->compiler, modifier, pair->value, &p->query);
+        return p->is_again ? ERR_NONE
+                           : include_parse(&p->compiler, modifier, pair->value, &p->query);
     return parse_search_param(p, pair);
 }
 
@@ -285,7 +348,7 @@ static bool is_signature(struct slice name)
 
 static void apply(struct parser *p, const struct search_pair *pair)
 {
-    if (slice_is(pair->name, "page"))
+    if (slice_is(pair->name, "page") || p->is_again)
         return;
     if (p->applied.length)
         buf_append_byte(&p->applied, '&');
@@ -309,7 +372,8 @@ static enum err parse_one(struct parser *p, const struct search_pair *pair)
     c->is_passable = false;
     enum err err = parse_pair(p, pair);
     c->issues = all;
-    bool is_passed = err && err != ERR_NO_MEMORY && c->is_passable && c->settings->is_lenient;
+    bool is_passed = err && err != ERR_NO_MEMORY && c->is_passable && c->settings->is_lenient &&
+                     !p->is_system; /* over several types it would hold for some alone */
     for (struct issue *i = own.first; is_passed && i; i = i->next)
         i->severity = ISSUE_WARNING;
     issues_move(is_passed ? &p->query.notices : all, &own);
@@ -322,8 +386,9 @@ static enum err parse_one(struct parser *p, const struct search_pair *pair)
 static enum err parse_pairs(struct parser *p, const struct search_pair *pairs, size_t count)
 {
     struct compiler *c = &p->compiler;
-    enum err first = search_subset_parse(pairs, count, c->type, c->arena, c->issues,
-                                         &p->query.subset, &p->query.count_only);
+    enum err first = p->is_again ? ERR_NONE
+                                 : search_subset_parse(pairs, count, c->type, c->arena, c->issues,
+                                                       &p->query.subset, &p->query.count_only);
     for (size_t i = 0; i < count; i++) {
         if (is_signature(pairs[i].name))
             continue;
@@ -339,10 +404,36 @@ static enum err parse_pairs(struct parser *p, const struct search_pair *pairs, s
     return first;
 }
 
-static enum err finish(struct parser *p)
+static enum err keep_applied(struct parser *p)
+{
+    TRY(buf_status(&p->applied));
+    const char *text = arena_copy(p->compiler.arena, buf_slice(&p->applied));
+    if (!text)
+        return ERR_NO_MEMORY;
+    p->query.applied = slice_of(text, p->applied.length);
+    return ERR_NONE;
+}
+
+/* Members of the compartment; of all types when `type` is empty. */
+static enum err add_owner(struct parser *p, struct slice type, struct plan_list *list)
+{
+    struct compiler *c = &p->compiler;
+    const struct search_settings *s = c->settings;
+    struct plan *plan;
+    if (!s->owner_type.length)
+        return ERR_NONE;
+    c->field = INDEX_FIELD_COMPARTMENT;
+    TRY(plan_leaf(c, type.length ? PLAN_TERM : PLAN_PREFIX,
+                  index_encode_compartment(c->arena, s->owner_type, s->owner_id, type), &plan));
+    return plan_list_add(c, list, plan);
+}
+
+/* The conditions on one type joined. */
+static enum err type_finish(struct parser *p, struct plan **ret_plan)
 {
     struct compiler *c = &p->compiler;
     bool is_typed = false;
+    TRY(add_owner(p, c->type->name, &p->conditions));
     for (size_t i = 0; i < p->conditions.count; i++)
         is_typed |= plan_is_typed(p->conditions.items[i]);
     if (!is_typed) {
@@ -351,13 +442,7 @@ static enum err finish(struct parser *p)
         TRY(plan_leaf(c, PLAN_TERM, SLICE(""), &type));
         TRY(plan_list_add(c, &p->conditions, type));
     }
-    TRY(plan_join(c, PLAN_AND, &p->conditions, &p->query.plan));
-    TRY(buf_status(&p->applied));
-    const char *text = arena_copy(c->arena, buf_slice(&p->applied));
-    if (!text)
-        return ERR_NO_MEMORY;
-    p->query.applied = slice_of(text, p->applied.length);
-    return ERR_NONE;
+    return plan_join(c, PLAN_AND, &p->conditions, ret_plan);
 }
 
 static size_t applied_limit(const struct search_pair *pairs, size_t count)
@@ -368,20 +453,121 @@ static size_t applied_limit(const struct search_pair *pairs, size_t count)
     return bytes;
 }
 
+/* ---- several types ---- */
+
+/* The types that _type names, or all; `*ret_is_all` then. */
+static enum err types_find(struct parser *p, const struct search_pair *pairs, size_t count,
+                           const struct fhir_type ***ret_types, size_t *ret_count,
+                           bool *ret_is_all)
+{
+    struct compiler *c = &p->compiler;
+    const struct fhir_type **types =
+        arena_array(c->arena, fhir_resource_count(), sizeof(const struct fhir_type *));
+    if (!types)
+        return ERR_NO_MEMORY;
+    size_t found = 0;
+    struct slice named = SLICE_NONE;
+    for (size_t i = 0; i < count; i++)
+        if (slice_is(pairs[i].name, "_type"))
+            named = pairs[i].value;
+    *ret_is_all = !named.bytes;
+    for (size_t i = 0; !named.bytes && i < fhir_resource_count(); i++)
+        types[found++] = fhir_resource_at((uint16_t)i);
+    struct slice rest = named;
+    while (rest.bytes) {
+        struct slice name = slice_cut(&rest, ',');
+        const struct fhir_type *type = fhir_resource_find(name);
+        bool is_known = false;
+        if (!type)
+            return issues_fail(c->issues, ERR_INVALID, "value",
+                               "_type names '%.*s', which is no resource type of R4.",
+                               SLICE_ARGS(slice_head(name, SEARCH_SHOWN_BYTES)));
+        for (size_t i = 0; i < found; i++)
+            is_known |= types[i] == type;
+        if (!is_known)
+            types[found++] = type;
+    }
+    *ret_types = types;
+    *ret_count = found;
+    return ERR_NONE;
+}
+
+/* Nothing but instants: the same for every type. */
+static bool is_general(const struct plan *plan)
+{
+    bool general = plan->kind == PLAN_INSTANT || plan->kind == PLAN_ALL ||
+                   plan->kind == PLAN_NONE || plan->kind == PLAN_AND || plan->kind == PLAN_OR;
+    for (size_t i = 0; general && i < plan->child_count; i++)
+        general = is_general(plan->children[i]);
+    return general;
+}
+
+/* Only what has one order over all types. */
+static enum err sorts_check(struct parser *p)
+{
+    for (size_t i = 0; i < p->query.sort_count; i++) {
+        struct slice code = p->query.sorts[i].param->code;
+        if (!slice_is(code, "_id") && !slice_is(code, "_lastUpdated"))
+            return issues_fail(p->compiler.issues, ERR_UNSUPPORTED, "not-supported",
+                               "A search over several types sorts by _id and _lastUpdated, not by "
+                               "'%.*s'.",
+                               SLICE_ARGS(code));
+    }
+    return ERR_NONE;
+}
+
+/* Every type has conditions of its own, on its own fields: any of them. */
+static enum err parse_types(struct parser *p, const struct search_pair *pairs, size_t count)
+{
+    struct compiler *c = &p->compiler;
+    const struct fhir_type **types = NULL;
+    size_t type_count = 0;
+    bool is_all = false;
+    struct plan *plan;
+    TRY(types_find(p, pairs, count, &types, &type_count, &is_all));
+    for (size_t i = 0; i < type_count; i++) {
+        c->type = types[i];
+        p->is_again = i > 0;
+        p->conditions = (struct plan_list){ 0 };
+        TRY(parse_pairs(p, pairs, count));
+        bool general = is_all;
+        for (size_t k = 0; general && k < p->conditions.count; k++)
+            general = is_general(p->conditions.items[k]);
+        if (general) {
+            TRY(add_owner(p, SLICE_NONE, &p->conditions));
+            p->types = (struct plan_list){ 0 };
+            TRY(plan_bare(c, PLAN_ALL, &plan));
+            if (!p->conditions.count)
+                TRY(plan_list_add(c, &p->conditions, plan));
+            TRY(plan_join(c, PLAN_AND, &p->conditions, &plan));
+            TRY(plan_list_add(c, &p->types, plan));
+            break;
+        }
+        TRY(type_finish(p, &plan));
+        TRY(plan_list_add(c, &p->types, plan));
+    }
+    p->query.type = types[0];
+    TRY(type_count > 1 ? sorts_check(p) : ERR_NONE);
+    return plan_join(c, PLAN_OR, &p->types, &p->query.plan);
+}
+
 enum err search_parse(const struct search_settings *settings, const struct fhir_type *type,
                       const struct search_pair *pairs, size_t count, struct arena *arena,
                       struct issues *issues, struct search_query *ret)
 {
-    CHECK(type && type->resource != FHIR_NO_TYPE);
+    CHECK(!type || type->resource != FHIR_NO_TYPE);
     struct parser p = {
         .compiler = { .settings = settings, .type = type, .arena = arena, .issues = issues },
         .query = { .type = type, .count = settings->default_count, .base_url = settings->base_url },
+        .is_system = !type,
     };
     issues_init(&p.query.notices, arena);
     buf_init(&p.applied, applied_limit(pairs, count));
-    enum err err = parse_pairs(&p, pairs, count);
+    enum err err = type ? parse_pairs(&p, pairs, count) : parse_types(&p, pairs, count);
+    if (!err && type)
+        err = type_finish(&p, &p.query.plan);
     if (!err)
-        err = finish(&p);
+        err = keep_applied(&p);
     buf_release(&p.applied);
     if (err)
         return err;

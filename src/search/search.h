@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "fhir/fhir.h"
 #include "store/store.h"
+#include "terminology/terminology.h"
 
 struct search_pair {
     struct slice name, value; /* percent-decoded */
@@ -41,6 +42,14 @@ struct search_settings {
     uint32_t default_count; /* 100 */
     uint32_t largest_count; /* 1,000; more is lowered */
     int64_t now_us;          /* what 'ap' measures a date's distance to */
+    struct terminology *terminology; /* for :in, :below, case; NULL: those are refused */
+    /* A live resource's JSON, for :in=ValueSet/id; bytes NULL when there is none.
+     * May be NULL. */
+    enum err (*read)(void *context, struct slice type, struct slice id, struct arena *arena,
+                     struct slice *ret_text);
+    void *read_context;
+    /* The compartment searched; empty: none. */
+    struct slice owner_type, owner_id;
     bool refuse_large_count; /* HealthLake: _count 0 and over the largest are 400 */
     bool is_lenient;         /* unknown parameters are passed over and noted */
 };
@@ -65,7 +74,7 @@ struct search_include {
 };
 
 struct search_query {
-    const struct fhir_type *type;
+    const struct fhir_type *type; /* of several the first */
     struct plan *plan;      /* type included */
     uint32_t count;         /* page size as applied */
     bool count_only;        /* _count=0 or _summary=count */
@@ -87,6 +96,7 @@ struct search_query {
     struct slice applied;   /* canonical query text for the self link, without page */
 };
 
+/* `type` NULL: over all types, or those that _type names. */
 MUST_USE enum err search_parse(const struct search_settings *settings,
                                const struct fhir_type *type, const struct search_pair *pairs,
                                size_t count, struct arena *arena, struct issues *issues,

@@ -1,6 +1,8 @@
 /* Strings and uris. */
 #include "search/compile.h"
 
+#include <string.h>
+
 #include "base/utf8.h"
 #include "index/index.h"
 
@@ -34,6 +36,44 @@ static enum err contains(struct compiler *c, enum term_kind kind, struct slice n
     return ERR_NONE;
 }
 
+static enum err starts(struct compiler *c, enum term_kind kind, struct slice folded,
+                       struct plan **ret_plan)
+{
+    return plan_leaf(c, PLAN_PREFIX, index_encode_folded(c->arena, kind, folded), ret_plan);
+}
+
+/* A word of the text begins with it: the first, or one behind a blank. */
+static enum err word_starts(struct compiler *c, struct slice folded, struct plan **ret_plan)
+{
+    static const enum term_kind kinds[] = { TERM_STRING, TERM_STRING_WINDOW };
+    struct plan_list any = { 0 };
+    struct plan *plan;
+    char *inner = arena_raw(c->arena, folded.length + 1);
+    if (!inner)
+        return ERR_NO_MEMORY;
+    inner[0] = ' ';
+    memcpy(inner + 1, folded.bytes, folded.length);
+    TRY(starts(c, TERM_STRING, folded, &plan));
+    TRY(plan_list_add(c, &any, plan));
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        TRY(contains(c, kinds[i], slice_of(inner, folded.length + 1), &plan));
+        TRY(plan_list_add(c, &any, plan));
+    }
+    return plan_join(c, PLAN_OR, &any, ret_plan);
+}
+
+/* Of _filter: all of the folded text. */
+static enum err equals(struct compiler *c, struct slice folded, struct plan **ret_plan)
+{
+    char *whole = arena_raw(c->arena, folded.length + 2);
+    if (!whole)
+        return ERR_NO_MEMORY;
+    whole[0] = TERM_STRING;
+    memcpy(whole + 1, folded.bytes, folded.length);
+    whole[folded.length + 1] = '\0';
+    return plan_leaf(c, PLAN_PREFIX, slice_of(whole, folded.length + 2), ret_plan);
+}
+
 enum err compile_string(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     struct slice text = value_unescape(value, c->arena);
@@ -42,17 +82,181 @@ enum err compile_string(struct compiler *c, struct slice value, struct plan **re
     if (c->modifier == MODIFIER_EXACT)
         return plan_leaf(c, PLAN_TERM, index_encode_string(c->arena, text), ret_plan);
 
+    bool is_contained = c->modifier == MODIFIER_CONTAINS;
+    bool is_word = c->modifier == MODIFIER_TEXT;
+    size_t max_bytes = is_contained ? (size_t)INDEX_CONTAINS_BYTES_MAX
+                     : is_word      ? (size_t)INDEX_CONTAINS_BYTES_MAX - 1
+                                    : (size_t)INDEX_STARTS_WITH_BYTES_MAX - 1;
     struct slice folded;
-    if (c->modifier != MODIFIER_CONTAINS) {
-        TRY(fold(c, text, INDEX_STARTS_WITH_BYTES_MAX, &folded));
-        struct slice from = index_encode_folded(c->arena, TERM_STRING, folded);
-        return plan_leaf(c, PLAN_PREFIX, from, ret_plan);
-    }
+    TRY(fold(c, text, max_bytes, &folded));
+    if (is_word)
+        return word_starts(c, folded, ret_plan);
+    if (c->modifier == MODIFIER_EQUAL)
+        return equals(c, folded, ret_plan);
+    if (!is_contained)
+        return starts(c, TERM_STRING, folded, ret_plan);
     struct plan *head, *windows;
-    TRY(fold(c, text, INDEX_CONTAINS_BYTES_MAX, &folded));
     TRY(contains(c, TERM_STRING, folded, &head));
     TRY(contains(c, TERM_STRING_WINDOW, folded, &windows));
     return plan_either(c, head, windows, ret_plan);
+}
+
+/* :text of a token: what is shown beside the code, as a string is searched. */
+enum err compile_token_text(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    struct slice text = value_unescape(value, c->arena);
+    struct slice folded;
+    if (!text.bytes)
+        return ERR_NO_MEMORY;
+    TRY(fold(c, text, INDEX_STARTS_WITH_BYTES_MAX, &folded));
+    return starts(c, TERM_TOKEN_TEXT, folded, ret_plan);
+}
+
+/* ---- _text and _content ---- */
+
+/* a b, a AND b, a OR b, NOT a, -a, (a b), a*: words, "and" binds closer than "or". */
+struct words {
+    struct compiler *c;
+    struct slice value; /* as asked, for refusals */
+    struct slice rest;  /* still to read */
+    int depth;
+};
+enum { WORDS_DEPTH_MAX = 15 };
+
+static struct slice token_peek(struct words *w)
+{
+    w->rest = slice_trim(w->rest);
+    struct slice rest = w->rest;
+    if (!rest.length || rest.bytes[0] == '(' || rest.bytes[0] == ')')
+        return slice_head(rest, 1);
+    size_t length = 0;
+    while (length < rest.length && !slice_is(slice_head(slice_from(rest, length), 1), " ") &&
+           rest.bytes[length] != '(' && rest.bytes[length] != ')')
+        length++;
+    return slice_head(rest, length);
+}
+
+static bool token_take(struct words *w, const char *token)
+{
+    struct slice found = token_peek(w);
+    if (!slice_equal_nocase(found, slice_cstr(token)))
+        return false;
+    w->rest = slice_from(w->rest, found.length);
+    return true;
+}
+
+/* "Co-payment" is two words, which must both be there; "pay*" begins one. */
+static enum err words_leaf(struct words *w, struct slice token, struct plan **ret_plan)
+{
+    struct compiler *c = w->c;
+    struct plan_list all = { 0 };
+    struct slice folded;
+    bool is_open = slice_ends_with(token, SLICE("*"));
+    TRY(fold(c, token, INDEX_STARTS_WITH_BYTES_MAX - 1, &folded));
+    struct slice word = index_word_cut(&folded);
+    while (word.bytes) {
+        struct plan *plan;
+        struct slice next = index_word_cut(&folded);
+        enum plan_kind kind = is_open && !next.bytes ? PLAN_PREFIX : PLAN_TERM;
+        TRY(plan_leaf(c, kind, index_encode_folded(c->arena, TERM_WORD, word), &plan));
+        TRY(plan_list_add(c, &all, plan));
+        word = next;
+    }
+    if (!all.count)
+        return value_refuse(c, w->value, "holds no word to search for");
+    return plan_join(c, PLAN_AND, &all, ret_plan);
+}
+
+static enum err words_or(struct words *w, struct plan **ret_plan);
+
+static enum err words_one(struct words *w, struct plan **ret_plan)
+{
+    struct slice token = token_peek(w);
+    if (++w->depth > WORDS_DEPTH_MAX)
+        return value_refuse(w->c, w->value, "nests too deep");
+    bool is_not = token_take(w, "not") ||
+                  (token.length > 1 && token.bytes[0] == '-' && !slice_is(token, "-"));
+    enum err err;
+    if (is_not && token.bytes[0] == '-')
+        w->rest = slice_from(w->rest, 1);
+    if (is_not) {
+        err = words_one(w, ret_plan);
+        w->depth--;
+        return err ? err : plan_not(w->c, *ret_plan, ret_plan);
+    }
+    if (token_take(w, "(")) {
+        err = words_or(w, ret_plan);
+        if (!err && !token_take(w, ")"))
+            err = value_refuse(w->c, w->value, "has a '(' without ')'");
+    } else if (!token.length || slice_is(token, ")") || slice_equal_nocase(token, SLICE("and")) ||
+               slice_equal_nocase(token, SLICE("or"))) {
+        err = value_refuse(w->c, w->value, "lacks a word: expected words, AND, OR, NOT, ( and )");
+    } else {
+        w->rest = slice_from(w->rest, token.length);
+        err = words_leaf(w, token, ret_plan);
+    }
+    w->depth--;
+    return err;
+}
+
+static enum err words_and(struct words *w, struct plan **ret_plan)
+{
+    struct plan_list all = { 0 };
+    for (;;) {
+        struct plan *plan;
+        TRY(words_one(w, &plan));
+        TRY(plan_list_add(w->c, &all, plan));
+        if (token_take(w, "and"))
+            continue;
+        struct slice next = token_peek(w);
+        if (!next.length || slice_is(next, ")") || slice_equal_nocase(next, SLICE("or")))
+            return plan_join(w->c, PLAN_AND, &all, ret_plan);
+    }
+}
+
+static enum err words_or(struct words *w, struct plan **ret_plan)
+{
+    struct plan_list any = { 0 };
+    do {
+        struct plan *plan;
+        TRY(words_and(w, &plan));
+        TRY(plan_list_add(w->c, &any, plan));
+    } while (token_take(w, "or"));
+    return plan_join(w->c, PLAN_OR, &any, ret_plan);
+}
+
+enum err compile_words(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    struct words w = { .c = c, .value = value, .rest = value_unescape(value, c->arena) };
+    if (!w.rest.bytes)
+        return ERR_NO_MEMORY;
+    TRY(words_or(&w, ret_plan));
+    if (token_peek(&w).length)
+        return value_refuse(c, value, "has a ')' without '('");
+    return ERR_NONE;
+}
+
+/* ---- uris ---- */
+
+/* :above: a stored uri that the one asked begins with, up to a '/' of its path. */
+static enum err above(struct compiler *c, struct slice uri, struct plan **ret_plan)
+{
+    struct plan_list any = { 0 };
+    ptrdiff_t scheme = slice_find(uri, SLICE("://"));
+    size_t from = scheme < 0 ? 0 : (size_t)scheme + 3;
+    for (size_t i = from; i <= uri.length; i++) {
+        if (i < uri.length && uri.bytes[i] != '/')
+            continue;
+        if (any.count >= 128)
+            return value_refuse(c, uri, "has too many '/' for :above");
+        for (size_t with_slash = 0; with_slash < 2 && i + with_slash <= uri.length; with_slash++) {
+            struct plan *plan;
+            struct slice head = slice_head(uri, i + with_slash);
+            TRY(plan_leaf(c, PLAN_TERM, index_encode_uri(c->arena, TERM_URI, head), &plan));
+            TRY(plan_list_add(c, &any, plan));
+        }
+    }
+    return plan_join(c, PLAN_OR, &any, ret_plan);
 }
 
 /* A canonical is found as it is written, and without its |version. Only where a
@@ -62,6 +266,8 @@ enum err compile_uri(struct compiler *c, struct slice value, struct plan **ret_p
     struct slice uri = value_unescape(value, c->arena);
     if (!uri.bytes)
         return ERR_NO_MEMORY;
+    if (c->modifier == MODIFIER_ABOVE)
+        return above(c, uri, ret_plan);
     enum plan_kind kind = c->modifier == MODIFIER_BELOW ? PLAN_PREFIX : PLAN_TERM;
     TRY(plan_leaf(c, kind, index_encode_uri(c->arena, TERM_URI, uri), ret_plan));
     if (kind == PLAN_PREFIX || slice_find_byte(uri, '|') >= 0)

@@ -3,11 +3,28 @@
 
 #include "index/index.h"
 
-/* The system of a `code` element stands in its binding, not in the resource. */
-static enum err with_system(struct compiler *c, struct slice system, struct slice code,
-                            struct plan **ret_plan)
+/* Case counts unless the system's CodeSystem says that it does not. */
+static enum err in_system(struct compiler *c, struct slice system, struct slice code,
+                          struct plan **ret_plan)
 {
-    TRY(plan_leaf(c, PLAN_TERM, index_encode_token(c->arena, system, code), ret_plan));
+    bool folds = false;
+    if (c->settings->terminology && system.length)
+        TRY(terminology_folds_case(c->settings->terminology, system, c->arena, &folds));
+    if (!folds)
+        return plan_leaf(c, PLAN_TERM, index_encode_token(c->arena, system, code), ret_plan);
+    struct plan *capital;
+    TRY(plan_leaf(c, PLAN_TERM,
+                  index_encode_token_lower(c->arena, TERM_TOKEN_CODE, system, code), ret_plan));
+    TRY(plan_leaf(c, PLAN_TERM,
+                  index_encode_token_lower(c->arena, TERM_TOKEN_LOWER, system, code), &capital));
+    return plan_either(c, *ret_plan, capital, ret_plan);
+}
+
+/* The system of a `code` element stands in its binding, not in the resource. */
+enum err token_coded(struct compiler *c, struct slice system, struct slice code,
+                     struct plan **ret_plan)
+{
+    TRY(in_system(c, system, code, ret_plan));
     if (!fhir_param_implies_system(c->param, c->type, system, code))
         return ERR_NONE;
     struct plan *implicit;
@@ -15,8 +32,26 @@ static enum err with_system(struct compiler *c, struct slice system, struct slic
     return plan_either(c, *ret_plan, implicit, ret_plan);
 }
 
+/* system|code|value: an identifier that has a type of that coding. */
+static enum err of_type(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    struct slice rest = value, parts[3];
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+        struct slice part = i < 2 && rest.bytes ? value_cut(&rest, '|') : rest;
+        parts[i] = value_unescape(part, c->arena);
+        if (!parts[i].bytes)
+            return ERR_NO_MEMORY;
+        if (!parts[i].length)
+            return value_refuse(c, value, "is not of the form system|code|value, with all three");
+    }
+    return plan_leaf(c, PLAN_TERM,
+                     index_encode_identifier(c->arena, parts[0], parts[1], parts[2]), ret_plan);
+}
+
 enum err compile_token(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
+    if (c->modifier == MODIFIER_OF_TYPE)
+        return of_type(c, value, ret_plan);
     struct slice rest = value;
     struct slice first = value_cut(&rest, '|');
     bool has_bar = rest.bytes != NULL;
@@ -32,7 +67,7 @@ enum err compile_token(struct compiler *c, struct slice value, struct plan **ret
                          ret_plan);
     if (!code.length)
         return plan_leaf(c, PLAN_TERM, index_encode_token_system(c->arena, system), ret_plan);
-    return with_system(c, system, code, ret_plan);
+    return token_coded(c, system, code, ret_plan);
 }
 
 enum err compile_id(struct compiler *c, struct slice value, struct plan **ret_plan)

@@ -10,6 +10,7 @@ struct expansion {
     terminology_visit *visit;
     void *context;
     enum terminology_reason reason;
+    bool is_told_whole; /* the reason is a system that was visited as a whole: others go first */
     struct slice about;
     const struct set *sets[ASK_DEPTH_MAX]; /* whose excludes count: this one and those around */
     uint32_t set_count;
@@ -19,8 +20,9 @@ struct expansion {
 
 static void cannot(struct expansion *x, enum terminology_reason reason, struct slice about)
 {
-    if (x->reason != TERMINOLOGY_FOUND)
+    if (x->reason != TERMINOLOGY_FOUND && !x->is_told_whole)
         return;
+    x->is_told_whole = false;
     x->reason = reason;
     char *copy = arena_copy(x->ask->arena, about);
     x->about = slice_of(copy, copy ? about.length : 0);
@@ -144,9 +146,12 @@ static enum err expand_system(struct expansion *x, const struct clause *clause)
     if (!s || !s->is_complete) {
         struct terminology_code all = { .system = clause->system };
         struct terminology_answer about = { .truth = TERMINOLOGY_UNKNOWN };
-        cannot(x, TERMINOLOGY_NO_SYSTEM, clause->system);
         bool is_whole =
             clause->filter_count == 0 && x->set_count == 1 && x->condition_count == 0;
+        bool is_first = x->reason == TERMINOLOGY_FOUND;
+        if (is_first || !is_whole)
+            cannot(x, TERMINOLOGY_NO_SYSTEM, clause->system);
+        x->is_told_whole |= is_first && is_whole;
         return is_whole ? x->visit(x->context, &all, &about) : ERR_NONE;
     }
     for (uint32_t i = 0; i < s->count; i++) {

@@ -245,6 +245,18 @@ enum err terminology_in_system(struct terminology *t, const struct terminology_c
     return err;
 }
 
+enum err terminology_folds_case(struct terminology *t, struct slice system, struct arena *arena,
+                                bool *ret_folds)
+{
+    struct ask ask;
+    const struct system *s = NULL;
+    TRY(ask_begin(&ask, t, arena));
+    enum err err = ask_system(&ask, system, SLICE_NONE, &s);
+    *ret_folds = !err && s && s->folds_case;
+    ask_end(&ask);
+    return err;
+}
+
 enum err terminology_lookup(struct terminology *t, const struct terminology_code *code,
                             struct arena *arena, bool *ret_found, struct terminology_concept *ret)
 {

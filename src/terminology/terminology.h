@@ -80,6 +80,10 @@ MUST_USE enum err terminology_in_system(struct terminology *t,
                                         const struct terminology_code *code, struct arena *arena,
                                         struct terminology_answer *ret);
 
+/* Does its CodeSystem say that case does not count? False when it is not here. */
+MUST_USE enum err terminology_folds_case(struct terminology *t, struct slice system,
+                                         struct arena *arena, bool *ret_folds);
+
 /* The concept's JSON of its CodeSystem, and that resource's name; absent texts when
  * unknown. For $lookup. */
 struct terminology_concept {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import fhirpath from 'fhirpath';
 import r4 from 'fhirpath/fhir-context/r4/index.js';
+import lhc from '@lhncbc/ucum-lhc';
 
 const ndjson = (path) => zstdDecompressSync(readFileSync(path)).toString('utf8')
   .split('\n').filter(Boolean).map((line) => JSON.parse(line));
@@ -105,6 +106,22 @@ export function tokens(v, expression) {
   return coding({ system: v.system, code: 'value' in v ? v.value : v.code });
 }
 const coding = (c) => (c.code === undefined && c.system === undefined ? [] : [{ system: c.system, code: c.code }]);
+
+/** What :text looks at: what is shown beside the codes. */
+export function texts(v) {
+  v = plain(v);
+  if (typeof v !== 'object') return [];
+  const shown = [v.display, ...('coding' in v || 'text' in v ? [v.text, ...list(v.coding).map((c) => c.display)] : [])];
+  if (v.type !== undefined && 'value' in v) shown.push(v.type.text);
+  return shown.filter((s) => typeof s === 'string');
+}
+
+/** For :of-type: [system, code, value] of an identifier. */
+export function types(v) {
+  v = plain(v);
+  if (typeof v !== 'object' || v.value === undefined || 'coding' in v) return [];
+  return list(v.type?.coding).filter((c) => c.code !== undefined).map((c) => [c.system, c.code, v.value]);
+}
 
 export function strings(v) {
   v = plain(v);
@@ -215,6 +232,14 @@ function* tokenQueries(p, values) {
     }
     if (system !== undefined && !bare) yield { text: query(p.code, `${esc(system)}|`), one: any((t) => t.system === system) };
   }
+  for (const s of new Set(values.flatMap(texts)))
+    for (const asked of [s, s.slice(0, 5).toUpperCase(), s.slice(2)])
+      if (fold(asked) && Buffer.byteLength(fold(asked)) <= 480)
+        yield { text: query(`${p.code}:text`, esc(asked)), one: (v) => texts(v).some((t) => fold(t).startsWith(fold(asked))) };
+  for (const [system, code, value] of values.flatMap(types))
+    if (system !== undefined)
+      yield { text: query(`${p.code}:of-type`, [system, code, value].map(esc).join('|')),
+        one: (v) => types(v).some((t) => t[0] === system && t[1] === code && t[2] === value) };
 }
 
 function* stringQueries(p, values) {
@@ -332,6 +357,34 @@ function measure(v) {
   return m;
 }
 
+const UCUM = 'http://unitsofmeasure.org';
+const units = new Map();
+function unitOf(code) {
+  if (!units.has(code)) {
+    const { unit, origString } = lhc.UcumLhcUtils.getInstance().getSpecifiedUnit(code, 'validate') ?? {};
+    units.set(code, unit && unit.csCode_ === code ? unit : undefined);
+  }
+  return units.get(code);
+}
+const one = 10n ** BigInt(PLACES);
+/** Of scales with a zero of their own, in kelvin. */
+const kelvin = { Cel: (v) => v + decimal('273.15').value, degF: (v) => ((v + decimal('459.67').value) * 5n) / 9n };
+
+/** A number with its unit, in base units: what UCUM's own table says, by another's parser. */
+function normal(value, unit) {
+  if (unit.cnv_) return kelvin[unit.cnv_]?.(value);
+  return (value * decimal(unit.magnitude_.toPrecision(15)).value) / one;
+}
+
+/** The measure in base units if it compares with the unit, else undefined. */
+function measureIn(m, unit) {
+  const own = m.system === UCUM && m.code !== undefined ? unitOf(m.code) : undefined;
+  if (!own || !unit || String(own.dim_?.dimVec_) !== String(unit.dim_?.dimVec_)) return undefined;
+  if (own.isArbitrary_ || unit.isArbitrary_) return undefined; // those agree with themselves, as written
+  const end = (v) => (v === INFINITE || v === -INFINITE ? v : normal(v, own));
+  return { low: end(m.low), high: end(m.high) };
+}
+
 const numberPrefixes = {
   eq: ({ value, half }, { low, high }) => value - half <= low && high < value + half,
   ne: (q, s) => !numberPrefixes.eq(q, s),
@@ -355,12 +408,25 @@ function textsOfNumber(v) {
   return [...new Set([String(n), `${n}${Number.isInteger(n) ? '.0' : '0'}`, String(Math.round(n)), n.toExponential(0), n.toPrecision(2), String(n + 1), String(-n)])];
 }
 
-function* numberForms(p, values, tail, fits) {
+/** The prefixes again, on values in base units, where half a digit is not the same to both sides. */
+const inUnits = (prefix, { low, value, high }, s) => {
+  const eq = low <= s.low && s.high < high;
+  return { eq, ne: !eq, gt: s.high > value, lt: s.low < value, ge: s.high >= value, le: s.low <= value, sa: s.low > value, eb: s.high < value }[prefix];
+};
+
+function* numberForms(p, values, tail, fits, unit) {
   for (const text of new Set(values.flatMap(textsOfNumber))) {
     const asked = decimal(text);
-    const one = (prefix) => (v) => { const s = measure(v); return s !== undefined && fits(s) && numberPrefixes[prefix](asked, s); };
+    const apart = unit && { low: normal(asked.value - asked.half, unit), value: normal(asked.value, unit), high: normal(asked.value + asked.half, unit) };
+    const one = (prefix) => (v) => {
+      const s = measure(v);
+      if (s === undefined) return false;
+      if (fits(s) && numberPrefixes[prefix](asked, s)) return true;
+      const there = unit && measureIn(s, unit);
+      return there !== undefined && there !== false && inUnits(prefix, apart, there);
+    };
     yield { text: query(p.code, text + tail), one: one('eq') };
-    for (const prefix of Object.keys(numberPrefixes)) yield { text: query(p.code, prefix + text + tail), one: one(prefix) };
+    for (const prefix of Object.keys(numberPrefixes).filter((x) => !(unit && x === 'ap'))) yield { text: query(p.code, prefix + text + tail), one: one(prefix) };
   }
 }
 
@@ -378,7 +444,8 @@ function* quantityQueries(p, values) {
       const some = values.filter((v) => measure(v)?.code === m.code).slice(0, 3);
       yield* numberForms(p, some, `||${esc(code)}`, (s) => s.code === code || s.unit === code);
       if (m.system === undefined) continue;
-      yield* numberForms(p, some, `|${esc(m.system)}|${esc(code)}`, (s) => s.code === code && s.system === m.system);
+      yield* numberForms(p, some, `|${esc(m.system)}|${esc(code)}`, (s) => s.code === code && s.system === m.system,
+        m.system === UCUM ? unitOf(code) : undefined);
       yield* numberForms(p, some, `|${esc(m.system)}|`, (s) => s.system === m.system);
     }
   }

@@ -81,7 +81,8 @@ static void expect_search(struct world *w, const struct fhir_type *type, struct 
     bool is_store_s = slice_is(code, "_id") || slice_is(code, "_lastUpdated");
     const struct fhir_param *param = fhir_param_find(type, code);
     bool is_composite = param && param->type == FHIR_PARAM_COMPOSITE; /* has no :missing */
-    const char *query = !is_listed || is_store_s ? "=2020" : ":missing=true";
+    bool has_words = slice_is(code, "_text") || slice_is(code, "_content"); /* nor have these */
+    const char *query = !is_listed || is_store_s || has_words ? "=2020" : ":missing=true";
     if (is_composite)
         query = param->component_count == 3 ? "=1$1$1" : "=2020$2020";
     struct slice target = arena_printf(&w->arena, "%.*s?%.*s%s&_summary=count",
