@@ -160,7 +160,12 @@ static enum err find_faults(struct validation *v)
                                       .type = type,
                                       .profiles = v->profiles,
                                       .profile_count = v->profile_count };
-    return validity_findings(&ask, r->arena, &v->found);
+    /* Rewound by the check, so not the arena that the findings are kept in. */
+    struct arena scratch;
+    arena_init(&scratch, r->arena->limit_bytes);
+    enum err err = validity_findings(&ask, &scratch, &v->found);
+    arena_release(&scratch);
+    return err;
 }
 
 /* The stored resource, which an instance is asked about without a body. */
