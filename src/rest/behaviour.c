@@ -34,6 +34,7 @@ struct rest_behaviour rest_behaviour_healthlake(void)
         .instant_digits = 3,
         .everything_by_id = true,
         .refuse_large_count = true,
+        .refuse_url_and_form = true,
         .refuse_unknown_profiles = true,
     });
 }

@@ -21,6 +21,7 @@ struct rest_behaviour {
     int instant_digits;      /* 6, HealthLake 3 */
     bool everything_by_id;   /* type then id, compartment only */
     bool refuse_large_count;
+    bool refuse_url_and_form; /* POST _search takes parameters from one of the two */
     bool refuse_unknown_profiles; /* at strict; else only once a package is there */
     bool store_all_types; /* false: OperationOutcome, Parameters are no stored types */
 };

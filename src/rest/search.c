@@ -30,6 +30,10 @@ static enum err form_add(struct request *r)
     TRY(media_body_is_form(r));
     if (r->http->body.length == 0)
         return ERR_NONE;
+    if (r->pair_count && r->rest->settings.behaviour.refuse_url_and_form)
+        return issues_fail(&r->issues, ERR_INVALID, "invalid",
+                           "Parameters stand in the URL or in the form, not in both (--behave %s).",
+                           r->rest->settings.behaviour.name);
     return search_pairs_parse(r->http->body, r->arena, &r->pairs, &r->pair_count, &r->issues);
 }
 

@@ -367,6 +367,15 @@ static void searches_go_over_types_and_compartments(void **state)
     assert_at(w, &a, "entry.0.resource.id", "c1");
 }
 
+static void a_form_beside_a_query_is_refused_as_healthlake_does(void **state)
+{
+    struct world *w = *state;
+    const char *form = "Content-Type: application/x-www-form-urlencoded";
+    expect_status(ask(w, "POST", "Patient/_search?gender=male", form, "active=true"), 400);
+    expect_status(ask(w, "POST", "Patient/_search", form, "active=true"), 200);
+    expect_status(ask(w, "POST", "Patient/_search?gender=male", form, ""), 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +390,7 @@ int main(void)
         WORLD_TEST(parts_of_places_are_below_them),
         WORLD_TEST(filters_are_conditions_in_one_text),
         WORLD_TEST(searches_go_over_types_and_compartments),
+        HEALTHLAKE_TEST(a_form_beside_a_query_is_refused_as_healthlake_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
