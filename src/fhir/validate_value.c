@@ -108,6 +108,14 @@ static bool has_text(struct slice s)
     return false;
 }
 
+static bool has_control(struct slice s)
+{
+    for (size_t i = 0; i < s.length; i++)
+        if ((unsigned char)s.bytes[i] < ' ' && !is_blank(s.bytes[i]))
+            return true;
+    return false;
+}
+
 /* Of a JSON string. */
 static const char *check_text(const struct fhir_type *type, struct slice s)
 {
@@ -208,6 +216,9 @@ static void check_string(struct fhir_check *c, const struct fhir_spot *spot,
         bool is_shape_only = c->options->is_shape_only;
         bool is_passed = is_shape_only && type->id == FHIR_TYPE_XHTML;
         const char *reason = is_passed ? NULL : check_text(type, text);
+        /* Control characters come by escapes only, and then the text is a copy. */
+        if (!reason && text.bytes != json_string_raw(value).bytes && has_control(text))
+            reason = "strings have no characters below U+0020 but tab, CR and LF";
         if (reason)
             check_error(c, spot, value, "invalid", "'%.*s' is no valid %.*s: %s",
                         SLICE_ARGS(slice_head(text, 60)), SLICE_ARGS(type->name), reason);
@@ -338,14 +349,35 @@ static bool has_scheme(struct slice text)
     return i > 0 && i < text.length && text.bytes[i] == ':';
 }
 
-static void check_local(struct fhir_check *c, const struct fhir_spot *spot, struct json where,
-                        struct slice id)
+static void check_local(struct fhir_check *c, const struct fhir_spot *spot,
+                        const struct fhir_element *element, struct json where, struct slice id)
 {
-    if (id.length > 0 && !map_find(&c->contained, id))
+    const uint64_t *place = id.length > 0 ? map_find(&c->contained, id) : NULL;
+    const struct fhir_type *type = place ? (const void *)(uintptr_t)*place : NULL;
+    if (type && !is_target(element, type))
+        report_target(c, spot, element, where, type);
+    if (id.length > 0 && !place)
         check_report(
             c, spot, where, ISSUE_ERROR, "invariant", SLICE("ref-1"),
             "ref-1: SHALL have a contained resource if a local reference is provided (#%.*s)",
             SLICE_ARGS(slice_head(id, 64)));
+}
+
+/* Reference.type against what the element allows and what the literal says. */
+static void check_stated_type(struct fhir_check *c, const struct fhir_spot *spot,
+                              const struct fhir_element *element, struct json value,
+                              const struct fhir_type *found)
+{
+    struct json stated = json_member(value, "type");
+    const struct fhir_type *type = fhir_resource_find(json_string_raw(stated));
+    if (!type || (found && found->id == type->id))
+        return; /* unknown, or told already */
+    if (!is_target(element, type))
+        report_target(c, spot, element, stated, type);
+    else if (found)
+        check_error(c, spot, stated, "structure",
+                    "The type '%.*s' of the reference is not that of its literal ('%.*s')",
+                    SLICE_ARGS(type->name), SLICE_ARGS(found->name));
 }
 
 void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
@@ -358,7 +390,7 @@ void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
     bool is_local = text.length > 0 && text.bytes[0] == '#';
     bool is_search = slice_find_byte(text, '?') >= 0;
     if (is_local)
-        check_local(c, spot, literal, slice_from(text, 1));
+        check_local(c, spot, element, literal, slice_from(text, 1));
     else if (reference.type && !is_target(element, reference.type))
         report_target(c, spot, element, literal, reference.type);
     else if (text.length > 0 && !reference.type && !is_search && !has_scheme(text))
@@ -366,6 +398,7 @@ void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
                     "Relative URLs must be of the format [ResourceName]/[id], or a search URL is "
                     "allowed ([type]?parameters. Encountered %.*s)",
                     SLICE_ARGS(slice_head(text, 100)));
+    check_stated_type(c, spot, element, value, reference.type);
     arena_rewind(c->scratch, mark);
 }
 

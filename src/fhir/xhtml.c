@@ -29,6 +29,7 @@ struct scan {
     int depth;
     bool has_content;
     bool is_done; /* the div is closed */
+    bool has_namespace; /* the outer div says it */
 };
 
 static bool refuse(struct scan *s, const char *reason)
@@ -133,6 +134,7 @@ static bool take_attribute(struct scan *s, struct slice element)
     if (slice_is(name, "xmlns") && slice_is(element, "div") &&
         !slice_is(value, "http://www.w3.org/1999/xhtml"))
         return refuse(s, "a wrong namespace");
+    s->has_namespace |= s->depth == 0 && slice_is(name, "xmlns");
     return true;
 }
 
@@ -210,5 +212,8 @@ bool xhtml_is_narrative(struct slice text, const char **ret_reason)
     if (is_good && !s.has_content)
         is_good = refuse(&s, "nothing to read");
     *ret_reason = s.reason;
+    if (is_good && !s.has_namespace)
+        *ret_reason = "Wrong namespace on the XHTML ('null', should be "
+                      "'http://www.w3.org/1999/xhtml')";
     return is_good;
 }

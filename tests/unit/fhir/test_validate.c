@@ -96,6 +96,22 @@ static const struct fault faults[] = {
     { PATIENT("\"telecom\":[{\"value\":\"1\"}]"), "Patient.telecom[0]", "cpt-2" },
     { PATIENT("\"text\":{\"status\":\"generated\",\"div\":\"<div><script/>x</div>\"}"),
       "Patient.text.div", "may not have" },
+    { PATIENT("\"text\":{\"status\":\"generated\",\"div\":\"<div>x</div>\"}"), "Patient.text.div",
+      "Wrong namespace on the XHTML ('null'" },
+    { PATIENT("\"name\":[{\"family\":\"a\\u0000b\"}]"), "Patient.name[0].family", "below U+0020" },
+    { PATIENT("\"managingOrganization\":{\"reference\":\"#p\"},\"contained\":[{"
+              "\"resourceType\":\"Practitioner\",\"id\":\"p\"}]"),
+      "Patient.managingOrganization", "Found Practitioner, but expected one of ([Organization])" },
+    { PATIENT("\"managingOrganization\":{\"reference\":\"#p\"},\"contained\":[{"
+              "\"resourceType\":\"Organization\",\"id\":\"p\",\"name\":\"a\"},{"
+              "\"resourceType\":\"Organization\",\"id\":\"p\",\"name\":\"b\"}]"),
+      "Patient.contained[1]", "Duplicate id value 'p'" },
+    { PATIENT("\"managingOrganization\":{\"reference\":\"Organization/1\","
+              "\"type\":\"Patient\"}"),
+      "Patient.managingOrganization", "Found Patient, but expected one of ([Organization])" },
+    { PATIENT("\"link\":[{\"type\":\"refer\",\"other\":{\"reference\":\"Patient/1\","
+              "\"type\":\"RelatedPerson\"}}]"),
+      "Patient.link[0].other", "The type 'RelatedPerson' of the reference" },
     { PATIENT("\"contained\":[{\"resourceType\":\"Pazient\"}]"), "Patient.contained[0]",
       "unrecognized resource name 'Pazient'" },
     { PATIENT("\"contained\":[{\"resourceType\":\"Patient\",\"id\":\"p\",\"gender\":\"x\"}],"
@@ -147,6 +163,8 @@ static void what_is_right_stays_quiet(void **state)
         PATIENT("\"name\":[{\"given\":[\"a\",null],\"_given\":[null,{\"id\":\"x\"}]}]"),
         PATIENT("\"_birthDate\":{\"extension\":[{\"url\":\"http://x\",\"valueCode\":\"y\"}]}"),
         PATIENT("\"deceasedDateTime\":\"2020-01-01T10:00:00.123456+02:00\""),
+        PATIENT("\"name\":[{\"family\":\"a\\tb\\n\\u00e9\"}]"),
+        PATIENT("\"managingOrganization\":{\"type\":\"Organization\",\"display\":\"x\"}"),
         OBSERVATION("\"valueRange\":{\"low\":{\"value\":1,\"unit\":\"x\"},"
                     "\"high\":{\"value\":2,\"unit\":\"x\"}}"),
     };
