@@ -48,7 +48,8 @@ static void entry_criteria(struct bundle *b, struct entry *e)
         entry_fail(b, e, ERR_INVALID, "value", "The body's id is no FHIR id");
 }
 
-static enum err reference_add(struct bundle *b, struct slice text)
+/* What is wrong with the criteria is the finding of `e`, the first entry that has them. */
+static enum err reference_add(struct bundle *b, struct slice text, struct entry *e)
 {
     uint64_t *place;
     bool is_new;
@@ -60,14 +61,21 @@ static enum err reference_add(struct bundle *b, struct slice text)
     TRY(map_put(&b->reference_places, text, &place, &is_new));
     if (!is_new)
         return ERR_NONE;
+    struct issues *issues = entry_issues(b, e);
+    if (!issues)
+        return ERR_NO_MEMORY;
     struct route search = { .interaction = INTERACTION_SEARCH, .type = type };
-    TRY(access_entry(b->r, &search, false, &b->r->issues));
-    enum err err;
-    struct bundle_reference *reference = &b->references[b->reference_count++];
-    *reference = (struct bundle_reference){ .text = text };
-    reference->criteria = criteria_new(b, type, &b->r->issues, text, &err);
+    enum err err = access_entry(b->r, &search, false, issues);
+    struct criteria *criteria = err ? NULL : criteria_new(b, type, issues, text, &err);
+    if (!criteria) {
+        e->err = err;
+        return err == ERR_NO_MEMORY ? err : ERR_NONE;
+    }
+    criteria->issues = &b->r->issues; /* searches are the bundle's */
+    b->references[b->reference_count++] =
+        (struct bundle_reference){ .text = text, .criteria = criteria };
     *place = b->reference_count;
-    return err;
+    return ERR_NONE;
 }
 
 /* A reference by criteria has a '?'; the tape tells without walking resources. */
@@ -92,13 +100,19 @@ static enum err references_parse(struct bundle *b)
     b->references = arena_array(b->r->arena, count, sizeof *b->references);
     if (!b->references)
         return ERR_NO_MEMORY;
+    size_t within = 0; /* the entry whose resource began last */
     for (uint32_t i = 0; i < b->doc.count; i++) {
         if (!is_candidate(&b->doc, i))
             continue;
+        for (size_t k = within; k < b->count; k++) {
+            if (json_exists(b->entries[k].resource) && b->entries[k].resource.at > i)
+                break;
+            within = k;
+        }
         struct slice text = json_string((struct json){ &b->doc, i + 1 }, b->r->arena);
         if (!text.bytes)
             return ERR_NO_MEMORY;
-        TRY(reference_add(b, text));
+        TRY(reference_add(b, text, &b->entries[within]));
     }
     return ERR_NONE;
 }

@@ -126,9 +126,7 @@ enum err conditional_create(struct request *r, struct slice criteria)
     struct json_doc doc;
     struct search_pair *pairs = NULL;
     size_t count = 0;
-    ptrdiff_t mark = slice_find_byte(criteria, '?');
-    if (mark >= 0) /* "Patient?identifier=x" is met too */
-        criteria = slice_from(criteria, (size_t)mark + 1);
+    TRY(criteria_text(r->route.type, &r->issues, &criteria));
     TRY(search_pairs_parse(criteria, r->arena, &pairs, &count, &r->issues));
     struct conditional c = { .r = r, .scratch = &scratch };
     TRY(idempotency_id(r));

@@ -10,7 +10,7 @@ static enum err pairs_check(const struct criteria *c)
                                                 "_elements",   "page",     "_contained" };
     if (c->pair_count == 0)
         return issues_fail(c->issues, ERR_INVALID, "required",
-                           "A conditional write of %.*s needs criteria, such as identifier=...",
+                           "One %.*s cannot be found without criteria, such as identifier=...",
                            SLICE_ARGS(c->type->name));
     for (size_t i = 0; i < c->pair_count; i++) {
         struct slice rest = c->pairs[i].name;
@@ -97,13 +97,26 @@ enum err criteria_search(struct criteria *c, struct arena *arena)
     return err;
 }
 
+enum err criteria_text(const struct fhir_type *type, struct issues *issues, struct slice *text)
+{
+    ptrdiff_t mark = slice_find_byte(*text, '?');
+    struct slice before = mark >= 0 ? slice_head(*text, (size_t)mark) : SLICE_NONE;
+    /* A '?' behind a '=' belongs to a value: identifier=http://a?b|1. */
+    if (mark < 0 || slice_find_byte(before, '=') >= 0)
+        return ERR_NONE;
+    if (before.length && !slice_equal(before, type->name))
+        return issues_fail(issues, ERR_INVALID, "value",
+                           "The criteria of a %.*s cannot ask for '%.*s'",
+                           SLICE_ARGS(type->name), SLICE_ARGS(slice_head(before, 100)));
+    *text = slice_from(*text, (size_t)mark + 1);
+    return ERR_NONE;
+}
+
 enum err criteria_read(struct criteria *c, struct slice text, struct arena *arena)
 {
     struct search_pair *pairs = NULL;
     size_t count = 0;
-    ptrdiff_t mark = slice_find_byte(text, '?');
-    if (mark >= 0)
-        text = slice_from(text, (size_t)mark + 1);
+    TRY(criteria_text(c->type, c->issues, &text));
     TRY(search_pairs_parse(text, arena, &pairs, &count, c->issues));
     return criteria_parse(c, pairs, count, arena);
 }

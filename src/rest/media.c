@@ -144,14 +144,26 @@ enum err media_body_is_form(struct request *r)
                        SLICE_ARGS(slice_head(type, 100)));
 }
 
+/* A preference "name=value"; the value may be quoted (RFC 7240, 2). */
+static bool preference_is(struct slice preference, const char *name, const char *value)
+{
+    struct slice rest = preference;
+    struct slice token = slice_trim(slice_cut(&rest, '='));
+    rest = slice_trim(rest);
+    if (rest.length >= 2 && rest.bytes[0] == '"' && rest.bytes[rest.length - 1] == '"')
+        rest = slice_of(rest.bytes + 1, rest.length - 2);
+    return slice_equal_nocase(token, slice_cstr(name)) &&
+           slice_equal_nocase(rest, slice_cstr(value));
+}
+
 void media_prefer(struct request *r)
 {
     static const struct {
         const char *text;
         enum prefer_return prefer;
-    } RETURNS[] = { { "return=minimal", PREFER_MINIMAL },
-                    { "return=representation", PREFER_REPRESENTATION },
-                    { "return=OperationOutcome", PREFER_OUTCOME } };
+    } RETURNS[] = { { "minimal", PREFER_MINIMAL },
+                    { "representation", PREFER_REPRESENTATION },
+                    { "OperationOutcome", PREFER_OUTCOME } };
     for (size_t i = 0; i < r->http->header_count; i++) {
         if (!slice_equal_nocase(r->http->headers[i].name, SLICE("Prefer")))
             continue;
@@ -161,12 +173,51 @@ void media_prefer(struct request *r)
             struct slice preference = slice_trim(slice_cut(&item, ';'));
             if (slice_equal_nocase(preference, SLICE("respond-async")))
                 r->is_async = true;
-            if (slice_equal_nocase(preference, SLICE("handling=lenient")))
+            if (preference_is(preference, "handling", "lenient"))
                 r->is_lenient = true;
             for (size_t k = 0; k < ARRAY_COUNT(RETURNS); k++) {
-                if (slice_equal_nocase(preference, slice_cstr(RETURNS[k].text)))
+                /* Of a preference stated twice the first counts. */
+                if (r->prefer == PREFER_DEFAULT &&
+                    preference_is(preference, "return", RETURNS[k].text))
                     r->prefer = RETURNS[k].prefer;
             }
         }
     }
+}
+
+/* Several lines of a header that is a list are one list (RFC 9110, 5.3). */
+static enum err header_join(struct request *r, const char *name)
+{
+    struct http_header *first = NULL;
+    for (size_t i = 0; i < r->http->header_count; i++) {
+        struct http_header *h = &r->http->headers[i];
+        if (!slice_equal_nocase(h->name, slice_cstr(name)))
+            continue;
+        if (first) {
+            first->value = arena_printf(r->arena, "%.*s, %.*s", SLICE_ARGS(first->value),
+                                        SLICE_ARGS(h->value));
+            if (!first->value.bytes)
+                return ERR_NO_MEMORY;
+        } else {
+            first = h;
+        }
+    }
+    return ERR_NONE;
+}
+
+enum err media_headers_join(struct request *r)
+{
+    static const char *const ONCE[] = { "If-None-Exist", "Content-Type",
+                                        "x-amz-fhir-idempotency-key",
+                                        "x-amzn-healthlake-fhir-validation-level" };
+    for (size_t k = 0; k < ARRAY_COUNT(ONCE); k++) {
+        size_t count = 0;
+        for (size_t i = 0; i < r->http->header_count; i++)
+            count += slice_equal_nocase(r->http->headers[i].name, slice_cstr(ONCE[k]));
+        if (count > 1)
+            return issues_fail(&r->issues, ERR_INVALID, "structure",
+                               "The header %s is sent %zu times; send it once", ONCE[k], count);
+    }
+    TRY(header_join(r, "If-Match"));
+    return header_join(r, "If-None-Match");
 }

@@ -24,6 +24,11 @@ MUST_USE enum err media_body_is_form(struct request *r);
  * preferences are passed over, as RFC 7240 allows. */
 void media_prefer(struct request *r);
 
+/* If-Match and If-None-Match on several lines become one list. 400 for a header
+ * that is no list, changes what is done and is there twice: which one a client or
+ * a proxy meant cannot be told. */
+MUST_USE enum err media_headers_join(struct request *r);
+
 /* Those that are spoken, from 0; NULL behind the last. Static. */
 const char *media_type(size_t number);
 

@@ -166,6 +166,7 @@ static enum err request_serve(struct request *r)
     TRY(request_query(r, &format));
     TRY(media_answer(r, format));
     media_prefer(r);
+    TRY(media_headers_join(r));
     TRY(validity_level(r));
     TRY(route_find(&r->rest->settings.behaviour, r->http->method, r->path, r->arena, &r->issues,
                    &r->route));

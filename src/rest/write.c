@@ -200,8 +200,8 @@ enum err write_patch_kind(struct request *r, enum patch_kind *ret)
     if (*ret != PATCH_NONE)
         return ERR_NONE;
     return issues_fail(&r->issues, ERR_MEDIA_TYPE, "value",
-                       "PATCH takes application/json-patch+json or application/merge-patch+json, "
-                       "not '%.*s'",
+                       "PATCH takes application/json-patch+json, application/merge-patch+json or "
+                       "application/fhir+json (FHIRPath Patch), not '%.*s'",
                        SLICE_ARGS(slice_head(type, 100)));
 }
 

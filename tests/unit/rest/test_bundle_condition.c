@@ -170,7 +170,11 @@ static void a_reference_by_criteria_becomes_the_one_match(void **state)
     expect_status(put(w, "Patient/p2", PATIENT(",\"id\":\"p2\"" IDENTIFIER("1"))), 201);
     a = expect_status(post(w, "", TRANSACTION(OBSERVATION("o2", "Patient?identifier=1"))), 412);
     assert_contains(text_at(w, &a, "issue.0.diagnostics"), "several");
-    expect_status(post(w, "", TRANSACTION(OBSERVATION("o2", "Patient?nonsense=1"))), 400);
+    a = expect_status(post(w, "", TRANSACTION(OBSERVATION("o3", "Patient/p1") "," OBSERVATION(
+                                      "o2", "Patient?nonsense=1"))),
+                      400);
+    assert_at(w, &a, "issue.0.expression.0", "Bundle.entry[1]");
+    expect_status(get(w, "Observation/o3"), 404);
     expect_status(get(w, "Observation/o2"), 404);
 }
 

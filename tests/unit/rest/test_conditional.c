@@ -35,6 +35,43 @@ static void if_none_exist_creates_once_then_answers_what_is_there(void **state)
     assert_int_equal(found(w, "Patient"), 2);
 }
 
+static void a_question_mark_in_a_value_does_not_cut_the_criteria(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/p1", PATIENT(",\"id\":\"p1\"")), 201);
+    /* Cut at the '?', the criteria would be _id=p1 and find the wrong one. */
+    static const char ODD[] = JSON "\nIf-None-Exist: identifier=http://x?_id=p1";
+    struct answer a = expect_status(
+        ask(w, "POST", "Patient", ODD,
+            PATIENT(",\"identifier\":[{\"system\":\"urn:s\",\"value\":\"http://x?_id=p1\"}]")),
+        201);
+    const char *id = text_at(w, &a, "id");
+    a = expect_status(ask(w, "POST", "Patient", ODD, PATIENT("")), 200);
+    assert_at(w, &a, "id", id);
+    expect_status(ask(w, "POST", "Patient", JSON "\nIf-None-Exist: Observation?identifier=1",
+                      PATIENT("")),
+                  400);
+}
+
+static void a_header_on_two_lines_is_one_list_or_refused(void **state)
+{
+    struct world *w = *state;
+    expect_status(ask(w, "POST", "Patient",
+                      JSON "\nIf-None-Exist: identifier=1\nIf-None-Exist: identifier=2",
+                      PATIENT("")),
+                  400);
+    assert_int_equal(found(w, "Patient"), 0);
+    expect_status(put(w, "Patient/p1", PATIENT(",\"id\":\"p1\"")), 201);
+    expect_status(
+        ask(w, "GET", "Patient/p1", "If-None-Match: W/\"9\"\nIf-None-Match: W/\"1\"", NULL), 304);
+    expect_status(ask(w, "PUT", "Patient/p1", JSON "\nIf-Match: W/\"9\"\nIf-Match: W/\"8\"",
+                      PATIENT(",\"id\":\"p1\"")),
+                  412);
+    expect_status(ask(w, "PUT", "Patient/p1", JSON "\nIf-Match: W/\"9\"\nIf-Match: W/\"1\"",
+                      PATIENT(",\"id\":\"p1\",\"active\":true")),
+                  200);
+}
+
 static void criteria_that_say_nothing_are_a_400(void **state)
 {
     struct world *w = *state;
@@ -255,6 +292,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(if_none_exist_creates_once_then_answers_what_is_there),
         WORLD_TEST(criteria_that_say_nothing_are_a_400),
+        WORLD_TEST(a_question_mark_in_a_value_does_not_cut_the_criteria),
+        WORLD_TEST(a_header_on_two_lines_is_one_list_or_refused),
         WORLD_TEST(conditional_update_follows_the_table),
         WORLD_TEST(conditional_delete_takes_the_one_match),
         WORLD_TEST(delete_with_a_count_takes_so_many_and_says_how_to_go_on),

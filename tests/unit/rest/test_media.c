@@ -104,6 +104,16 @@ static void prefer_is_found_among_other_preferences(void **state)
     struct request *r = with_header("Prefer", "handling=strict, return=minimal; x=1");
     media_prefer(r);
     assert_int_equal(r->prefer, PREFER_MINIMAL);
+    r = with_header("Prefer", "return=\"minimal\"; x=1");
+    media_prefer(r);
+    assert_int_equal(r->prefer, PREFER_MINIMAL);
+    r = with_header("Prefer", "RETURN=operationoutcome, return=minimal");
+    media_prefer(r);
+    assert_int_equal(r->prefer, PREFER_OUTCOME);
+    r = with_header("Prefer", "return=minimalist, handling=\"lenient\"");
+    media_prefer(r);
+    assert_int_equal(r->prefer, PREFER_DEFAULT);
+    assert_true(r->is_lenient);
     r = with_header("Prefer", "respond-async");
     media_prefer(r);
     assert_int_equal(r->prefer, PREFER_DEFAULT);
