@@ -470,6 +470,7 @@ static void credentials_that_expire_at_once_end_the_run(void **state)
     assert_int_equal(report.results[0].failed, 3);
     assert_true(slice_find(report.results[0].problem, SLICE("is expired")) > 0);
     assert_int_equal(count, 1);
+    sync_report_release(&report);
 }
 
 static void without_credentials_nothing_is_signed(void **state)
