@@ -5,9 +5,6 @@
 
 static enum err pairs_check(const struct criteria *c)
 {
-    static const char *const NOT_CRITERIA[] = { "_count",      "_sort",    "_include",
-                                                "_revinclude", "_summary", "_total",
-                                                "_elements",   "page",     "_contained" };
     if (c->pair_count == 0)
         return issues_fail(c->issues, ERR_INVALID, "required",
                            "One %.*s cannot be found without criteria, such as identifier=...",
@@ -15,11 +12,11 @@ static enum err pairs_check(const struct criteria *c)
     for (size_t i = 0; i < c->pair_count; i++) {
         struct slice rest = c->pairs[i].name;
         struct slice name = slice_cut(&rest, ':');
-        for (size_t k = 0; k < ARRAY_COUNT(NOT_CRITERIA); k++) {
-            if (slice_is(name, NOT_CRITERIA[k]))
-                return issues_fail(c->issues, ERR_INVALID, "invalid",
-                                   "%.*s is no criterion of a conditional write", SLICE_ARGS(name));
-        }
+        /* Alone they would select every resource of the type. */
+        if (search_is_result_param(name))
+            return issues_fail(c->issues, ERR_INVALID, "invalid",
+                               "%.*s is no criterion of a conditional write",
+                               SLICE_ARGS(slice_head(name, 100)));
     }
     return ERR_NONE;
 }

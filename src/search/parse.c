@@ -147,6 +147,14 @@ static const struct result_param result_params[] = {
 };
 _Static_assert(ARRAY_COUNT(result_params) <= 32, "`given` has a bit for each");
 
+bool search_is_result_param(struct slice name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(result_params); i++)
+        if (slice_equal(name, result_params[i].name))
+            return true;
+    return slice_is(name, "_include") || slice_is(name, "_revinclude");
+}
+
 static enum err refuse_unsupported(struct compiler *c)
 {
     c->is_passable = true;

@@ -96,6 +96,10 @@ struct search_query {
     struct slice applied;   /* canonical query text for the self link, without page */
 };
 
+/* A parameter that says how to answer (_count, _asof, _include, ...) or where to
+ * look, not which resources match; `name` without modifier. */
+bool search_is_result_param(struct slice name);
+
 /* `type` NULL: over all types, or those that _type names. */
 MUST_USE enum err search_parse(const struct search_settings *settings,
                                const struct fhir_type *type, const struct search_pair *pairs,

@@ -76,7 +76,10 @@ static void criteria_that_say_nothing_are_a_400(void **state)
 {
     struct world *w = *state;
     static const char *const CASES[] = { "",         "?",          "Patient?",
-                                         "_count=1", "nonsense=1", "identifier=a&_sort=_id" };
+                                         "_count=1", "nonsense=1", "identifier=a&_sort=_id",
+                                         "_asof=2026-01-01T00:00:00Z",
+                                         "_explain=true", "_containedType=container",
+                                         "_type=Patient" };
     for (size_t i = 0; i < ARRAY_COUNT(CASES); i++) {
         struct slice headers = arena_printf(&w->arena, JSON "\nIf-None-Exist: %s", CASES[i]);
         expect_status(ask(w, "POST", "Patient", headers.bytes, PATIENT("")), 400);
@@ -84,6 +87,15 @@ static void criteria_that_say_nothing_are_a_400(void **state)
     expect_status(put(w, "Patient", PATIENT("")), 400);
     expect_status(ask(w, "DELETE", "Patient", NULL, NULL), 400);
     assert_int_equal(found(w, "Patient"), 0);
+    expect_status(put(w, "Patient/p1", PATIENT(",\"id\":\"p1\"")), 201);
+    static const char *const ALL[] = { "_asof=2100", "_explain=true", "_containedType=container" };
+    for (size_t i = 0; i < ARRAY_COUNT(ALL); i++) {
+        struct slice path = arena_printf(&w->arena, "Patient?%s", ALL[i]);
+        expect_status(ask(w, "DELETE", path.bytes, NULL, NULL), 400);
+        path = arena_printf(&w->arena, "Patient?_count=100&%s", ALL[i]);
+        expect_status(ask(w, "DELETE", path.bytes, NULL, NULL), 400);
+    }
+    assert_int_equal(found(w, "Patient"), 1);
 }
 
 /* ---- update: HealthLake's table ---- */
