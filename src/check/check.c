@@ -12,6 +12,7 @@ static const struct {
     check_rule *rule;
 } RULES[] = {
     { "QuestionnaireResponse", rule_answers },
+    { "Questionnaire", rule_questionnaire },
     { "Bundle", rule_bundle },
     { "CodeSystem", rule_code_system },
     { "ValueSet", rule_value_set },

@@ -43,11 +43,12 @@ bool url_is_absolute(struct slice url);
 
 /* Each is for the resource that `s` is about. */
 typedef enum err check_rule(struct check_run *run, const struct fhir_subject *s);
-check_rule rule_answers;     /* QuestionnaireResponse: answers.c */
-check_rule rule_bundle;      /* bundle.c */
-check_rule rule_code_system; /* codes.c */
-check_rule rule_value_set;   /* codes.c */
-check_rule rule_narrative;   /* of every type that has one: narrative.c */
+check_rule rule_answers;       /* QuestionnaireResponse: answers.c */
+check_rule rule_bundle;        /* bundle.c */
+check_rule rule_code_system;   /* codes.c */
+check_rule rule_questionnaire; /* questionnaire.c */
+check_rule rule_value_set;     /* codes.c */
+check_rule rule_narrative;     /* of every type that has one: narrative.c */
 
 /* A Coding against the code system that it names; coding.c. */
 MUST_USE enum err check_coding(struct check_run *run, const struct fhir_subject *s);

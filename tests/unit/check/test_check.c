@@ -95,8 +95,8 @@ static void answers_have_the_type_that_is_asked_for(void **state)
 static void items_must_be_in_the_questionnaire_at_their_place(void **state)
 {
     struct world *w = *state;
-    const char *questions = Q("g", "group", ",\"item\":[" Q("a", "string", "") "]") "," Q(
-        "b", "string", "");
+    const char *questions =
+        Q("g", "group", ",\"item\":[" Q("a", "string", "") "]") "," Q("b", "string", "");
     expect(answers(w, questions, R("x", "")), "LinkId 'x' not found in questionnaire");
     expect(answers(w, questions, R("a", A("{\"valueString\":\"x\"}"))), "in the wrong place");
     expect(answers(w, questions, R("b", "") "," R("g", "")), "out of order");
@@ -216,6 +216,25 @@ static void code_systems_and_value_sets_have_rules_of_their_own(void **state)
            "ValueSet.compose.include[0]: URI values");
 }
 
+static void conditions_name_another_item_of_the_questionnaire(void **state)
+{
+    struct world *w = *state;
+#define FORM(question)                                                                             \
+    "{\"resourceType\":\"Questionnaire\",\"status\":\"draft\",\"item\":[{\"linkId\":\"a\","        \
+    "\"type\":"                                                                                    \
+    "\"group\",\"item\":[{\"linkId\":\"b\",\"type\":\"string\"},{\"linkId\":\"c\",\"type\":"       \
+    "\"string\","                                                                                  \
+    "\"enableWhen\":[{\"question\":\"" question                                                    \
+    "\",\"operator\":\"exists\",\"answerBoolean\":true}]}]},{\"linkId\":\"d\",\"type\":"           \
+    "\"string\"}]}"
+    expect(run(w, FORM("b")), NULL);
+    expect(run(w, FORM("d")), NULL); /* stands behind: a warning */
+    expect(run(w, FORM("z")), "Questionnaire.item[0].item[1].enableWhen[0]: Unable to find target "
+                              "'z' for this question enableWhen");
+    expect(run(w, FORM("c")), "can't reference itself");
+#undef FORM
+}
+
 static void links_of_a_narrative_lead_somewhere(void **state)
 {
     struct world *w = *state;
@@ -244,6 +263,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(ids_of_elements_are_unique, setup, teardown),
         cmocka_unit_test_setup_teardown(links_of_a_narrative_lead_somewhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(conditions_name_another_item_of_the_questionnaire, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(code_systems_and_value_sets_have_rules_of_their_own, setup,
                                         teardown),
     };
