@@ -194,6 +194,20 @@ static void list_render(struct buf *out, const char *(*at)(size_t number))
     buf_append_byte(out, ']');
 }
 
+/* The definition of an owner's compartment has its name with a small first letter. */
+static void compartments_render(struct buf *out)
+{
+    if (!route_has("T/I/T", INTERACTION_SEARCH))
+        return;
+    buf_append_cstr(out, ",\"compartment\":[");
+    for (int i = 0; i < FHIR_COMPARTMENT_COUNT; i++) {
+        struct slice owner = fhir_compartment_owner((enum fhir_compartment)i)->name;
+        buf_printf(out, "%s\"http://hl7.org/fhir/CompartmentDefinition/%c%.*s\"", i ? "," : "",
+                   owner.bytes[0] | 0x20, SLICE_ARGS(slice_from(owner, 1)));
+    }
+    buf_append_byte(out, ']');
+}
+
 static void tail_render(struct buf *out, const struct rest *rest)
 {
     buf_append_cstr(out, "},\"fhirVersion\":\"4.0.1\",\"format\":");
@@ -215,6 +229,7 @@ static void tail_render(struct buf *out, const struct rest *rest)
     buf_append_cstr(out, "],");
     interactions_render(out, OF_SYSTEM, ARRAY_COUNT(OF_SYSTEM));
     operations_render(out, NULL);
+    compartments_render(out);
     buf_append_cstr(out, "}]}");
 }
 

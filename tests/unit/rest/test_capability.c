@@ -43,6 +43,22 @@ static void interactions_are_listed_as_they_are_served(void **state)
                      ask(w, "PATCH", "Account/x", NULL, "{}").status != 405);
 }
 
+static void compartments_that_can_be_searched_are_listed(void **state)
+{
+    struct world *w = *state;
+    struct answer a = expect_status(get(w, "metadata"), 200);
+    static const char *const NAMES[] = { "Patient", "Encounter", "RelatedPerson", "Practitioner",
+                                         "Device" };
+    for (size_t i = 0; i < ARRAY_COUNT(NAMES); i++) {
+        const char *path = arena_printf(&w->arena, "%s/x/Observation", NAMES[i]).bytes;
+        assert_int_not_equal(get(w, path).status, 501);
+    }
+    assert_at(w, &a, "rest.0.compartment.0", "http://hl7.org/fhir/CompartmentDefinition/patient");
+    assert_at(w, &a, "rest.0.compartment.2",
+              "http://hl7.org/fhir/CompartmentDefinition/relatedPerson");
+    assert_int_equal(count_at(&a, "rest.0.compartment"), ARRAY_COUNT(NAMES));
+}
+
 static void other_modes_of_metadata_and_discovery(void **state)
 {
     struct world *w = *state;
@@ -151,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(metadata_is_a_capability_statement_of_this_server),
         WORLD_TEST(interactions_are_listed_as_they_are_served),
+        WORLD_TEST(compartments_that_can_be_searched_are_listed),
         WORLD_TEST(other_modes_of_metadata_and_discovery),
         HEALTHLAKE_TEST(healthlake_lists_no_type_that_it_does_not_store),
         WORLD_TEST(each_search_parameter_listed_is_supported_and_no_other),
