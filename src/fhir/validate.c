@@ -129,6 +129,8 @@ static void check_complex(struct fhir_check *c, struct object *o, const struct f
             check_attachment(c, spot, value);
         if (type_derives(type->id, FHIR_TYPE_REFERENCE))
             check_reference(c, spot, element, value);
+        if (type->id == FHIR_TYPE_EXTENSION && o->type->id != FHIR_TYPE_EXTENSION)
+            check_extension_url(c, spot, value);
     }
     struct fhir_item item = {
         .value = value, .type = type, .resource = c->root, .element = element

@@ -40,6 +40,9 @@ void check_coded(struct fhir_check *c, const struct fhir_spot *spot,
 void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
                      const struct fhir_element *element, struct json value);
 
+/* Extensions are named by absolute URLs; only parts of extensions by short names. */
+void check_extension_url(struct fhir_check *c, const struct fhir_spot *spot, struct json value);
+
 /* Attachment.size against its data. */
 void check_attachment(struct fhir_check *c, const struct fhir_spot *spot, struct json value);
 

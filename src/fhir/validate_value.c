@@ -402,6 +402,15 @@ void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
     arena_rewind(c->scratch, mark);
 }
 
+void check_extension_url(struct fhir_check *c, const struct fhir_spot *spot, struct json value)
+{
+    struct json url = json_member(value, "url");
+    struct slice text = json_string_raw(url);
+    if (text.length > 0 && !has_scheme(text))
+        check_error(c, spot, url, "invalid", "The extension url '%.*s' must be an absolute URL",
+                    SLICE_ARGS(slice_head(text, 200)));
+}
+
 /* ---- attachments ---- */
 
 /* The bytes that base64 stands for. */

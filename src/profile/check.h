@@ -86,9 +86,10 @@ bool tree_fits(struct profile_check *c, const struct fhir_spot *spot, struct pla
 bool place_allows(struct place root, const struct item *item);
 struct place place_child(struct profile_check *c, struct place place, struct slice name);
 /* The slices of the place and what is under them, `items` being all its elements.
+ * `holder` is the object they are members of: where a missing one is reported.
  * `again`: the place is itself a slice, and they were checked against it. */
 void tree_slices(struct profile_check *c, struct fhir_spot *spot, struct place sliced,
-                 const struct item *items, uint32_t count, bool again);
+                 struct json holder, const struct item *items, uint32_t count, bool again);
 /* The type's row in the place's list; NULL when it has none of it (or no list). */
 const struct image_type *place_type(struct place place, const struct fhir_type *type);
 struct slice place_type_names(struct profile_check *c, struct place place);

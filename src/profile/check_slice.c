@@ -354,6 +354,7 @@ static bool is_in(struct profile_check *c, const struct fhir_spot *spot, struct 
 
 struct sorting {
     struct place sliced;
+    struct json holder; /* the object that has, or lacks, the items */
     const struct item *items;
     uint32_t *slices;  /* by item: its slice + 1, 0: none */
     uint32_t *counts;  /* by slice, as are ... */
@@ -447,7 +448,7 @@ static void check_slice_count(struct profile_check *c, const struct fhir_spot *p
 {
     struct place p = slice_at(s, slice);
     uint32_t count = s->counts[slice];
-    struct json where = s->count > 0 ? item_where(&s->items[0]) : c->resource;
+    struct json where = s->count > 0 ? item_where(&s->items[0]) : s->holder;
     const char *open = s->sliced.node->slicing == SLICING_CLOSED
                            ? ""
                            : ". Note that other slices are allowed in addition to this required "
@@ -490,14 +491,18 @@ static void check_again(struct profile_check *c, struct fhir_spot *spot, const s
     for (uint32_t i = 0; i < s->count && count < s->counts[slice]; i++)
         if (s->slices[i] == slice + 1)
             items[count++] = s->items[i];
-    tree_slices(c, spot, slice_at(s, slice), items, count, true);
+    tree_slices(c, spot, slice_at(s, slice), s->holder, items, count, true);
 }
 
 void tree_slices(struct profile_check *c, struct fhir_spot *spot, struct place sliced,
-                 const struct item *items, uint32_t count, bool again)
+                 struct json holder, const struct item *items, uint32_t count, bool again)
 {
     struct sorting s = {
-        .sliced = sliced, .items = items, .count = count, .slice_count = sliced.node->slices.count
+        .sliced = sliced,
+        .holder = holder,
+        .items = items,
+        .count = count,
+        .slice_count = sliced.node->slices.count,
     };
     s.slices = arena_array(&c->scratch, count, sizeof *s.slices);
     s.counts = arena_array(&c->scratch, s.slice_count, sizeof *s.counts);

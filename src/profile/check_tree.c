@@ -325,7 +325,7 @@ static void check_member(struct profile_check *c, const struct fhir_spot *parent
         split(m, items, count);
     check_count(c, parent, place, object, count);
     if (place.node->slices.count > 0) {
-        tree_slices(c, &spot, place, items, count, false);
+        tree_slices(c, &spot, place, object, items, count, false);
         return;
     }
     for (uint32_t i = 0; i < count && !tree_is_over(c); i++) {

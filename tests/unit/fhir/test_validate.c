@@ -92,6 +92,8 @@ static const struct fault faults[] = {
     { PATIENT("\"extension\":[{\"url\":\"http://x\"}]"), "Patient.extension[0]", "ext-1" },
     { PATIENT("\"_birthDate\":{\"extension\":[{\"url\":\"http://x\"}]}"),
       "Patient.birthDate.extension[0]", "ext-1" },
+    { PATIENT("\"extension\":[{\"url\":\"tint\",\"valueCode\":\"x\"}]"), "Patient.extension[0]",
+      "The extension url 'tint' must be an absolute URL" },
     { PATIENT("\"contact\":[{\"gender\":\"male\"}]"), "Patient.contact[0]", "pat-1" },
     { PATIENT("\"telecom\":[{\"value\":\"1\"}]"), "Patient.telecom[0]", "cpt-2" },
     { PATIENT("\"text\":{\"status\":\"generated\",\"div\":\"<div><script/>x</div>\"}"),
@@ -163,6 +165,8 @@ static void what_is_right_stays_quiet(void **state)
         PATIENT("\"name\":[{\"given\":[\"a\",null],\"_given\":[null,{\"id\":\"x\"}]}]"),
         PATIENT("\"_birthDate\":{\"extension\":[{\"url\":\"http://x\",\"valueCode\":\"y\"}]}"),
         PATIENT("\"deceasedDateTime\":\"2020-01-01T10:00:00.123456+02:00\""),
+        PATIENT("\"extension\":[{\"url\":\"http://x\",\"extension\":[{\"url\":\"tint\","
+                "\"valueCode\":\"x\"}]}]"),
         PATIENT("\"name\":[{\"family\":\"a\\tb\\n\\u00e9\"}]"),
         PATIENT("\"managingOrganization\":{\"type\":\"Organization\",\"display\":\"x\"}"),
         OBSERVATION("\"valueRange\":{\"low\":{\"value\":1,\"unit\":\"x\"},"

@@ -17,6 +17,7 @@ struct world {
     struct arena arena;
     struct profile_set *set;
     char found[FOUND_MAX][600]; /* "expression: text" of each error */
+    char last_where[40]; /* how the JSON of the last one begins */
     size_t count;
     bool adds_vital_signs;
 };
@@ -43,6 +44,11 @@ static const char *const definitions[] = {
             "{\"path\":\"Observation.category.text\",\"min\":1},"
             "{\"path\":\"Observation.category\",\"sliceName\":\"two\",\"max\":\"2\","
             "\"patternCodeableConcept\":{\"coding\":[{\"code\":\"two\"}]}}"),
+    PROFILE("inner", "Patient",
+            "{\"path\":\"Patient.contact.telecom\",\"slicing\":{\"discriminator\":[{\"type\":"
+            "\"value\",\"path\":\"system\"}],\"rules\":\"open\"}},"
+            "{\"path\":\"Patient.contact.telecom\",\"sliceName\":\"phone\",\"min\":1},"
+            "{\"path\":\"Patient.contact.telecom.system\",\"fixedCode\":\"phone\"}"),
     PROFILE("choice", "Observation",
             "{\"path\":\"Observation.valueQuantity\",\"min\":1},"
             "{\"path\":\"Observation.valueQuantity.unit\",\"min\":1}"),
@@ -92,6 +98,8 @@ static void found(void *context, const struct fhir_finding *finding)
     if (finding->severity > ISSUE_ERROR)
         return;
     assert_true(w->count < FOUND_MAX);
+    snprintf(w->last_where, sizeof w->last_where, "%.*s",
+             SLICE_ARGS(slice_head(json_raw(finding->where), sizeof w->last_where - 1)));
     snprintf(w->found[w->count++], sizeof w->found[0], "%.*s: %.*s",
              SLICE_ARGS(finding->expression), SLICE_ARGS(finding->text));
 }
@@ -217,6 +225,16 @@ static void slices_count_and_close_and_keep_their_order(void **state)
     expect(w, 0, "Observation.category[1]", "out of order");
     expect(w, 1, "Observation.category[2]", "does not match any known slice");
     expect(w, 2, "Observation.category[1]: Observation.category:one.text: minimum required", "");
+}
+
+static void a_missing_slice_is_told_at_the_object_that_lacks_it(void **state)
+{
+    struct world *w = *state;
+    check(w, "http://t/inner",
+          "{\"resourceType\":\"Patient\",\"contact\":[{\"name\":{\"text\":\"x\"}}]}");
+    assert_int_equal(w->count, 1);
+    expect(w, 0, "Patient.contact[0]: Slice 'Patient.contact.telecom:phone'", "is required");
+    assert_int_equal(strncmp(w->last_where, "{\"name\"", 7), 0);
 }
 
 static void a_type_in_the_name_is_a_slice_of_the_choice(void **state)
@@ -357,6 +375,7 @@ static void vital_signs_are_asked_for_by_their_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_missing_slice_is_told_at_the_object_that_lacks_it),
         cmocka_unit_test(a_missing_element_is_told_with_the_profile),
         cmocka_unit_test(fixed_values_are_exact_and_patterns_are_parts),
         cmocka_unit_test(slices_count_and_close_and_keep_their_order),
