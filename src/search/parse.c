@@ -53,7 +53,10 @@ static enum err parse_total(struct parser *p, struct slice value)
     else if (slice_is(value, "estimate") && !p->compiler.settings->refuse_large_count)
         p->query.total = SEARCH_TOTAL_ESTIMATE;
     else
-        return value_refuse(&p->compiler, value, "is not one of none, estimate, accurate");
+        return value_refuse(&p->compiler, value,
+                            p->compiler.settings->refuse_large_count
+                                ? "is not one of none, accurate"
+                                : "is not one of none, estimate, accurate");
     return ERR_NONE;
 }
 

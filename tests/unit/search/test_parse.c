@@ -427,7 +427,7 @@ static void counts_are_lowered_or_refused(void **state)
     settings.largest_count = 100;
     assert_refused("Patient", "_count=0", ERR_INVALID, "1 to 100");
     assert_refused("Patient", "_count=101", ERR_INVALID, "1 to 100");
-    assert_refused("Patient", "_total=estimate", ERR_INVALID, "estimate");
+    assert_refused("Patient", "_total=estimate", ERR_INVALID, "one of none, accurate");
     assert_int_equal(parse("Patient", "_count=100"), ERR_NONE);
 }
 
