@@ -3,7 +3,7 @@
 
 #define ANN                                                                                        \
     "{ \"resourceType\":\"Patient\", \"id\":\"p1\",\"name\":[{\"family\":\"Ann\\u00e9\"}],"        \
-    "\"extension\":[{\"url\":\"u\",\"valueDecimal\":1.50}],\"active\":true}"
+    "\"extension\":[{\"url\":\"urn:u\",\"valueDecimal\":1.50}],\"active\":true}"
 #define JSON_PATCH "Content-Type: application/json-patch+json; charset=utf-8"
 #define MERGE_PATCH "Content-Type: application/merge-patch+json"
 
@@ -36,7 +36,7 @@ static void untouched_members_stay_token_for_token(void **state)
         patch(w, "Patient/p1", "[{\"op\":\"add\",\"path\":\"/gender\",\"value\":\"female\"}]"),
         200);
     assert_contains(arena_copy(&w->arena, a.body),
-                    ",\"name\":[{\"family\":\"Ann\\u00e9\"}],\"extension\":[{\"url\":\"u\","
+                    ",\"name\":[{\"family\":\"Ann\\u00e9\"}],\"extension\":[{\"url\":\"urn:u\","
                     "\"valueDecimal\":1.50}],\"active\":true,\"gender\":\"female\"}");
 }
 
@@ -247,7 +247,7 @@ static void a_fhirpath_patch_answers_like_an_update(void **state)
     assert_string_equal(header(w, &a, "ETag"), "W/\"2\"");
     assert_at(w, &a, "active", "false");
     assert_contains(arena_copy(&w->arena, a.body),
-                    ",\"name\":[{\"family\":\"Ann\\u00e9\"}],\"extension\":[{\"url\":\"u\","
+                    ",\"name\":[{\"family\":\"Ann\\u00e9\"}],\"extension\":[{\"url\":\"urn:u\","
                     "\"valueDecimal\":1.50}],\"active\":false}");
     a = expect_status(ask(w, "PATCH", "Patient?family=ann", FHIR_PATCH,
                           REPLACE("Patient.name[0].family", "\"valueString\":\"Zoe\"")),
