@@ -48,16 +48,34 @@ static void entry_criteria(struct bundle *b, struct entry *e)
         entry_fail(b, e, ERR_INVALID, "value", "The body's id is no FHIR id");
 }
 
+static bool is_name(struct slice text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        char lower = (char)(text.bytes[i] | 0x20);
+        if (lower < 'a' || lower > 'z')
+            return false;
+    }
+    return text.length > 0;
+}
+
 /* What is wrong with the criteria is the finding of `e`, the first entry that has them. */
 static enum err reference_add(struct bundle *b, struct slice text, struct entry *e)
 {
     uint64_t *place;
     bool is_new;
-    ptrdiff_t mark = slice_find_byte(text, '?');
-    const struct fhir_type *type =
-        mark > 0 ? fhir_resource_find(slice_head(text, (size_t)mark)) : NULL;
-    if (!type)
+    struct slice rest = text;
+    if (slice_starts_with(text, b->r->base_url) && text.length > b->r->base_url.length)
+        rest = slice_from(text, b->r->base_url.length + 1); /* on our own base */
+    struct slice name = slice_cut(&rest, '?');
+    const struct fhir_type *type = fhir_resource_find(name);
+    if (!type && !is_name(name))
+        return ERR_NONE; /* somebody else's URL */
+    if (!type) {
+        entry_fail(b, e, ERR_INVALID, "value",
+                   "The reference %.*s searches for a type that R4 does not have",
+                   SLICE_ARGS(slice_head(text, 200)));
         return ERR_NONE;
+    }
     TRY(map_put(&b->reference_places, text, &place, &is_new));
     if (!is_new)
         return ERR_NONE;
@@ -66,7 +84,7 @@ static enum err reference_add(struct bundle *b, struct slice text, struct entry 
         return ERR_NO_MEMORY;
     struct route search = { .interaction = INTERACTION_SEARCH, .type = type };
     enum err err = access_entry(b->r, &search, false, issues);
-    struct criteria *criteria = err ? NULL : criteria_new(b, type, issues, text, &err);
+    struct criteria *criteria = err ? NULL : criteria_new(b, type, issues, rest, &err);
     if (!criteria) {
         e->err = err;
         return err == ERR_NO_MEMORY ? err : ERR_NONE;

@@ -211,6 +211,11 @@ static void entry_parse(struct bundle *b, struct entry *e, struct json value)
              (!e->if_none_exist || e->verb != VERB_POST))
         entry_fail(b, e, ERR_INVALID, "invalid",
                    "request.ifNoneExist must be a string and belongs to POST");
+    else if ((e->verb == VERB_POST && (e->if_match || e->if_none_match)) ||
+             (e->verb == VERB_DELETE && e->if_none_match))
+        entry_fail(b, e, ERR_INVALID, "invalid",
+                   "request.%s says nothing of a %s", e->if_match ? "ifMatch" : "ifNoneMatch",
+                   e->verb == VERB_POST ? "POST" : "DELETE");
     else if (e->verb != VERB_GET && e->query.length && !e->is_inner)
         entry_fail(b, e, ERR_INVALID, "not-supported",
                    "request.url of this write takes no parameters");

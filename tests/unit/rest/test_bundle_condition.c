@@ -210,6 +210,23 @@ static void a_reference_by_criteria_sees_what_the_transaction_writes(void **stat
     assert_string_equal(subject_of(w, "o2"), "Patient/p8");
 }
 
+static void a_reference_by_criteria_may_name_our_base_and_must_name_a_type(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/p1", PATIENT(",\"id\":\"p1\"" IDENTIFIER("1"))), 201);
+    expect_status(
+        post(w, "", TRANSACTION(OBSERVATION("o1", BASE "/Patient?identifier=urn:s|1"))), 200);
+    assert_string_equal(subject_of(w, "o1"), "Patient/p1");
+    expect_status(post(w, "", TRANSACTION(OBSERVATION("o2", "Foo?identifier=1"))), 400);
+    expect_status(get(w, "Observation/o2"), 404);
+    expect_status(post(w, "", TRANSACTION(OBSERVATION("o3", "http://other/Patient?x=1"))), 200);
+    assert_string_equal(subject_of(w, "o3"), "http://other/Patient?x=1");
+    expect_status(post(w, "",
+                       TRANSACTION("{\"resource\":" PATIENT("") ",\"request\":{\"method\":"
+                                   "\"POST\",\"url\":\"Patient\",\"ifMatch\":\"W/\\\"1\\\"\"}}")),
+                  400);
+}
+
 static void a_failing_entry_leaves_the_conditional_ones_unwritten(void **state)
 {
     struct world *w = *state;
@@ -364,6 +381,7 @@ int main(void)
         WORLD_TEST(deletions_and_patches_by_criteria_want_one_match),
         WORLD_TEST(a_reference_by_criteria_becomes_the_one_match),
         WORLD_TEST(a_reference_by_criteria_sees_what_the_transaction_writes),
+        WORLD_TEST(a_reference_by_criteria_may_name_our_base_and_must_name_a_type),
         WORLD_TEST(a_failing_entry_leaves_the_conditional_ones_unwritten),
         WORLD_TEST(criteria_take_the_right_to_search),
         WORLD_TEST(transactions_with_conditions_in_opposite_order_create_each_once),
