@@ -53,6 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (is_good)
         check_fields(&head, headers, all);
     else
-        CHECK(refusal.status >= 400 && refusal.text.length > 0);
+        CHECK(err_http_status(refusal.err) >= 400 && refusal.text.length > 0);
     return 0;
 }
