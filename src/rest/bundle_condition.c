@@ -108,6 +108,20 @@ static bool is_candidate(const struct json_doc *doc, uint32_t at)
            slice_find_byte(slice_of(doc->text.bytes + value->offset, value->length), '?') > 0;
 }
 
+static enum err entry_references(struct bundle *b, struct entry *e)
+{
+    uint32_t at = e->resource.at, end = b->doc.nodes[at].next;
+    for (uint32_t i = at; i < end && !e->err; i++) {
+        if (!is_candidate(&b->doc, i))
+            continue;
+        struct slice text = json_string((struct json){ &b->doc, i + 1 }, b->r->arena);
+        if (!text.bytes)
+            return ERR_NO_MEMORY;
+        TRY(reference_add(b, text, e));
+    }
+    return ERR_NONE;
+}
+
 static enum err references_parse(struct bundle *b)
 {
     size_t count = 0;
@@ -118,20 +132,9 @@ static enum err references_parse(struct bundle *b)
     b->references = arena_array(b->r->arena, count, sizeof *b->references);
     if (!b->references)
         return ERR_NO_MEMORY;
-    size_t within = 0; /* the entry whose resource began last */
-    for (uint32_t i = 0; i < b->doc.count; i++) {
-        if (!is_candidate(&b->doc, i))
-            continue;
-        for (size_t k = within; k < b->count; k++) {
-            if (json_exists(b->entries[k].resource) && b->entries[k].resource.at > i)
-                break;
-            within = k;
-        }
-        struct slice text = json_string((struct json){ &b->doc, i + 1 }, b->r->arena);
-        if (!text.bytes)
-            return ERR_NO_MEMORY;
-        TRY(reference_add(b, text, &b->entries[within]));
-    }
+    for (size_t k = 0; k < b->count; k++)
+        if (!b->entries[k].err && json_exists(b->entries[k].resource))
+            TRY(entry_references(b, &b->entries[k]));
     return ERR_NONE;
 }
 

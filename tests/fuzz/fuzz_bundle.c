@@ -1,7 +1,10 @@
 /* Whatever the Bundle, up to the store's door: no crash; each write that would go
  * in is a resource of its type and id whose stored bytes parse and give exactly
  * the terms that the write carries, so that recovery derives the same index. */
+#include <stdlib.h>
+
 #include "base/check.h"
+#include "os/file.h"
 #include "os/random.h"
 #include "rest/bundle.h"
 #include "rest/draft.h"
@@ -60,13 +63,41 @@ static void bundle_is_whole(struct request *r)
     arena_release(&b.scratch);
 }
 
+/* An empty store, for what a value set or a page's key asks of one; nothing is
+ * written to it. */
+static struct rest *rest;
+static struct store *store;
+static char folder[] = "/tmp/tarn-fuzz-XXXXXX";
+
+static void world_end(void)
+{
+    rest_close(rest);
+    CHECK(store_close(store) == ERR_NONE && os_folder_remove(folder) == ERR_NONE);
+}
+
+static void world_begin(void)
+{
+    static struct rest_extract none;
+    struct arena arena;
+    struct slice error;
+    arena_init(&arena, (size_t)64 << 20);
+    CHECK(mkdtemp(folder) != NULL);
+    struct store_settings place = { .folder = folder,
+                                    .extract = rest_extract,
+                                    .extract_context = &none };
+    CHECK(store_open(&place, &arena, &store, &error) == ERR_NONE);
+    struct rest_settings settings = { .store = store,
+                                      .behaviour = rest_behaviour_open(),
+                                      .datastore_id = SLICE("d") };
+    CHECK(rest_open(&settings, &rest) == ERR_NONE);
+    arena_release(&arena);
+    CHECK(atexit(world_end) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct rest *rest; /* tables only; nothing here reaches the store */
-    struct rest_settings settings = { .behaviour = rest_behaviour_open(),
-                                      .datastore_id = SLICE("d") };
     if (!rest)
-        CHECK(rest_open(&settings, &rest) == ERR_NONE);
+        world_begin();
     struct arena arena;
     arena_init(&arena, (size_t)64 << 20);
     struct http_request http = { .method = SLICE("POST"),

@@ -219,6 +219,11 @@ static void a_reference_by_criteria_may_name_our_base_and_must_name_a_type(void 
     assert_string_equal(subject_of(w, "o1"), "Patient/p1");
     expect_status(post(w, "", TRANSACTION(OBSERVATION("o2", "Foo?identifier=1"))), 400);
     expect_status(get(w, "Observation/o2"), 404);
+    /* Beside the entries it is nobody's reference. */
+    expect_status(post(w, "",
+                       "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"x\":[{\"resource\":"
+                       "{\"reference\":\"Patient?identifier=1\"}}]}"),
+                  200);
     expect_status(post(w, "", TRANSACTION(OBSERVATION("o3", "http://other/Patient?x=1"))), 200);
     assert_string_equal(subject_of(w, "o3"), "http://other/Patient?x=1");
     expect_status(post(w, "",
