@@ -72,6 +72,9 @@ MUST_USE enum err control_open(const struct control_settings *settings, struct a
 /* No request may be left. NULL is harmless. Reports what flushing lost. */
 MUST_USE enum err control_close(struct control *control);
 
+/* Import and export jobs that have not ended. Any thread. */
+size_t control_jobs_waiting(struct control *control);
+
 /* ---- the data plane's way to a store ---- */
 
 struct control_use; /* keeps a data store from being closed */

@@ -219,6 +219,16 @@ enum err jobs_add(struct control *control, struct job *job)
     return larger ? ERR_NONE : ERR_NO_MEMORY;
 }
 
+size_t control_jobs_waiting(struct control *control)
+{
+    size_t count = 0;
+    mutex_lock(&control->lock);
+    for (size_t i = 0; i < control->job_count; i++)
+        count += control->jobs[i]->ended_us == 0;
+    mutex_unlock(&control->lock);
+    return count;
+}
+
 void jobs_remove(struct control *control, struct job *job)
 {
     mutex_lock(&control->lock);

@@ -349,6 +349,14 @@ void async_close(struct async *a)
     free(a);
 }
 
+size_t async_waiting(struct async *a)
+{
+    mutex_lock(&a->lock);
+    size_t count = a->count;
+    mutex_unlock(&a->lock);
+    return count;
+}
+
 /* ---- requests ---- */
 
 /* The name is taken under the lock, so that names rise in the order of arrival. */

@@ -29,6 +29,9 @@ MUST_USE enum err async_open(struct rest *rest, const char *folder, struct async
 /* Waits for the transaction that is under way; the others wait for the next run. */
 void async_close(struct async *async);
 
+/* Those not done yet. */
+size_t async_waiting(struct async *async);
+
 /* Take the parsed transaction: 202 with Content-Location once it cannot be lost. */
 MUST_USE enum err async_submit(struct request *r);
 /* GET Transaction/{id}: 202 with how far it is, or its answer. */

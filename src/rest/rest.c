@@ -72,6 +72,11 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
     return ERR_NONE;
 }
 
+size_t rest_transactions_waiting(const struct rest *rest)
+{
+    return rest->async ? async_waiting(rest->async) : 0;
+}
+
 void rest_close(struct rest *rest)
 {
     if (!rest)

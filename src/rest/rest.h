@@ -54,6 +54,8 @@ struct rest_settings {
 struct rest;
 MUST_USE enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest);
 void rest_close(struct rest *rest);
+/* Asynchronous transactions that are not done yet. Any thread. */
+size_t rest_transactions_waiting(const struct rest *rest);
 
 /* `path`: what follows /datastore/{id}/r4, normalised and still percent-encoded,
  * without leading slash ("Patient/1/_history"). Always fills *response. */

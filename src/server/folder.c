@@ -136,8 +136,10 @@ static enum err folder_steps(struct folder *f, struct slice wanted_id, struct ar
     TRY(folder_settings(f, wanted_id, arena, error));
     struct slice store = arena_printf(arena, "%s/datastores/%.*s", f->path,
                                       SLICE_ARGS(f->datastore_id));
-    if (!store.bytes)
+    struct slice stores = arena_printf(arena, "%s/datastores", f->path);
+    if (!store.bytes || !stores.bytes)
         return ERR_NO_MEMORY;
+    f->stores_path = stores.bytes;
     f->store_path = store.bytes;
     err = os_folder_make(f->store_path, 0700);
     return err ? fail_io(arena, error, err, f->store_path) : ERR_NONE;

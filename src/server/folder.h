@@ -10,6 +10,7 @@ struct folder {
     const char *path; /* in the arena */
     int lock;         /* descriptor; -1: not held */
     struct slice datastore_id; /* the default data store; in the arena */
+    const char *stores_path;   /* <data>/datastores; in the arena */
     const char *store_path;    /* <data>/datastores/<id>; in the arena */
 };
 

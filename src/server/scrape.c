@@ -2,10 +2,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/file.h"
+
+static const char ID_LETTERS[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 enum { TEXT_BYTES = 512 * 1024, STATM_BYTES = 4096 };
 
@@ -53,16 +56,35 @@ static uint64_t folder_bytes(const char *path)
     return bytes;
 }
 
-static void render_sizes(const struct scrape *s, struct arena *arena, struct buf *out)
+static void render_size(const struct scrape *s, const char *datastore, struct arena *arena,
+                        struct buf *out)
 {
     static const char *const parts[] = { "truth", "index" };
-    buf_append_cstr(out, "# TYPE tarn_store_file_bytes gauge\n");
     for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
-        struct slice path = arena_printf(arena, "%s/%s", s->store_path, parts[i]);
+        struct slice path = arena_printf(arena, "%s/%s/%s", s->stores_path, datastore, parts[i]);
         if (path.bytes)
-            buf_printf(out, "tarn_store_file_bytes{part=\"%s\"} %llu\n", parts[i],
-                       (unsigned long long)folder_bytes(path.bytes));
+            buf_printf(out, "tarn_store_file_bytes{datastore=\"%s\",part=\"%s\"} %llu\n",
+                       datastore, parts[i], (unsigned long long)folder_bytes(path.bytes));
     }
+}
+
+/* Of every data store, open or not: ids are 32 letters and digits. */
+static void render_sizes(const struct scrape *s, struct arena *arena, struct buf *out)
+{
+    buf_append_cstr(out, "# TYPE tarn_store_file_bytes gauge\n");
+    DIR *folder = opendir(s->stores_path);
+    for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder))
+        if (strlen(e->d_name) == 32 && strspn(e->d_name, ID_LETTERS) == 32)
+            render_size(s, e->d_name, arena, out);
+    if (folder)
+        closedir(folder);
+}
+
+static void render_queues(const struct scrape *s, struct buf *out)
+{
+    line(out, "tarn_transactions_waiting", "gauge",
+         rest_transactions_waiting(control_default(s->control)->rest));
+    line(out, "tarn_jobs_waiting", "gauge", control_jobs_waiting(s->control));
 }
 
 static void render_store(struct store *store, struct buf *out)
@@ -129,9 +151,10 @@ static void answer_metrics(const struct scrape *s, struct http_request *r,
     struct buf out;
     buf_init(&out, TEXT_BYTES);
     metrics_render(s->metrics, &out);
-    render_store(s->store, &out);
+    render_store(control_default(s->control)->store, &out);
     render_sizes(s, r->arena, &out);
-    render_index(s->store, &out);
+    render_index(control_default(s->control)->store, &out);
+    render_queues(s, &out);
     render_http(s->http, &out);
     render_process(s->metrics, &out);
     char *text = buf_status(&out) ? NULL : arena_copy(r->arena, buf_slice(&out));

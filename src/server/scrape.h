@@ -6,6 +6,7 @@
 #ifndef SERVER_SCRAPE_H
 #define SERVER_SCRAPE_H
 
+#include "control/control.h"
 #include "http/http.h"
 #include "server/metrics.h"
 #include "store/store.h"
@@ -14,8 +15,8 @@ enum { SCRAPE_BODY_BYTES = 1024, SCRAPE_CONNECTIONS = 16 };
 
 struct scrape {
     const struct metrics *metrics;
-    struct store *store;      /* of the default data store */
-    const char *store_path;   /* its folder */
+    struct control *control;
+    const char *stores_path;  /* the folder of all data stores' folders */
     struct http_server *http; /* of the data port */
 };
 

@@ -272,8 +272,8 @@ static enum err open_metrics(struct server *server, struct arena *arena, struct 
         return ERR_NONE;
     server->scrape = (struct scrape){
         .metrics = &server->metrics,
-        .store = control_default(server->handling.control)->store,
-        .store_path = server->folder.store_path,
+        .control = server->handling.control,
+        .stores_path = server->folder.stores_path,
         .http = server->http,
     };
     struct http_server_settings settings = {

@@ -155,7 +155,10 @@ test('metrics count requests on a listener of their own and name nobody', async 
   is('tarn_request_duration_seconds_bucket{interaction="read",le="+Inf"}', 6);
   is('tarn_store_documents', 1);
   is('tarn_store_writable', 1);
-  assert.ok(figures.get('tarn_store_file_bytes{part="truth"}') > 0);
+  const id = store.endpoint.split('/datastore/')[1].slice(0, 32);
+  assert.ok(figures.get(`tarn_store_file_bytes{datastore="${id}",part="truth"}`) > 0);
+  is('tarn_transactions_waiting', 0);
+  is('tarn_jobs_waiting', 0);
   for (const what of ['commit', 'sync'])
     assert.ok(figures.get(`tarn_store_${what}_duration_seconds_count`) > 0);
   assert.ok(figures.get('tarn_store_syncs_total') >= 1);
