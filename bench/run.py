@@ -100,6 +100,8 @@ def member_resources():
             time.sleep(0.2)
         for e in json.loads(body)["entry"]:
             if "id" in e.get("resource", {}):
+                for part in (e["resource"], *e["resource"].get("contained", [])):
+                    part.get("meta", {}).pop("project", None)  # Flexpa's own, as sync strips it
                 found[e["resource"]["resourceType"], e["resource"]["id"]] = e["resource"]
     sandbox.send_signal(signal.SIGTERM)
     sandbox.wait()
