@@ -286,6 +286,10 @@ struct plan {
     size_t child_count;
 };
 
+/* Is this value one that a TERM, PREFIX, RANGE or CONTAINS asks for? For values that
+ * no reader sees yet. */
+bool store_value_fits(const struct plan *leaf, struct slice value);
+
 /* What a reader's searches may cost and did. A unit is about the work of looking at
  * one value of an index; a block of 65,536 documents, a piece of postings and a
  * document that a join follows are several. */

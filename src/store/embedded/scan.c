@@ -58,6 +58,14 @@ static bool value_matches(const struct plan *plan, struct slice value, bool *ret
     return slice_find(rest, plan->needle) >= 0;
 }
 
+bool store_value_fits(const struct plan *leaf, struct slice value)
+{
+    bool is_past;
+    if (leaf->kind == PLAN_TERM)
+        return slice_equal(value, leaf->from);
+    return slice_compare(value, leaf->from) >= 0 && value_matches(leaf, value, &is_past);
+}
+
 /* A scan's own memory, whatever there is to read. */
 struct scan {
     const struct postings_reader *reader;
