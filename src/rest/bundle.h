@@ -67,6 +67,7 @@ struct bundle_reference {
     struct criteria *criteria;
     size_t matches; /* in the store and in the bundle; 2: more than one */
     struct slice target;
+    bool is_decided; /* as the store said: the first draft has it already */
 };
 
 struct bundle {

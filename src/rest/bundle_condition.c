@@ -195,12 +195,6 @@ static enum err match_take(struct bundle *b, struct entry *e)
     return id ? ERR_NONE : ERR_NO_MEMORY;
 }
 
-static enum err none_found(struct entry *e)
-{
-    return issues_fail(e->issues, ERR_NOT_FOUND, "not-found", "No %.*s matches the criteria",
-                       SLICE_ARGS(e->route.type->name));
-}
-
 /* ifNoneExist met one: the entry answers with it. */
 static enum err create_settle(struct bundle *b, struct entry *e)
 {
@@ -224,7 +218,6 @@ static enum err create_settle(struct bundle *b, struct entry *e)
 
 static enum err update_settle(struct bundle *b, struct entry *e)
 {
-    bool is_found, is_deleted;
     if (e->criteria->count) {
         if (e->body_id.length && !slice_equal(e->body_id, e->criteria->match.id))
             return issues_fail(e->issues, ERR_INVALID, "conflict",
@@ -237,33 +230,15 @@ static enum err update_settle(struct bundle *b, struct entry *e)
         return issues_fail(e->issues, ERR_PRECONDITION, "exception",
                            "ifMatch, but nothing matches the criteria");
     e->route.id = e->body_id.length ? e->body_id : e->new_id;
-    if (!e->body_id.length)
-        return ERR_NONE;
-    TRY(criteria_id(e->criteria, e->body_id, &is_found, &is_deleted));
-    if (!is_found)
-        return ERR_NONE;
-    return issues_fail(e->issues, ERR_CONFLICT, "conflict",
-                       "Nothing matches the criteria, but %.*s/%.*s exists%s",
-                       SLICE_ARGS(e->route.type->name), SLICE_ARGS(e->body_id),
-                       is_deleted ? ", deleted" : "");
+    return e->body_id.length ? criteria_id_free(e->criteria, e->body_id) : ERR_NONE;
 }
 
-/* As for one that comes alone: HealthLake's forms with _id tell more than 404. */
 static enum err delete_settle(struct bundle *b, struct entry *e)
 {
-    struct slice id = criteria_value(e->criteria, "_id");
-    bool is_found = false, is_deleted;
     if (e->criteria->count)
         return match_take(b, e);
-    if (id.length)
-        TRY(criteria_id(e->criteria, id, &is_found, &is_deleted));
-    if (!is_found)
-        return none_found(e);
-    if (!is_deleted)
-        return issues_fail(e->issues, ERR_CONFLICT, "conflict",
-                           "%.*s/%.*s exists, but the other criteria do not match it",
-                           SLICE_ARGS(e->route.type->name), SLICE_ARGS(slice_head(id, 100)));
-    e->route.id = id;
+    TRY(criteria_delete_none(e->criteria));
+    e->route.id = criteria_value(e->criteria, "_id");
     e->result = (struct store_result){ .outcome = STORE_NOTHING };
     e->is_settled = true;
     return ERR_NONE;
@@ -285,7 +260,7 @@ static enum err entry_settle(struct bundle *b, struct entry *e, struct store_rea
     case VERB_PUT:
         if (!e->patch)
             return update_settle(b, e);
-        return e->criteria->count ? match_take(b, e) : none_found(e);
+        return e->criteria->count ? match_take(b, e) : criteria_none(e->criteria);
     case VERB_GET:
     case VERB_NONE:
         break;
@@ -321,6 +296,7 @@ static enum err references_search(struct bundle *b, struct store_reader *reader)
         struct bundle_reference *r = &b->references[i];
         TRY(search(b, r->criteria, reader, true));
         r->matches = r->criteria->count;
+        r->is_decided = r->matches == 1;
         r->target = SLICE_NONE;
         if (r->matches)
             TRY(reference_target(b, r, r->criteria->match.type, r->criteria->match.id));
@@ -413,6 +389,7 @@ static enum err meet(struct bundle *b, const struct watcher *watcher, struct ent
         return ERR_NONE;
     r->matches++;
     r->target = writes->target;
+    r->is_decided = false;
     return ERR_NONE;
 }
 
@@ -503,6 +480,16 @@ static enum err draft_all(struct bundle *b)
     return bundle_failure(b);
 }
 
+/* The first draft stands unless a create joined another, or a reference came to
+ * something else than the store alone knew. */
+static bool is_draft_outdated(struct bundle *b)
+{
+    bool is_outdated = joins_settle(b);
+    for (size_t i = 0; i < b->reference_count; i++)
+        is_outdated = is_outdated || !b->references[i].is_decided;
+    return is_outdated;
+}
+
 static enum err try_once(struct bundle *b, bool *ret_again)
 {
     TRY(store_ask(b));
@@ -511,7 +498,7 @@ static enum err try_once(struct bundle *b, bool *ret_again)
     TRY(drafts_meet(b));
     TRY(bundle_failure(b));
     b->is_final = true;
-    if (joins_settle(b) || b->reference_count)
+    if (is_draft_outdated(b))
         TRY(draft_all(b));
     TRY(bundle_round_try(b, 0, ret_again));
     TRY(bundle_failure(b));

@@ -92,12 +92,6 @@ static enum err match_take(struct conditional *c)
     return id ? ERR_NONE : ERR_NO_MEMORY;
 }
 
-static enum err none_found(struct conditional *c)
-{
-    return issues_fail(&c->r->issues, ERR_NOT_FOUND, "not-found", "No %.*s matches the criteria",
-                       SLICE_ARGS(c->r->route.type->name));
-}
-
 /* ---- create ---- */
 
 static enum err create_attempt(struct conditional *c, bool *ret_again)
@@ -144,19 +138,6 @@ enum err conditional_create(struct request *r, struct slice criteria)
 
 /* ---- update ---- */
 
-/* Nothing matches, and the body says which id it wants: it must be free. */
-static enum err id_check_free(struct conditional *c)
-{
-    bool is_found, is_deleted;
-    TRY(criteria_id(&c->criteria, c->body_id, &is_found, &is_deleted));
-    if (!is_found)
-        return ERR_NONE;
-    return issues_fail(&c->r->issues, ERR_CONFLICT, "conflict",
-                       "Nothing matches the criteria, but %.*s/%.*s exists%s",
-                       SLICE_ARGS(c->r->route.type->name), SLICE_ARGS(c->body_id),
-                       is_deleted ? ", deleted" : "");
-}
-
 static enum err update_none(struct conditional *c)
 {
     struct request *r = c->r;
@@ -167,7 +148,7 @@ static enum err update_none(struct conditional *c)
         return write_id_new(r);
     if (!fhir_id_is_valid(c->body_id))
         return issues_fail(&r->issues, ERR_INVALID, "value", "The body's id is no FHIR id");
-    TRY(id_check_free(c));
+    TRY(criteria_id_free(&c->criteria, c->body_id));
     r->route.id = c->body_id;
     return ERR_NONE;
 }
@@ -222,31 +203,14 @@ enum err conditional_update(struct request *r)
 
 /* ---- delete ---- */
 
-/* HealthLake's forms with _id: absent 404, deleted 204, and 409 when only the
- * rest of the criteria does not fit. */
-static enum err delete_none(struct conditional *c)
-{
-    struct request *r = c->r;
-    struct slice id = criteria_value(&c->criteria, "_id");
-    bool is_found, is_deleted;
-    if (!id.length)
-        return none_found(c);
-    TRY(criteria_id(&c->criteria, id, &is_found, &is_deleted));
-    if (!is_found)
-        return none_found(c);
-    if (is_deleted)
-        return write_reply_deleted(r, &(struct store_result){ .outcome = STORE_NOTHING });
-    return issues_fail(&r->issues, ERR_CONFLICT, "conflict",
-                       "%.*s/%.*s exists, but the other criteria do not match it",
-                       SLICE_ARGS(r->route.type->name), SLICE_ARGS(slice_head(id, 100)));
-}
-
 static enum err delete_attempt(struct conditional *c, bool *ret_again)
 {
     struct request *r = c->r;
     struct store_result result;
-    if (c->criteria.count == 0)
-        return delete_none(c);
+    if (c->criteria.count == 0) {
+        TRY(criteria_delete_none(&c->criteria));
+        return write_reply_deleted(r, &(struct store_result){ .outcome = STORE_NOTHING });
+    }
     TRY(match_take(c));
     c->write = (struct store_write){ .operation = STORE_DELETE,
                                      .type = r->route.type->name,
@@ -277,7 +241,7 @@ static enum err patch_attempt(struct conditional *c, bool *ret_again)
     struct json_doc doc;
     uint64_t version;
     if (c->criteria.count == 0)
-        return none_found(c);
+        return criteria_none(&c->criteria);
     TRY(match_take(c));
     c->patch.id = r->route.id;
     TRY(patch_apply(&c->patch, c->scratch, &doc, &version));

@@ -123,8 +123,9 @@ bool criteria_meets(const struct criteria *c, const struct store_write *write)
     return slice_equal(write->type, c->type->name) && search_meets(c->plan, write, os_now_us());
 }
 
-enum err criteria_id(const struct criteria *c, struct slice id, bool *ret_is_found,
-                     bool *ret_is_deleted)
+/* Is there a resource of the type by that id, dead or alive? */
+static enum err id_look(const struct criteria *c, struct slice id, bool *ret_is_found,
+                        bool *ret_is_deleted)
 {
     struct store_reader *reader;
     struct store_version head = { .is_deleted = false };
@@ -133,6 +134,39 @@ enum err criteria_id(const struct criteria *c, struct slice id, bool *ret_is_fou
     store_read_end(reader);
     *ret_is_deleted = !err && *ret_is_found && head.is_deleted;
     return err;
+}
+
+enum err criteria_none(const struct criteria *c)
+{
+    return issues_fail(c->issues, ERR_NOT_FOUND, "not-found", "No %.*s matches the criteria",
+                       SLICE_ARGS(c->type->name));
+}
+
+enum err criteria_id_free(const struct criteria *c, struct slice id)
+{
+    bool is_found, is_deleted;
+    TRY(id_look(c, id, &is_found, &is_deleted));
+    if (!is_found)
+        return ERR_NONE;
+    return issues_fail(c->issues, ERR_CONFLICT, "conflict",
+                       "Nothing matches the criteria, but %.*s/%.*s exists%s",
+                       SLICE_ARGS(c->type->name), SLICE_ARGS(id),
+                       is_deleted ? ", deleted" : "");
+}
+
+enum err criteria_delete_none(const struct criteria *c)
+{
+    struct slice id = criteria_value(c, "_id");
+    bool is_found = false, is_deleted = false;
+    if (id.length)
+        TRY(id_look(c, id, &is_found, &is_deleted));
+    if (!is_found)
+        return criteria_none(c);
+    if (is_deleted)
+        return ERR_NONE;
+    return issues_fail(c->issues, ERR_CONFLICT, "conflict",
+                       "%.*s/%.*s exists, but the other criteria do not match it",
+                       SLICE_ARGS(c->type->name), SLICE_ARGS(slice_head(id, 100)));
 }
 
 enum err criteria_many(const struct criteria *c)

@@ -44,9 +44,13 @@ MUST_USE enum err criteria_read(struct criteria *c, struct slice text, struct ar
 /* The parsed criteria's need of a resource with these terms, as far as it can be
  * told without the store: a join is never met. */
 bool criteria_meets(const struct criteria *c, const struct store_write *write);
-/* Is there a resource of the type by that id, dead or alive? */
-MUST_USE enum err criteria_id(const struct criteria *c, struct slice id, bool *ret_is_found,
-                              bool *ret_is_deleted);
+/* 404: nothing matches. */
+MUST_USE enum err criteria_none(const struct criteria *c);
+/* Nothing matches, and the body says which id it wants: 409 unless it is free. */
+MUST_USE enum err criteria_id_free(const struct criteria *c, struct slice id);
+/* Nothing matches what should be deleted. HealthLake's forms with _id: absent 404,
+ * deleted ERR_NONE, and 409 when only the rest of the criteria does not fit. */
+MUST_USE enum err criteria_delete_none(const struct criteria *c);
 /* 412: several resources match. */
 MUST_USE enum err criteria_many(const struct criteria *c);
 /* The value of the only criterion of that name; empty when absent. */
