@@ -12,10 +12,10 @@
  */
 #include "rest/bundle.h"
 
-#include "base/codec.h"
 #include "os/random.h"
 #include "rest/access.h"
 #include "rest/draft.h"
+#include "rest/write.h"
 
 /* Drafts tried against criteria that no equality picks out: the product of the
  * two must stay a request's work. */
@@ -526,16 +526,8 @@ static enum err ids_make(struct bundle *b)
 {
     for (size_t i = 0; i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        uint8_t random[16];
-        char id[UUID_TEXT_BYTES];
-        if (!e->criteria || e->err)
-            continue;
-        os_random(random, sizeof random);
-        uuid_render(random, id);
-        char *kept = arena_copy(b->r->arena, slice_cstr(id));
-        if (!kept)
-            return ERR_NO_MEMORY;
-        e->new_id = slice_cstr(kept);
+        if (e->criteria && !e->err)
+            TRY(write_id_new(b->r->arena, &e->new_id));
     }
     return ERR_NONE;
 }

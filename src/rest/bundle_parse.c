@@ -3,6 +3,7 @@
 #include "rest/access.h"
 #include "rest/bundle.h"
 #include "rest/outcome.h"
+#include "rest/write.h"
 
 /* ---- the bundle as a whole ---- */
 
@@ -240,16 +241,8 @@ static void entry_read(struct bundle *b, struct entry *e, struct json value)
 
 static enum err entry_name(struct bundle *b, struct entry *e)
 {
-    if (e->verb == VERB_POST && !e->route.id.length) {
-        uint8_t random[16];
-        char id[UUID_TEXT_BYTES];
-        os_random(random, sizeof random);
-        uuid_render(random, id);
-        char *kept = arena_copy(b->r->arena, slice_cstr(id));
-        if (!kept)
-            return ERR_NO_MEMORY;
-        e->route.id = slice_cstr(kept);
-    }
+    if (e->verb == VERB_POST && !e->route.id.length)
+        TRY(write_id_new(b->r->arena, &e->route.id));
     e->target = arena_printf(b->r->arena, "%.*s/%.*s", SLICE_ARGS(e->route.type->name),
                              SLICE_ARGS(e->route.id));
     return e->target.bytes ? ERR_NONE : ERR_NO_MEMORY;

@@ -145,7 +145,7 @@ static enum err update_none(struct conditional *c)
         return issues_fail(&r->issues, ERR_PRECONDITION, "exception",
                            "If-Match, but nothing matches the criteria");
     if (!c->body_id.length)
-        return write_id_new(r);
+        return write_id_new(r->arena, &r->route.id);
     if (!fhir_id_is_valid(c->body_id))
         return issues_fail(&r->issues, ERR_INVALID, "value", "The body's id is no FHIR id");
     TRY(criteria_id_free(&c->criteria, c->body_id));

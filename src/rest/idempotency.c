@@ -83,7 +83,7 @@ enum err idempotency_id(struct request *r)
     struct store_reader *reader;
     bool is_used;
     if (!key)
-        return write_id_new(r);
+        return write_id_new(r->arena, &r->route.id);
     if (!uuid_is_valid(*key))
         return issues_fail(&r->issues, ERR_INVALID, "value",
                            "x-amz-fhir-idempotency-key must be a UUID");

@@ -143,16 +143,16 @@ size_t write_scratch_bytes(const struct request *r)
     return 4 * r->rest->settings.behaviour.limits.body_bytes + ((size_t)16 << 20);
 }
 
-enum err write_id_new(struct request *r)
+enum err write_id_new(struct arena *arena, struct slice *ret_id)
 {
     uint8_t random[16];
     char id[UUID_TEXT_BYTES];
     os_random(random, sizeof random);
     uuid_render(random, id);
-    char *kept = arena_copy(r->arena, slice_cstr(id));
+    char *kept = arena_copy(arena, slice_cstr(id));
     if (!kept)
         return ERR_NO_MEMORY;
-    r->route.id = slice_cstr(kept);
+    *ret_id = slice_cstr(kept);
     return ERR_NONE;
 }
 

@@ -5,8 +5,8 @@
 #include "rest/draft.h"
 #include "rest/patch.h"
 
-/* A fresh id into r->route.id. */
-MUST_USE enum err write_id_new(struct request *r);
+/* A fresh id, a UUID, in the arena. */
+MUST_USE enum err write_id_new(struct arena *arena, struct slice *ret_id);
 /* The resource as a write of r->route.id; what it needs is cut from the request's
  * arena. WRITE_PUT wants the body's id to be that one, the others set it. */
 enum write_kind { WRITE_POST, WRITE_PUT, WRITE_PUT_SETS_ID };
