@@ -10,8 +10,9 @@ answered with 202 must have an answer, with 201 for each entry, and its
 resources must be there exactly once, under the ids that the answer names; one
 that was not acknowledged is there whole or not at all.
 """
-import argparse, http.client, json, random, shutil, signal, socket, subprocess, sys, tempfile
-import threading, time
+import argparse, http.client, json, random, shutil, signal, sys, tempfile, threading, time
+
+from killed_store import BASE, KilledStore
 
 args = argparse.ArgumentParser()
 args.add_argument("tarn")
@@ -21,38 +22,8 @@ args = args.parse_args()
 rng = random.Random(args.seed)
 top = tempfile.mkdtemp(prefix="tarn-kill-async-")
 ENTRIES, TAG = 20, "https://tarn.example/transaction"
-BASE = "/datastore/" + "0123456789abcdef" * 2 + "/r4"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-port = free_port()
-errors = open(top + "/errors", "a")
-
-
-def start_store():
-    store = subprocess.Popen([args.tarn, "serve", "--data", top + "/data", "--listen", f"127.0.0.1:{port}",
-                              "--no-auth", "--datastore-id", BASE.split("/")[2]], stdout=subprocess.PIPE,
-                             stderr=errors, text=True)
-    for line in store.stdout:
-        if line.startswith("data store"):
-            threading.Thread(target=store.stdout.read, daemon=True).start()
-            return store
-    raise SystemExit(f"the store did not start again: see {top}/errors")
-
-
-def ask(method, path, body=None, **headers):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        c.request(method, BASE + path, body, {"content-type": "application/fhir+json", **headers})
-        r = c.getresponse()
-        return r.status, r.headers, json.loads(r.read() or b"null")
-    finally:
-        c.close()
+place = KilledStore(args.tarn, top)
+start_store, ask = place.start, place.ask
 
 
 def transaction(n):

@@ -10,8 +10,10 @@ the same port. After every restart: each acknowledged transaction is whole, each
 other one whole or absent, by read and by search. At the end sync must finish
 with exit status 0, and once more with nothing left to create.
 """
-import argparse, http.client, json, os, random, shutil, signal, socket, subprocess, sys, tempfile
+import argparse, http.client, json, os, random, shutil, signal, subprocess, sys, tempfile
 import threading, time
+
+from killed_store import BASE, KilledStore
 
 args = argparse.ArgumentParser()
 args.add_argument("tarn")
@@ -21,40 +23,14 @@ args = args.parse_args()
 rng = random.Random(args.seed)
 top = tempfile.mkdtemp(prefix="tarn-kills-")
 ENTRIES, TAG = 15, "https://tarn.example/transaction"
-STORE_ID = "0123456789abcdef0123456789abcdef"
-BASE = f"/datastore/{STORE_ID}/r4"
 passed = failed = 0
+place = KilledStore(args.tarn, top)
+start_store, port, errors = place.start, place.port, place.errors
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-port = free_port()
-errors = open(top + "/errors", "a")
-
-
-def start_store():
-    store = subprocess.Popen([args.tarn, "serve", "--data", top + "/data", "--listen", f"127.0.0.1:{port}",
-                              "--no-auth", "--datastore-id", STORE_ID], stdout=subprocess.PIPE,
-                             stderr=errors, text=True)
-    for line in store.stdout:
-        if line.startswith("data store"):
-            threading.Thread(target=store.stdout.read, daemon=True).start()
-            return store
-    raise SystemExit(f"the store did not start again: see {top}/errors")
-
-
-def ask(method, path, body=None, timeout=20):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    try:
-        c.request(method, BASE + path, body, {"content-type": "application/fhir+json"})
-        r = c.getresponse()
-        return r.status, json.loads(r.read() or b"null")
-    finally:
-        c.close()
+def ask(method, path, body=None):
+    status, _, answer = place.ask(method, path, body)
+    return status, answer
 
 
 acked, tried, stopping, lock = set(), set(), threading.Event(), threading.Lock()
