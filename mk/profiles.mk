@@ -25,12 +25,7 @@ $(BUILD)/libtarn.a: $(BUILD)/gen/profile_core.o
 
 -include $(BUILD)/tools/profiles/profiles.d $(BUILD)/gen/profile_core.d
 
-# The guides of the data folder: their examples, and broken ones; the official
-# validator's cases that bring profiles.
-.PHONY: test-profiles test-guides test-profile-verdicts
-test-profiles: test-guides test-profile-verdicts
-test-guides: $(BUILD)/tarn
+# The guides of the data folder: their examples, and broken ones.
+.PHONY: test-profiles
+test-profiles: $(BUILD)/tarn
 	@scripts/with-data.sh python3 tests/golden/profile_guides.py $(BUILD)/tarn @ig
-test-profile-verdicts: $(BUILD)/tarn
-	@scripts/with-data.sh python3 tests/golden/profile_suite.py $(BUILD)/tarn \
-	    @suites/fhir-validator @ig

@@ -27,8 +27,7 @@ stage tidy make -s tidy
 stage unit make -s test-unit
 stage validator make -s test-validator
 stage mutants make -s test-mutants
-stage guides make -s test-guides
-stage profile-verdicts make -s test-profile-verdicts
+stage profiles make -s test-profiles
 stage e2e make -s test-e2e
 stage crash make -s test-crash CRASH_ARGS='--rounds 2 --calls 2'
 scripts/sum.sh "$log/sums"

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The verdicts of `tarn validate` beside the official validator's.
 
-  validator_suite.py TARN SUITE KNOWN      (shared/data/suites/fhir-validator)
+  validator_suite.py TARN DATA [--all]      (shared/data)
 
-All cases for R4 that ask for no profile or package (those are profile_suite.py's): a
-case is valid when its recorded outcome has no error. KNOWN lists the cases whose
-verdicts differ, each with the reason; a difference that it does not list, or one
-that it lists and is no more, fails: the list only shrinks. Also told: in how many of
-the invalid ones the two name the same elements.
+Each case of suites/fhir-validator is one validation, or two: as it stands, and against
+its profile. It is valid when the recorded outcome has no error. `validator-known.txt`
+lists the cases whose verdicts differ, each with the reason; `validator-places.txt`
+those invalid ones of which not just the same elements are named. A difference that is
+not listed, or one that is listed and is no more, fails: the lists only shrink. --all
+prints a line for every case.
 """
 import collections
 import json
@@ -15,31 +16,11 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
-from official_suite import load, outcome_of
+from validator_cases import NotRun, Suite
 
-
-def why_not_run(folder, case, outcome):
-    if {"packages", "profile", "profiles", "logical"} & set(case):
-        return "has a profile or package"
-    if "matchetype" in case or case.get("module") == "matchetype":
-        return "compares two JSON texts"
-    if not case["version"].startswith("4.0"):
-        return "is for another version"
-    if not os.path.exists(os.path.join(folder, case["file"])):
-        return "its file is not in the data"
-    return None if outcome else "its outcome is not in the data"
-
-
-def arguments(folder, case):
-    args = ["--known-extensions"] + (["--no-markup"] if "security-checks" in case else [])
-    for name in case.get("supporting", []) + case.get("supporting5", []):
-        path = os.path.join(folder, name)
-        if not name.endswith(".json") or not os.path.exists(path):
-            continue
-        is_form = load(path).get("resourceType") == "Questionnaire"
-        args += ["--questionnaire" if is_form else "--package", path]
-    return args
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def plain(expression):
@@ -47,7 +28,7 @@ def plain(expression):
     return re.sub(r"\.ofType\([A-Za-z]+\)", "", expression)
 
 
-def places(issues):
+def places_of(issues):
     found = set()
     for issue in issues:
         for expression in issue.get("expression", issue.get("location", []))[:1]:
@@ -55,60 +36,111 @@ def places(issues):
     return found
 
 
-def known_of(path):
+def known_of(name):
     rows = {}
-    for line in open(path, encoding="utf-8"):
+    for line in open(os.path.join(HERE, name), encoding="utf-8"):
         if line.strip() and not line.startswith("#"):
-            name, reason = line.rstrip("\n").split("  ", 1)
-            rows[name] = reason.strip()
+            case, reason = line.rstrip("\n").split("  ", 1)
+            rows[case] = reason.strip()
     return rows
 
 
-def main(tarn, folder, known_path):
-    known = known_of(known_path)
-    left = collections.Counter()
-    total = same = invalid = same_places = failed = outside = 0
-    met = set()
-    for case in load(os.path.join(folder, "manifest.json"))["test-cases"]:
-        outcome = outcome_of(folder, case.get("java"))
-        reason = why_not_run(folder, case, outcome)
-        if reason:
-            left[reason] += 1
-            continue
-        errors = [i for i in outcome["issue"] if i["severity"] in ("fatal", "error")]
-        path = os.path.join(folder, case["file"])
-        command = [tarn, "validate", "--json", "--quiet"] + arguments(folder, case) + [path]
-        ours = json.loads(subprocess.run(command, capture_output=True).stdout)
-        total += 1
-        is_same = (ours["errors"] == 0) == (not errors)
-        same += is_same
-        if errors and is_same:
-            invalid += 1
-            mine = {plain(i["expression"]) for i in ours["issues"]}
-            same_places += places(errors) == mine
-        if is_same:
-            continue
-        met.add(case["name"])
-        listed = known.get(case["name"])
-        outside += bool(listed) and listed.startswith("terminology server")
-        print(f"{case['name']}: official {len(errors)} errors, ours {ours['errors']}: {listed or 'NEW'}")
-        if not listed:
-            failed += 1
+class Report:
+    def __init__(self, all_lines):
+        self.all_lines = all_lines
+        self.verdicts = known_of("validator-known.txt")
+        self.places = known_of("validator-places.txt")
+        self.met, self.met_places = set(), set()
+        self.left = collections.Counter()
+        self.total = self.same = self.outside = self.failed = 0
+        self.invalid = self.same_places = 0
+
+    def say(self, line):
+        if self.all_lines:
+            print(line)
+
+    def not_run(self, name, why):
+        self.left[why] += 1
+        self.say(f"{name}: not run: {why}")
+
+    def differs(self, name, errors, ours):
+        reason = self.verdicts.get(name)
+        self.met.add(name)
+        self.outside += bool(reason) and reason.startswith("terminology server")
+        print(f"{name}: official {len(errors)} errors, ours {ours['errors']}: {reason or 'NEW'}")
+        if not reason:
+            self.failed += 1
             for issue in errors[:3]:
-                print("    official:", json.dumps(issue.get("details", issue))[:200])
+                print("    official:", issue.get("expression"), json.dumps(issue.get("details", issue))[:300])
             for issue in ours["issues"][:3]:
-                print("    ours:", issue["expression"], issue["text"][:160])
-    for name in sorted(set(known) - met):
-        failed += 1
-        print(f"{name}: is equal now (or gone): take it off {os.path.basename(known_path)}")
-    for reason, count in sorted(left.items()):
-        print(f"{count} not run: {reason}")
-    print(f"{same} of {total} verdicts equal ({100 * same / max(total, 1):.1f} %); "
-          f"{outside} of the {total - same} others need a terminology server")
-    print(f"in {same_places} of {invalid} invalid ones all the same elements are named")
-    # A known difference is no pass: it is listed, and not counted.
-    print(f"{same} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+                print("    ours:", issue["expression"], issue["text"][:300])
+
+    def compare_places(self, name, theirs, mine):
+        self.invalid += 1
+        self.same_places += theirs == mine
+        if theirs == mine:
+            self.say(f"{name}: equal")
+            return
+        reason = self.places.get(name)
+        self.met_places.add(name)
+        self.say(f"{name}: equal verdict, other elements: {reason or 'NEW'}")
+        if not reason:
+            self.failed += 1
+            print(f"{name}: other elements: NEW")
+            print("    only official:", sorted(theirs - mine)[:8])
+            print("    only ours:", sorted(mine - theirs)[:8])
+
+    def case(self, name, issues, ours):
+        errors = [i for i in issues if i["severity"] in ("fatal", "error")]
+        self.total += 1
+        if (ours["errors"] == 0) != (not errors):
+            self.differs(name, errors, ours)
+            return
+        self.same += 1
+        theirs = places_of(errors)
+        if theirs:
+            self.compare_places(name, theirs, {plain(i["expression"]) for i in ours["issues"]})
+        else:
+            self.say(f"{name}: equal")
+
+    def end(self):
+        for known, met, file in (
+            (self.verdicts, self.met, "validator-known.txt"),
+            (self.places, self.met_places, "validator-places.txt"),
+        ):
+            for name in sorted(set(known) - met):
+                self.failed += 1
+                print(f"{name}: is equal now (or gone): take it off {file}")
+        for reason, count in sorted(self.left.items(), key=lambda row: -row[1]):
+            print(f"{count} not run: {reason}")
+        within = self.total - self.outside
+        print(f"{self.same} of {self.total} verdicts equal ({percent(self.same, self.total)}); "
+              f"without the {self.outside} that need a terminology server {percent(self.same, within)}")
+        print(f"in {self.same_places} of {self.invalid} invalid ones just the same elements are named")
+        # A known difference is no pass: it is listed, and not counted.
+        print(f"{self.same} passed, {self.failed} failed, 0 skipped")
+        return 1 if self.failed else 0
+
+
+def percent(part, whole):
+    return f"{100 * part / max(whole, 1):.1f} %"
+
+
+def main(tarn, data, *flags):
+    report = Report("--all" in flags)
+    with tempfile.TemporaryDirectory() as work:
+        suite = Suite(os.path.join(data, "suites/fhir-validator"), data, work)
+        for case in suite.cases:
+            for name, profile in suite.runs(case):
+                try:
+                    args, issues = suite.arguments(case, profile)
+                except NotRun as why:
+                    report.not_run(name, str(why))
+                    continue
+                command = [tarn, "validate", "--json", "--quiet"] + args
+                ours = json.loads(subprocess.run(command, capture_output=True).stdout)
+                report.case(name, issues, ours)
+    return report.end()
 
 
 sys.exit(main(*sys.argv[1:]))
