@@ -1,4 +1,5 @@
 /* $validate: is the resource good, and would it do to create, update or delete it so? */
+#include "rest/access.h"
 #include "rest/definitions.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
@@ -15,13 +16,25 @@ struct validation {
     struct issues found;
     struct json resource; /* absent: none came */
     enum mode mode;
+    bool names_profile;
     struct slice profiles[PROFILES_MAX];
     size_t profile_count;
 };
 
+static void find_fault(struct validation *v, const char *code, struct slice expression,
+                       struct slice text)
+{
+    issues_add(&v->found, ISSUE_ERROR, code, expression, "%.*s", SLICE_ARGS(text));
+}
+
+/* What is wrong with the question itself is a finding as well: the answer is a 200
+ * all the same, and the resource is looked at as far as can be. */
+#define find_misuse(v, code, ...)                                                                  \
+    issues_add(&(v)->found, ISSUE_ERROR, (code), SLICE_NONE, __VA_ARGS__)
+
 /* ---- what was asked ---- */
 
-static enum err mode_take(struct validation *v, struct slice text)
+static void mode_take(struct validation *v, struct slice text)
 {
     static const char *const names[] = { [MODE_CREATE] = "create",
                                          [MODE_UPDATE] = "update",
@@ -31,48 +44,54 @@ static enum err mode_take(struct validation *v, struct slice text)
         if (!slice_is(text, names[i]))
             continue;
         v->mode = (enum mode)i;
-        return ERR_NONE;
+        return;
     }
-    return issues_fail(&v->r->issues, ERR_INVALID, "value",
-                       "mode is create, update, delete or profile, not '%.*s'",
-                       SLICE_ARGS(slice_head(text, 100)));
+    find_misuse(v, "value", "mode is create, update, delete or profile, not '%.*s'",
+                SLICE_ARGS(slice_head(text, 100)));
 }
 
-static enum err profile_take(struct validation *v, struct slice canonical)
+static bool profile_is_known(struct request *r, struct slice canonical)
 {
-    struct request *r = v->r;
     struct profile_info info;
+    if (!r->rest->settings.profiles)
+        return false;
+    struct profile_set *set = definitions_now(r->rest, NULL, NULL);
+    bool is_known = profile_find(set, canonical, &info);
+    profile_set_unref(set);
+    return is_known;
+}
+
+static void profile_take(struct validation *v, struct slice canonical)
+{
     struct slice core = SLICE("http://hl7.org/fhir/StructureDefinition/");
     struct slice rest = canonical, url = slice_cut(&rest, '|');
-    if (v->profile_count == PROFILES_MAX)
-        return issues_fail(&r->issues, ERR_INVALID, "too-costly", "At most %d profiles",
-                           PROFILES_MAX);
+    v->names_profile = true;
+    if (v->profile_count == PROFILES_MAX) {
+        find_misuse(v, "too-costly", "At most %d profiles", PROFILES_MAX);
+        return;
+    }
     /* The base type itself is checked anyway. */
     if (slice_starts_with(url, core) && fhir_resource_find(slice_from(url, core.length)))
-        return ERR_NONE;
-    bool is_known = false;
-    if (r->rest->settings.profiles) {
-        struct profile_set *set = definitions_now(r->rest, NULL, NULL);
-        is_known = profile_find(set, canonical, &info);
-        profile_set_unref(set);
-    }
-    if (!is_known)
-        return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found",
-                           "The profile %.*s is not known here",
-                           SLICE_ARGS(slice_head(canonical, 400)));
-    v->profiles[v->profile_count++] = canonical;
-    return ERR_NONE;
+        return;
+    if (profile_is_known(v->r, canonical))
+        v->profiles[v->profile_count++] = canonical;
+    else
+        find_misuse(v, "not-found", "The profile %.*s is not known here",
+                    SLICE_ARGS(slice_head(canonical, 400)));
 }
 
-static enum err query_take(struct validation *v)
+static void query_take(struct validation *v)
 {
-    static const char *const KNOWN[] = { "mode", "profile", NULL };
-    struct request *r = v->r;
-    TRY(request_only(r, KNOWN));
-    for (size_t i = 0; i < r->pair_count; i++)
-        TRY(slice_is(r->pairs[i].name, "mode") ? mode_take(v, r->pairs[i].value)
-                                               : profile_take(v, r->pairs[i].value));
-    return ERR_NONE;
+    for (size_t i = 0; i < v->r->pair_count; i++) {
+        const struct search_pair *pair = &v->r->pairs[i];
+        if (slice_is(pair->name, "mode"))
+            mode_take(v, pair->value);
+        else if (slice_is(pair->name, "profile"))
+            profile_take(v, pair->value);
+        else
+            find_misuse(v, "not-supported", "$validate has the parameters mode and profile, not "
+                        "'%.*s'", SLICE_ARGS(slice_head(pair->name, 100)));
+    }
 }
 
 /* The value[x] of a parameter, whatever its type: they are all texts. */
@@ -85,26 +104,25 @@ static struct slice parameter_text(struct json parameter, struct arena *arena)
     return SLICE_NONE;
 }
 
-static enum err parameter_take(struct validation *v, struct json parameter)
+static void parameter_take(struct validation *v, struct json parameter)
 {
-    struct request *r = v->r;
     struct json name = json_member(parameter, "name");
-    struct slice text = parameter_text(parameter, r->arena);
-    if (json_string_is(name, SLICE("resource"))) {
+    struct slice text = parameter_text(parameter, v->r->arena);
+    if (json_string_is(name, SLICE("resource")))
         v->resource = json_member(parameter, "resource");
-        return ERR_NONE;
-    }
-    if (json_string_is(name, SLICE("mode")))
-        return mode_take(v, text);
-    if (json_string_is(name, SLICE("profile")))
-        return profile_take(v, text);
-    return issues_fail(&r->issues, ERR_INVALID, "invalid",
-                       "$validate has the parameters resource, mode and profile, not %.*s",
-                       SLICE_ARGS(slice_head(json_raw(name), 100)));
+    else if (json_string_is(name, SLICE("mode")))
+        mode_take(v, text);
+    else if (json_string_is(name, SLICE("profile")))
+        profile_take(v, text);
+    else
+        find_misuse(v, "invalid",
+                    "$validate has the parameters resource, mode and profile, not %.*s",
+                    SLICE_ARGS(json_exists(name) ? slice_head(json_raw(name), 100)
+                                                 : SLICE("one without a name")));
 }
 
 /* Parameters are the operation's own, unless they are what is to be validated. */
-static enum err body_take(struct validation *v, struct json root)
+static void body_take(struct validation *v, struct json root)
 {
     const struct fhir_type *type = v->r->route.type;
     bool is_wrapped = json_string_is(json_member(root, "resourceType"), SLICE("Parameters"));
@@ -117,19 +135,65 @@ static enum err body_take(struct validation *v, struct json root)
     }
     if (!is_wrapped) {
         v->resource = root;
-        return ERR_NONE;
+        return;
     }
     for (struct json p = json_first(list); json_exists(p); p = json_next(list, p))
-        TRY(parameter_take(v, p));
-    return ERR_NONE;
+        parameter_take(v, p);
 }
 
-/* ---- what is found ---- */
+/* ---- would it be done? ---- */
 
-static void find_fault(struct validation *v, const char *code, struct slice expression,
-                       struct slice text)
+/* What a write would be refused with is a finding; what keeps us from looking is not. */
+static enum err refusal_take(enum err err)
 {
-    issues_add(&v->found, ISSUE_ERROR, code, expression, "%.*s", SLICE_ARGS(text));
+    bool is_told = err == ERR_FORBIDDEN || err == ERR_PRECONDITION || err == ERR_INVALID;
+    return is_told ? ERR_NONE : err;
+}
+
+static bool head_is_expected(const struct store_write *w, bool is_there,
+                             const struct store_version *head)
+{
+    bool is_live = is_there && !head->is_deleted;
+    bool is_one = w->expect == STORE_VERSION && head->version == w->expect_version;
+    for (size_t i = 0; w->expect == STORE_VERSION && i < w->expect_other_count; i++)
+        is_one |= head->version == w->expect_others[i];
+    switch ((enum store_expect)w->expect) {
+    case STORE_ANY:
+        return true;
+    case STORE_NOT_THERE:
+        return !is_there;
+    case STORE_VERSION:
+        return is_live && is_one;
+    case STORE_LIVE:
+        break;
+    }
+    return is_live;
+}
+
+/* May the caller do it, and is there what the request's conditions ask for? */
+static enum err find_refusals(struct validation *v, struct slice id, bool is_there,
+                              const struct store_version *head)
+{
+    static const enum interaction kinds[] = { [MODE_CREATE] = INTERACTION_CREATE,
+                                              [MODE_UPDATE] = INTERACTION_UPDATE,
+                                              [MODE_DELETE] = INTERACTION_DELETE };
+    struct request *r = v->r;
+    struct route route = r->route;
+    if (v->mode != MODE_CREATE && v->mode != MODE_UPDATE && v->mode != MODE_DELETE)
+        return ERR_NONE;
+    route.interaction = kinds[v->mode];
+    route.id = id;
+    TRY(refusal_take(access_entry(r, &route, false, &v->found)));
+    if (!route.type || !id.length || v->mode == MODE_CREATE)
+        return ERR_NONE;
+    struct store_write w = { .type = route.type->name, .id = id };
+    const struct store_result result = { .version = is_there ? head->version : 0,
+                                         .was_deleted = is_there && head->is_deleted };
+    enum err err = draft_expect(&v->found, http_header_find(r->http, "If-Match"),
+                                http_header_find(r->http, "If-None-Match"), &w);
+    if (!err && !head_is_expected(&w, is_there, head))
+        err = draft_refused(&v->found, &w, &result);
+    return refusal_take(err);
 }
 
 static void find_id_faults(struct validation *v)
@@ -142,6 +206,8 @@ static void find_id_faults(struct validation *v)
              !json_string_is(id, route->id))
         find_fault(v, "invalid", SLICE("id"), SLICE("The id is not that of the URL"));
 }
+
+/* ---- what is found ---- */
 
 static enum err find_faults(struct validation *v)
 {
@@ -168,26 +234,40 @@ static enum err find_faults(struct validation *v)
     return err;
 }
 
-/* The stored resource, which an instance is asked about without a body. */
+/* The id that is meant: the URL's, else the resource's own. */
+static struct slice id_of(const struct validation *v)
+{
+    struct slice id = v->r->route.id;
+    return id.length ? id : json_string(json_member(v->resource, "id"), v->r->arena);
+}
+
+/* What the store has of it: would the write do, and, when no resource came, is what is
+ * there good? */
 static enum err find_stored(struct validation *v, struct json_doc *doc, struct arena *scratch)
 {
     struct request *r = v->r;
     struct store_reader *reader;
-    struct store_version head;
-    bool is_there = false;
-    TRY(request_reader(r, &reader));
-    enum err err =
-        store_head(reader, r->route.type->name, r->route.id, scratch, &is_there, &head);
-    store_read_end(reader);
-    TRY(err);
-    if (!is_there || head.is_deleted) {
-        find_fault(v, is_there ? "deleted" : "not-found", SLICE_NONE,
-                   arena_printf(r->arena, "%.*s/%.*s %s", SLICE_ARGS(r->route.type->name),
-                                SLICE_ARGS(r->route.id),
-                                is_there ? "is deleted" : "does not exist"));
+    struct store_version head = { .version = 0 };
+    struct slice id = id_of(v);
+    bool is_there = false, has_resource = json_exists(v->resource);
+    if (r->route.type && fhir_id_is_valid(id)) {
+        TRY(request_reader(r, &reader));
+        enum err err = store_head(reader, r->route.type->name, id, scratch, &is_there, &head);
+        store_read_end(reader);
+        TRY(err);
+    }
+    TRY(find_refusals(v, id, is_there, &head));
+    if (has_resource && v->mode != MODE_DELETE)
+        return ERR_NONE;
+    if (!r->route.type || !id.length) {
+        find_misuse(v, "required", "mode=delete is asked about an instance: [type]/[id]/$validate");
         return ERR_NONE;
     }
-    if (v->mode == MODE_DELETE)
+    if (!is_there || head.is_deleted)
+        find_misuse(v, is_there ? "deleted" : "not-found", "%.*s/%.*s %s",
+                    SLICE_ARGS(r->route.type->name), SLICE_ARGS(slice_head(id, 100)),
+                    is_there ? "is deleted" : "does not exist");
+    if (!is_there || head.is_deleted || v->mode == MODE_DELETE)
         return ERR_NONE;
     TRY(json_parse(head.body, NULL, scratch, doc, NULL));
     v->resource = json_root(doc);
@@ -216,43 +296,49 @@ static enum err reply_found(struct validation *v)
     return err;
 }
 
-static enum err validation_run(struct validation *v, struct json_doc *doc, struct arena *scratch)
+static enum err validation_run(struct validation *v, struct arena *scratch)
 {
     struct request *r = v->r;
+    struct json_doc stored;
     bool has_resource = json_exists(v->resource);
-    if (v->mode == MODE_PROFILE && v->profile_count == 0)
-        return issues_fail(&r->issues, ERR_INVALID, "required", "mode=profile names a profile");
+    if (v->mode == MODE_PROFILE && !v->names_profile)
+        find_misuse(v, "required", "mode=profile names a profile");
     if (!r->route.id.length && !has_resource && v->mode != MODE_DELETE)
-        return issues_fail(&r->issues, ERR_INVALID, "required",
-                           "There is no resource to validate");
-    if (has_resource && v->mode != MODE_DELETE)
+        find_misuse(v, "required", "There is no resource to validate");
+    else if (has_resource && v->mode != MODE_DELETE)
         TRY(find_faults(v));
-    else if (r->route.id.length)
-        TRY(find_stored(v, doc, scratch));
-    return reply_found(v);
+    bool asks_store = v->mode == MODE_CREATE || v->mode == MODE_UPDATE || v->mode == MODE_DELETE ||
+                      (r->route.id.length && !has_resource);
+    return asks_store ? find_stored(v, &stored, scratch) : ERR_NONE;
+}
+
+/* A body that is no JSON is as much a finding as one that is no resource. */
+static enum err body_run(struct validation *v, struct arena *scratch)
+{
+    struct json_doc doc;
+    enum err err = request_parse(v->r, scratch, &doc);
+    if (err == ERR_SYNTAX || err == ERR_INVALID) {
+        issues_move(&v->found, &v->r->issues);
+        return ERR_NONE;
+    }
+    TRY(err);
+    body_take(v, json_root(&doc));
+    return validation_run(v, scratch);
 }
 
 enum err rest_validate(struct request *r)
 {
     struct arena scratch;
-    struct json_doc doc;
     struct validation v = { .r = r };
     bool has_body = r->http->body.length > 0;
     issues_init(&v.found, r->arena);
-    TRY(query_take(&v));
-    if (!has_body) {
+    query_take(&v);
+    if (has_body) {
+        TRY(media_body_is_json(r));
+    } else {
         arena_init(&scratch, write_scratch_bytes(r));
-        enum err alone = validation_run(&v, &doc, &scratch);
-        arena_release(&scratch);
-        return alone;
     }
-    TRY(media_body_is_json(r));
-    enum err err = request_parse(r, &scratch, &doc);
-    if (!err)
-        err = body_take(&v, json_root(&doc));
-    struct json_doc stored;
-    if (!err)
-        err = validation_run(&v, &stored, &scratch);
+    enum err err = has_body ? body_run(&v, &scratch) : validation_run(&v, &scratch);
     arena_release(&scratch);
-    return err;
+    return err ? err : reply_found(&v);
 }

@@ -200,7 +200,9 @@ enum err outcome_json(struct issues *issues, enum err err, const struct json_err
 {
     if (err == ERR_NO_MEMORY)
         return issues_fail(issues, err, "transient", "No memory is left to parse this body");
-    return issues_fail(issues, err == ERR_LIMIT ? ERR_INVALID : ERR_SYNTAX, "invalid",
-                       "The body is no valid JSON: line %u, column %u: %s", error->line,
-                       error->column, error->text);
+    issues_add(issues, ISSUE_ERROR, "invalid", SLICE_NONE,
+               "The body is no valid JSON: line %u, column %u: %s", error->line, error->column,
+               error->text);
+    issues_locate(issues, error->line, error->column, SLICE_NONE);
+    return err == ERR_LIMIT ? ERR_INVALID : ERR_SYNTAX;
 }

@@ -75,21 +75,135 @@ static void what_is_stored_may_be_asked_about(void **state)
     assert_at(w, &a, "issue.0.code", "not-found");
 }
 
-static void wrong_use_is_a_400_an_unknown_profile_a_404(void **state)
+/* The issue whose diagnostics have the text; fails without one. */
+static void assert_told(struct world *w, struct answer *a, const char *code, const char *text)
+{
+    char path[60];
+    size_t count = count_at(a, "issue");
+    for (size_t i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "issue.%zu.diagnostics", i);
+        if (!strstr(text_at(w, a, path), text))
+            continue;
+        snprintf(path, sizeof path, "issue.%zu.code", i);
+        assert_at(w, a, path, code);
+        snprintf(path, sizeof path, "issue.%zu.severity", i);
+        assert_at(w, a, path, "error");
+        return;
+    }
+    fail_msg("no '%s' in %.*s", text, SLICE_ARGS(a->body));
+}
+
+static void wrong_use_is_a_finding_with_200(void **state)
 {
     struct world *w = *state;
-    expect_status(post(w, "Patient/$validate", "{"), 400);
-    expect_status(post(w, "Patient/$validate", ""), 400);
-    expect_status(post(w, "Patient/$validate?mode=guess", "{\"resourceType\":\"Patient\"}"), 400);
-    expect_status(post(w, "Patient/$validate?mode=profile", "{\"resourceType\":\"Patient\"}"), 400);
-    expect_status(post(w, "Patient/$validate?colour=red", "{\"resourceType\":\"Patient\"}"), 400);
-    expect_status(post(w, "Patient/$validate",
-                       PARAMETERS("{\"name\":\"colour\",\"valueCode\":\"red\"}")),
-                  400);
-    expect_status(
-        post(w, "Patient/$validate?profile=urn:nothing", "{\"resourceType\":\"Patient\"}"), 404);
+    static const struct {
+        const char *path, *body, *code, *text;
+    } rows[] = {
+        { "Patient/$validate", "{", "invalid", "The body is no valid JSON: line 1" },
+        { "Patient/$validate", "", "required", "There is no resource to validate" },
+        { "Patient/$validate", "[1,2]", "structure", "A resource must be a JSON Object" },
+        { "Patient/$validate", "7", "structure", "A resource must be a JSON Object" },
+        { "Patient/$validate", "{}", "invalid", "Unable to find resourceType property" },
+        { "Patient/$validate", "{\"resourceType\":7}", "invalid", "unrecognized resource name" },
+        { "Patient/$validate", "{\"resourceType\":\"Pazient\"}", "invalid", "'Pazient'" },
+        { "Patient/$validate?mode=guess", GOOD, "value", "not 'guess'" },
+        { "Patient/$validate?mode=profile", GOOD, "required", "names a profile" },
+        { "Patient/$validate?mode=delete", "", "required", "about an instance" },
+        { "Patient/$validate?colour=red", GOOD, "not-supported", "not 'colour'" },
+        { "Patient/$validate?profile=urn:nothing", GOOD, "not-found", "urn:nothing is not known" },
+        { "Patient/$validate", PARAMETERS("{\"name\":\"colour\",\"valueCode\":\"red\"}"),
+          "invalid", "not \"colour\"" },
+        { "Patient/$validate", PARAMETERS("{\"valueCode\":\"red\"}"), "invalid", "without a name" },
+        { "Patient/$validate", PARAMETERS("{\"name\":\"mode\",\"valueCode\":\"create\"}"),
+          "required", "There is no resource to validate" },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct answer a = expect_status(post(w, rows[i].path, rows[i].body), 200);
+        assert_at(w, &a, "resourceType", "OperationOutcome");
+        assert_told(w, &a, rows[i].code, rows[i].text);
+    }
+}
+
+static void broken_json_is_told_with_its_place(void **state)
+{
+    struct world *w = *state;
+    struct answer a =
+        expect_status(post(w, "$validate", "{\"resourceType\":\"Patient\",\n  \"id\":}"), 200);
+    assert_int_equal(count_at(&a, "issue"), 1);
+    assert_at(w, &a, "issue.0.location.0", "Line[2] Col[8]");
+}
+
+/* Only what is no question about a resource has another status. */
+static void what_is_no_validation_has_its_own_status(void **state)
+{
+    struct world *w = *state;
     expect_status(get(w, "Patient/$validate"), 405);
     expect_status(post(w, "Nothing/$validate", GOOD), 404);
+    struct answer a =
+        ask(w, "POST", "$validate", "Content-Type: application/fhir+xml", "<Patient/>");
+    expect_status(a, 415);
+}
+
+static void the_rest_is_checked_although_the_question_is_wrong(void **state)
+{
+    struct world *w = *state;
+    struct answer a =
+        expect_status(post(w, "Observation/$validate?profile=urn:nothing&mode=x", BAD), 200);
+    assert_told(w, &a, "not-found", "urn:nothing");
+    assert_told(w, &a, "value", "not 'x'");
+    assert_told(w, &a, "structure", "Observation.status: minimum required = 1");
+}
+
+static bool permits(void *context, const char *action, struct slice *ret_text)
+{
+    const char *refused = context;
+    *ret_text = SLICE("you may not");
+    return strcmp(action, refused) != 0;
+}
+
+static struct answer ask_gated(struct world *w, const struct rest_gate *gate, const char *target,
+                               const char *body)
+{
+    struct answer a = { 0 };
+    struct json_error where;
+    request_fill(w, &a.request, "POST", target, NULL, slice_cstr(body));
+    struct slice path = slice_from(a.request.path, strlen("/datastore/ds1/r4/"));
+    rest_handle_gated(w->rest, &a.request, path, gate, &a.response);
+    a.status = a.response.status;
+    answer_drain(w, &a);
+    assert_int_equal(json_parse(a.body, NULL, &w->arena, &a.doc, &where), ERR_NONE);
+    return a;
+}
+
+static void modes_ask_whether_the_write_would_be_done(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/a", "{\"resourceType\":\"Patient\",\"id\":\"a\"}"), 201);
+    const char *patient = "{\"resourceType\":\"Patient\",\"id\":\"a\"}";
+    struct answer a = ask(w, "POST", "Patient/a/$validate?mode=update", "If-Match: W/\"7\"",
+                              patient);
+    assert_told(w, &a, "exception", "If-Match asks for version 7 of Patient/a");
+    a = ask(w, "POST", "Patient/a/$validate?mode=delete", "If-Match: W/\"7\"", "");
+    assert_told(w, &a, "exception", "the current one is 1");
+    a = ask(w, "POST", "Patient/$validate?mode=update", "If-None-Match: *", patient);
+    assert_told(w, &a, "exception", "but Patient/a exists");
+    a = ask(w, "POST", "Patient/a/$validate?mode=delete", "If-Match: W/\"1\"", "");
+    assert_at(w, &a, "issue.0.diagnostics", "Validation successful");
+    expect_status(ask(w, "DELETE", "Patient/a", NULL, ""), 204);
+    a = ask(w, "POST", "Patient/a/$validate?mode=delete", NULL, "");
+    assert_told(w, &a, "deleted", "Patient/a is deleted");
+    /* Who may validate, but not write. */
+    static const char *const modes[][2] = { { "create", "healthlake:CreateResource" },
+                                            { "update", "healthlake:UpdateResource" },
+                                            { "delete", "healthlake:DeleteResource" } };
+    for (size_t i = 0; i < ARRAY_COUNT(modes); i++) {
+        char action[40], path[60];
+        snprintf(action, sizeof action, "%s", modes[i][1]);
+        const struct rest_gate gate = { .context = action, .permits = permits };
+        snprintf(path, sizeof path, "Patient/a/$validate?mode=%s", modes[i][0]);
+        a = ask_gated(w, &gate, path, patient);
+        assert_told(w, &a, "forbidden", "you may not");
+    }
 }
 
 static void parameters_themselves_may_be_validated(void **state)
@@ -121,7 +235,11 @@ int main(void)
         WORLD_TEST(the_type_of_the_url_counts),
         WORLD_TEST(an_update_needs_the_id_of_the_url),
         WORLD_TEST(what_is_stored_may_be_asked_about),
-        WORLD_TEST(wrong_use_is_a_400_an_unknown_profile_a_404),
+        WORLD_TEST(wrong_use_is_a_finding_with_200),
+        WORLD_TEST(broken_json_is_told_with_its_place),
+        WORLD_TEST(what_is_no_validation_has_its_own_status),
+        WORLD_TEST(the_rest_is_checked_although_the_question_is_wrong),
+        WORLD_TEST(modes_ask_whether_the_write_would_be_done),
         WORLD_TEST(parameters_themselves_may_be_validated),
         WORLD_TEST(the_capability_statement_has_it),
     };
