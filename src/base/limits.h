@@ -40,6 +40,9 @@
       "`_count`; more is lowered, under `--behave healthlake` refused")                         \
     X(search_budget, "search-budget", "units", 50000000, 50000000, 50000000, NULL,              \
       "work of one search: index values looked at, 20 for each that a join follows")            \
+    X(join_matches, "join-matches", "matches", 1000000, 1000000, 100, NULL,                     \
+      "matches of one level of a chain or `_has`; more are refused, as more than 1,000,000")    \
+    X(sort_keys, "sort-keys", "keys", 8, 8, 5, NULL, "keys of `_sort`; 16 at most")             \
     X(head_bytes, "head-bytes", "bytes", 65536, 65536, 65536, NULL,                             \
       "request line and header fields")                                                         \
     X(connections, "connections", "connections", 4096, 4096, 4096, NULL,                        \
@@ -102,7 +105,6 @@ struct limits {
     X(QUERY_PARAMETERS, "query-parameters", 1000, "parameters", "parameters of a query")           \
     X(QUERY_VALUES, "query-values", 4096, "values",                                                \
       "values between commas, of all parameters of a query")                                       \
-    X(SORT_KEYS, "sort-keys", 8, "keys", "keys of `_sort`")                                        \
     X(SORT_MATCHES, "sort-matches", 4000000, "matches", "matches that `_sort` orders")             \
     X(INCLUDE_PARAMETERS, "include-parameters", 64, "parameters",                                  \
       "`_include` and `_revinclude` of a query")                                                   \

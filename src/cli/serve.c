@@ -12,7 +12,7 @@
 #include "os/signal.h"
 #include "server/server.h"
 
-enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30, ROWS = 64 };
+enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30, ROWS = 64, LAG_MS_MAX = 3600 * 1000 };
 
 /* As written on the command line. */
 struct serve_options {
@@ -24,6 +24,7 @@ struct serve_options {
     struct option_list cors;
     struct slice cors_origins[OPTION_LIST_MAX];
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
+    uint64_t search_lag, history_lag;
     uint64_t index_memory, merge_threads;
 };
 
@@ -33,7 +34,7 @@ static const char about[] =
     "The root key is TARN_ROOT_ACCESS_KEY_ID and TARN_ROOT_SECRET_ACCESS_KEY, else the\n"
     "file root-key in the data folder, made at the first start.";
 
-/* Those of limits, behind the others. */
+/* Those of limits and lags, behind the others. */
 static void add_limit_rows(struct serve_options *o, struct option_row rows[ROWS])
 {
     const struct option_row more[] = {
@@ -47,6 +48,12 @@ static void add_limit_rows(struct serve_options *o, struct option_row rows[ROWS]
           "none, healthlake, or NAME=N,... such as read=500\n(default: the preset's, open: none)",
           &o->rates },
         { "limit", OPTION_LIST, "NAME=N", NULL, "set a limit of `tarn limits`", &o->limits },
+        { "search-lag", OPTION_NUMBER, "MS", NULL,
+          "searches see what is older than that, as of a server\nwhose index is behind; reads are "
+          "current (default 0)",
+          &o->search_lag },
+        { "history-lag", OPTION_NUMBER, "MS", NULL, "the same of histories (default 0)",
+          &o->history_lag },
     };
     size_t count = 0;
     while (rows[count].name)
@@ -196,6 +203,16 @@ static int limits_make(const struct serve_options *o, struct limits *limits)
     return -1;
 }
 
+static int lags_make(const struct serve_options *o, struct rest_behaviour *b)
+{
+    if (o->search_lag > LAG_MS_MAX || o->history_lag > LAG_MS_MAX)
+        return options_refuse("serve",
+                              "--search-lag and --history-lag are at most an hour, 3600000");
+    b->search_lag_ms = (uint32_t)o->search_lag;
+    b->history_lag_ms = (uint32_t)o->history_lag;
+    return -1;
+}
+
 /* -1, or the exit status of wrong use. */
 static int settings_make(struct serve_options *o, struct arena *arena, struct server_settings *s)
 {
@@ -221,6 +238,8 @@ static int settings_make(struct serve_options *o, struct arena *arena, struct se
     if (o->create_delay > 24 * 3600)
         return options_refuse("serve", "--create-delay is at most a day, 86400");
     int status = limits_make(o, &s->behaviour.limits);
+    if (status < 0)
+        status = lags_make(o, &s->behaviour);
     if (status >= 0)
         return status;
     s->behaviour.always_new_version = s->behaviour.always_new_version || o->always_new_version;

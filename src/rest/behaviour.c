@@ -1,6 +1,7 @@
 /* The three presets. What differs between them is data; the code asks the
  * fields, never the name. docs/compatibility.md explains each row. */
 #include "rest/rest.h"
+#include "search/search.h"
 
 static struct rest_behaviour with_limits(struct rest_behaviour b)
 {
@@ -33,6 +34,7 @@ struct rest_behaviour rest_behaviour_healthlake(void)
         .always_new_version = true,
         .instant_digits = 3,
         .everything_by_id = true,
+        .dialect = search_dialect_healthlake(),
         .refuse_large_count = true,
         .refuse_url_and_form = true,
         .refuse_unknown_profiles = true,

@@ -57,14 +57,15 @@ static const char *param_type_name(uint8_t type)
     return NAMES[type];
 }
 
-static void params_render(struct buf *out, const struct fhir_type *type)
+static void params_render(struct buf *out, const struct search_dialect *dialect,
+                          const struct fhir_type *type)
 {
     size_t count;
     const uint16_t *ids = fhir_params_of(type, &count);
     bool is_begun = false;
     for (size_t i = 0; i < count; i++) {
         const struct fhir_param *param = fhir_param_at(ids[i]);
-        if (!search_param_is_supported(param))
+        if (!search_param_is_supported(dialect, type, param))
             continue;
         buf_printf(out, "%s{\"name\":\"%.*s\",\"definition\":\"%.*s\",\"type\":\"%s\"}",
                    is_begun ? "," : ",\"searchParam\":[", SLICE_ARGS(param->code),
@@ -87,7 +88,7 @@ static bool names_target(const struct fhir_param *param, const struct fhir_type 
 
 static bool can_include(const struct fhir_param *param)
 {
-    return param->type == FHIR_PARAM_REFERENCE && search_param_is_supported(param);
+    return param->type == FHIR_PARAM_REFERENCE && search_param_is_supported(NULL, NULL, param);
 }
 
 static void includes_render(struct buf *out, const struct fhir_type *type)
@@ -140,7 +141,8 @@ static void operations_render(struct buf *out, const struct fhir_type *type)
         buf_append_byte(out, ']');
 }
 
-static void type_render(struct buf *out, const struct fhir_type *type)
+static void type_render(struct buf *out, const struct search_dialect *dialect,
+                        const struct fhir_type *type)
 {
     buf_printf(out, "{\"type\":\"%.*s\",", SLICE_ARGS(type->name));
     interactions_render(out, OF_TYPES, ARRAY_COUNT(OF_TYPES));
@@ -152,7 +154,7 @@ static void type_render(struct buf *out, const struct fhir_type *type)
                route_has("T", INTERACTION_UPDATE) ? "true" : "false",
                route_has("T", INTERACTION_DELETE) ? "single" : "not-supported");
     includes_render(out, type);
-    params_render(out, type);
+    params_render(out, dialect, type);
     operations_render(out, type);
     buf_append_byte(out, '}');
 }
@@ -223,7 +225,7 @@ static void tail_render(struct buf *out, const struct rest *rest)
             continue;
         if (is_begun)
             buf_append_byte(out, ',');
-        type_render(out, type);
+        type_render(out, rest->settings.behaviour.dialect, type);
         is_begun = true;
     }
     buf_append_cstr(out, "],");

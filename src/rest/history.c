@@ -283,12 +283,24 @@ static enum err versions_gather_up(struct history *h, const struct store_changes
     return docs_keep(h, versions, count, q->limit);
 }
 
+static enum err exists_now(struct request *r, bool *ret_found)
+{
+    struct store_reader *reader;
+    struct store_version head;
+    TRY(store_read_begin(r->rest->settings.store, 0, &reader));
+    enum err err = store_head_meta(reader, r->route.type->name, r->route.id, ret_found, &head);
+    store_read_end(reader);
+    return err;
+}
+
 static enum err instance_check(struct history *h)
 {
     struct request *r = h->r;
     struct store_version head = { 0 };
     bool is_found = false;
     TRY(store_head_meta(h->reader, r->route.type->name, r->route.id, &is_found, &head));
+    if (!is_found && r->rest->settings.behaviour.history_lag_ms)
+        TRY(exists_now(r, &is_found)); /* then its history is empty yet */
     if (!is_found)
         return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "%.*s/%.*s never existed",
                            SLICE_ARGS(r->route.type->name), SLICE_ARGS(r->route.id));
@@ -337,6 +349,8 @@ enum err rest_history(struct request *r)
         return ERR_NO_MEMORY;
     h->r = r;
     TRY(history_parse(h, &position));
+    if (!position)
+        TRY(request_lag(r, r->rest->settings.behaviour.history_lag_ms));
     TRY(request_reader(r, &h->reader));
     arena_init(&h->scratch,
                16 * r->rest->settings.behaviour.limits.body_bytes + ((size_t)16 << 20));

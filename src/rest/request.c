@@ -1,5 +1,6 @@
 #include "rest/request.h"
 
+#include "os/clock.h"
 #include "rest/outcome.h"
 
 enum { BYTES_PER_VALUE = 6, VALUES_ALWAYS = 64 * 1024 };
@@ -106,7 +107,7 @@ enum err request_page_parse(struct request *r, struct slice token, uint64_t *ret
                             uint64_t *ret_position)
 {
     struct search_page page;
-    enum err err = search_page_parse(token, &r->rest->page_key, &page);
+    enum err err = search_page_parse(token, &r->rest->page_key, 0, &page);
     if (err == ERR_INVALID || (!err && page.is_before))
         return issues_fail(&r->issues, ERR_INVALID, "value", "Invalid pagination token.");
     TRY(err);
@@ -125,6 +126,17 @@ enum err request_asof(struct request *r, int64_t before_us)
     if (!err)
         r->time = store_time_of(doc);
     return err;
+}
+
+enum err request_lag(struct request *r, uint32_t lag_ms)
+{
+    uint64_t time = r->time;
+    if (!lag_ms)
+        return ERR_NONE;
+    TRY(request_asof(r, os_now_us() - (int64_t)lag_ms * 1000));
+    if (time && time < r->time)
+        r->time = time;
+    return ERR_NONE;
 }
 
 enum err request_count(struct request *r, uint32_t *ret_count)

@@ -120,6 +120,9 @@ MUST_USE enum err request_page_parse(struct request *r, struct slice token,
  * when there was none. */
 MUST_USE enum err request_asof(struct request *r, int64_t before_us);
 
+/* r->time so many milliseconds ago, if it is not before that already; 0: as it is. */
+MUST_USE enum err request_lag(struct request *r, uint32_t lag_ms);
+
 /* _count into [0, largest]: absent gives the default, a larger one the largest
  * (or a 400 under refuse_large_count). */
 MUST_USE enum err request_count(struct request *r, uint32_t *ret_count);

@@ -11,6 +11,8 @@
 #include "profile/profile.h"
 #include "store/store.h"
 
+struct search_dialect; /* search/search.h */
+
 /* How to behave where HealthLake and the open default differ. Presets:
  * rest_behaviour_open(), _guide(), _healthlake(). */
 struct rest_behaviour {
@@ -19,7 +21,10 @@ struct rest_behaviour {
     bool location_on_create;
     bool always_new_version; /* an equal PUT makes a version */
     int instant_digits;      /* 6, HealthLake 3 */
+    uint32_t search_lag_ms;  /* searches see what is older than that; 0: all */
+    uint32_t history_lag_ms; /* histories */
     bool everything_by_id;   /* type then id, compartment only */
+    const struct search_dialect *dialect; /* of searches; NULL: R4's */
     bool refuse_large_count;
     bool refuse_url_and_form; /* POST _search takes parameters from one of the two */
     bool refuse_unknown_profiles; /* at strict; else only once a package is there */

@@ -69,6 +69,8 @@ struct search_settings request_search_settings(const struct rest *rest)
         .terminology = rest->terminology,
         .read = read_stored,
         .read_context = (void *)(uintptr_t)rest,
+        .dialect = s->behaviour.dialect,
+        .sort_keys = (uint32_t)MIN(s->behaviour.limits.sort_keys, (uint64_t)UINT32_MAX),
         .refuse_large_count = s->behaviour.refuse_large_count,
     };
 }
@@ -88,11 +90,24 @@ static enum err query_parse(struct request *r, struct search_query *ret)
     return ERR_NONE;
 }
 
-/* _asof names the time, unless a page token does. */
-static enum err asof_find(struct searching *s)
+/* _asof names the time, unless a page token does; else it lags as it is told to. */
+static enum err time_find(struct searching *s)
 {
     const struct search_query *q = &s->query;
-    return q->has_asof && !q->page.time ? request_asof(s->r, q->asof_us) : ERR_NONE;
+    if (q->page.time)
+        return ERR_NONE;
+    if (q->has_asof)
+        return request_asof(s->r, q->asof_us);
+    return request_lag(s->r, s->r->rest->settings.behaviour.search_lag_ms);
+}
+
+/* While it lags, what has changed meanwhile is left out, as HealthLake does, unless the
+ * request wants the version before. */
+static bool hides_changed(const struct request *r)
+{
+    const struct slice *level = http_header_find(r->http, "x-amz-fhir-history-consistency-level");
+    return r->rest->settings.behaviour.search_lag_ms &&
+           !(level && slice_equal_nocase(*level, SLICE("strong")));
 }
 
 static enum err docs_find(struct searching *s)
@@ -185,6 +200,12 @@ static enum err cost_refuse(struct searching *s)
         return issues_fail(&r->issues, ERR_LIMIT, "too-costly",
                            "The search would take more memory or steps than one may: narrow its "
                            "conditions, those of chains and _has first.");
+    if (s->work.is_level)
+        return issues_fail(&r->issues, ERR_INVALID, "too-costly",
+                           "More than %llu resources match inside of a chain or _has (setting: "
+                           "--limit join-matches=N). The step: %.*s. Narrow what is inside.",
+                           (unsigned long long)r->rest->settings.behaviour.limits.join_matches,
+                           SLICE_ARGS(search_step_text(s->work.step, r->arena)));
     return issues_fail(&r->issues, ERR_INVALID, "too-costly",
                        "The search would take more than %llu units of work (setting: --limit "
                        "search-budget=N). The step that passed it: %.*s. Narrow this condition: "
@@ -236,11 +257,14 @@ enum err rest_search(struct request *r)
         return ERR_NO_MEMORY;
     s->r = r;
     TRY(query_parse(r, &s->query));
-    TRY(asof_find(s));
+    TRY(time_find(s));
     TRY(request_reader(r, &reader));
+    if (hides_changed(r) && !s->query.has_asof)
+        store_reader_hide_changed(reader);
     entries_init(&s->entries, r, reader);
     s->entries.subset = s->query.subset;
     s->work.limit = r->rest->settings.behaviour.limits.search_budget;
+    s->work.level_limit = r->rest->settings.behaviour.limits.join_matches;
     store_reader_work(reader, &s->work);
     enum err err = docs_find(s);
     if (err == ERR_LIMIT && !r->issues.count)

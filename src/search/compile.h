@@ -139,6 +139,25 @@ MUST_USE enum err sort_parse(struct compiler *c, struct slice value, struct sear
 MUST_USE enum err include_parse(struct compiler *c, struct slice modifier, struct slice value,
                                 struct search_query *q);
 
+/* ---- dialects ---- */
+
+/* A parameter that the dialect does not have. `dialect` may be NULL, here and below;
+ * `type` too: of no one type. */
+bool dialect_lacks(const struct search_dialect *dialect, const struct fhir_type *type,
+                   struct slice code);
+bool dialect_sorts_by(const struct search_dialect *dialect, const struct fhir_type *type,
+                      const struct fhir_param *param);
+/* A PREFIX or CONTAINS of folded strings: only those in which the text stands as written,
+ * anywhere or at the start. */
+MUST_USE enum err plan_cased(struct compiler *c, struct slice text, bool is_anywhere,
+                             struct plan *plan);
+/* "<what> in the parameter 'name' is not supported (--behave ...)." */
+MUST_USE enum err dialect_refuse(struct compiler *c, const char *what);
+static inline bool dialect_is_narrow(const struct compiler *c)
+{
+    return c->settings->dialect && c->settings->dialect->is_narrow;
+}
+
 /* What stands behind the ':' of a name, for the type of the current parameter.
  * ERR_INVALID or ERR_UNSUPPORTED with an issue. */
 MUST_USE enum err modifier_parse(struct compiler *c, struct slice text);
@@ -153,8 +172,9 @@ struct slice value_unescape(struct slice value, struct arena *arena);
 /* "The value 'x' of the parameter 'name' <what>." */
 MUST_USE enum err value_refuse(struct compiler *c, struct slice value, const char *what);
 
-/* Take a prefix off; EQ without one. False if it begins with other letters. */
-bool prefix_cut(struct slice *text, enum prefix *ret_prefix);
+/* Take a prefix off; EQ without one. False if it begins with other letters, or with
+ * a prefix that the dialect does not have. */
+bool prefix_cut(const struct compiler *c, struct slice *text, enum prefix *ret_prefix);
 
 /* ---- plans ---- */
 

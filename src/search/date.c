@@ -37,7 +37,7 @@ static enum err parse_date(struct compiler *c, struct slice value, enum prefix *
                            struct date_range *ret_range)
 {
     struct slice text = value;
-    if (!prefix_cut(&text, ret_prefix))
+    if (!prefix_cut(c, &text, ret_prefix))
         return value_refuse(c, value,
                             "is no date and begins with none of eq ne gt lt ge le sa eb ap");
     text = restore_plus(text, c->arena);

@@ -49,7 +49,10 @@ enum err include_parse(struct compiler *c, struct slice modifier, struct slice v
     struct slice name = c->name;
     struct search_include include = { .is_reverse =
                                           slice_starts_with(name, SLICE("_revinclude")) };
-    if (slice_is(modifier, "iterate") || slice_is(modifier, "recurse"))
+    bool is_iterated = slice_is(modifier, "iterate") || slice_is(modifier, "recurse");
+    if (is_iterated && include.is_reverse && dialect_is_narrow(c))
+        return dialect_refuse(c, "':iterate'");
+    if (is_iterated)
         include.is_iterated = true;
     else if (modifier.bytes)
         return issues_fail(c->issues, ERR_INVALID, "invalid",

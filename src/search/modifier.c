@@ -7,24 +7,25 @@ struct modifier_row {
     struct slice name;
     enum modifier modifier;
     uint8_t param_type; /* enum fhir_param_type it fits */
+    bool is_common;     /* a narrow dialect has it, too */
 };
 
 static const struct modifier_row modifiers[] = {
-    { SLICE_INIT("exact"), MODIFIER_EXACT, FHIR_PARAM_STRING },
-    { SLICE_INIT("contains"), MODIFIER_CONTAINS, FHIR_PARAM_STRING },
-    { SLICE_INIT("text"), MODIFIER_TEXT, FHIR_PARAM_STRING },
-    { SLICE_INIT("not"), MODIFIER_NOT, FHIR_PARAM_TOKEN },
-    { SLICE_INIT("text"), MODIFIER_TEXT, FHIR_PARAM_TOKEN },
-    { SLICE_INIT("in"), MODIFIER_IN, FHIR_PARAM_TOKEN },
-    { SLICE_INIT("not-in"), MODIFIER_NOT_IN, FHIR_PARAM_TOKEN },
-    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_TOKEN },
-    { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_TOKEN },
-    { SLICE_INIT("of-type"), MODIFIER_OF_TYPE, FHIR_PARAM_TOKEN },
-    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_URI },
-    { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_URI },
-    { SLICE_INIT("identifier"), MODIFIER_IDENTIFIER, FHIR_PARAM_REFERENCE },
-    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_REFERENCE },
-    { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_REFERENCE },
+    { SLICE_INIT("exact"), MODIFIER_EXACT, FHIR_PARAM_STRING, true },
+    { SLICE_INIT("contains"), MODIFIER_CONTAINS, FHIR_PARAM_STRING, true },
+    { SLICE_INIT("text"), MODIFIER_TEXT, FHIR_PARAM_STRING, false },
+    { SLICE_INIT("not"), MODIFIER_NOT, FHIR_PARAM_TOKEN, true },
+    { SLICE_INIT("text"), MODIFIER_TEXT, FHIR_PARAM_TOKEN, true },
+    { SLICE_INIT("in"), MODIFIER_IN, FHIR_PARAM_TOKEN, false },
+    { SLICE_INIT("not-in"), MODIFIER_NOT_IN, FHIR_PARAM_TOKEN, false },
+    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_TOKEN, false },
+    { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_TOKEN, false },
+    { SLICE_INIT("of-type"), MODIFIER_OF_TYPE, FHIR_PARAM_TOKEN, false },
+    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_URI, false },
+    { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_URI, true },
+    { SLICE_INIT("identifier"), MODIFIER_IDENTIFIER, FHIR_PARAM_REFERENCE, true },
+    { SLICE_INIT("above"), MODIFIER_ABOVE, FHIR_PARAM_REFERENCE, false },
+    { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_REFERENCE, false },
 };
 
 bool reference_has_target(const struct fhir_param *param, const struct fhir_type *type)
@@ -53,7 +54,8 @@ static enum err refuse(struct compiler *c, struct slice text)
     buf_init(&known, 400);
     buf_append_cstr(&known, ":missing");
     for (size_t i = 0; i < ARRAY_COUNT(modifiers); i++)
-        if (modifiers[i].param_type == c->param->type)
+        if (modifiers[i].param_type == c->param->type &&
+            (modifiers[i].is_common || !dialect_is_narrow(c)))
             buf_printf(&known, ", :%.*s", SLICE_ARGS(modifiers[i].name));
     if (c->param->type == FHIR_PARAM_REFERENCE)
         buf_append_cstr(&known, " and :[Type]");
@@ -83,7 +85,8 @@ enum err modifier_parse(struct compiler *c, struct slice text)
         return ERR_NONE;
     }
     for (size_t i = 0; i < ARRAY_COUNT(modifiers); i++) {
-        if (modifiers[i].param_type != c->param->type || !slice_equal(modifiers[i].name, text))
+        if (modifiers[i].param_type != c->param->type || !slice_equal(modifiers[i].name, text) ||
+            (dialect_is_narrow(c) && !modifiers[i].is_common))
             continue;
         c->modifier = modifiers[i].modifier;
         return ERR_NONE;

@@ -170,7 +170,7 @@ static enum err parse_number(struct compiler *c, struct slice value, struct slic
                              enum prefix *ret_prefix, struct asked *ret)
 {
     struct numeral d;
-    if (!prefix_cut(&text, ret_prefix) || !numeral_parse(text, &d))
+    if (!prefix_cut(c, &text, ret_prefix) || !numeral_parse(text, &d))
         return value_refuse(c, value,
                             "is no number: expected a decimal, behind one of eq ne gt lt ge le "
                             "sa eb ap or nothing");

@@ -23,8 +23,13 @@ static size_t token_encode(const struct search_page_key *key, const struct searc
     bytes[length++] = page->is_before ? TOKEN_BEFORE : TOKEN_AFTER;
     length += put_varint(bytes + length, page->time);
     length += put_varint(bytes + length, page->position);
+    /* What it is bound to is signed, not said. */
+    size_t signed_length = length;
+    if (page->bound)
+        signed_length += put_varint(bytes + length, page->bound);
     uint8_t check[EVP_MAX_MD_SIZE];
-    if (!HMAC(EVP_sha256(), key->bytes, (int)sizeof key->bytes, bytes, length, check, NULL))
+    if (!HMAC(EVP_sha256(), key->bytes, (int)sizeof key->bytes, bytes, signed_length, check,
+              NULL))
         return 0;
     memcpy(bytes + length, check, TOKEN_CHECK_BYTES);
     return length + TOKEN_CHECK_BYTES;
@@ -71,7 +76,7 @@ static bool token_decode(struct slice bytes, struct search_page *ret)
 
 /* A token is right if it is the one we would make of what it says: that covers
  * the signature and every other way of writing the same bytes. */
-enum err search_page_parse(struct slice token, const struct search_page_key *key,
+enum err search_page_parse(struct slice token, const struct search_page_key *key, uint32_t bound,
                            struct search_page *ret)
 {
     if (token.length == 0 || token.length > TOKEN_TEXT_BYTES_MAX)
@@ -80,7 +85,7 @@ enum err search_page_parse(struct slice token, const struct search_page_key *key
     buf_init(&bytes, TOKEN_TEXT_BYTES_MAX);
     buf_init(&again, TOKEN_TEXT_BYTES_MAX);
     enum err err = ERR_INVALID;
-    struct search_page page;
+    struct search_page page = { .bound = bound };
     if (base64url_decode(&bytes, token) && token_decode(buf_slice(&bytes), &page)) {
         err = token_render(&again, key, &page);
         bool is_same = !err && again.length == token.length &&

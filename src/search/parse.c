@@ -6,6 +6,8 @@
 
 struct parser {
     struct compiler compiler;
+    const struct search_pair *pairs;
+    size_t pair_count;
     struct plan_list conditions; /* all must hold */
     struct buf applied;
     uint32_t given; /* bit i: result_params[i] was there */
@@ -60,10 +62,22 @@ static enum err parse_total(struct parser *p, struct slice value)
     return ERR_NONE;
 }
 
+/* A narrow dialect's tokens are good for their own _count alone. */
+static uint32_t page_bound(const struct parser *p)
+{
+    uint64_t count = p->compiler.settings->default_count;
+    if (!dialect_is_narrow(&p->compiler))
+        return 0;
+    for (size_t i = 0; i < p->pair_count; i++)
+        if (slice_is(p->pairs[i].name, "_count") && !slice_parse_u64(p->pairs[i].value, &count))
+            count = 0;
+    return 1 + (uint32_t)MIN(count, (uint64_t)p->compiler.settings->largest_count);
+}
+
 static enum err parse_page(struct parser *p, struct slice value)
 {
     const struct search_page_key *key = p->compiler.settings->page_key;
-    enum err err = key ? search_page_parse(value, key, &p->query.page) : ERR_INVALID;
+    enum err err = key ? search_page_parse(value, key, page_bound(p), &p->query.page) : ERR_INVALID;
     if (err == ERR_INVALID)
         return issues_fail(p->compiler.issues, err, "value", "Invalid pagination token.");
     return err;
@@ -168,7 +182,8 @@ static enum err refuse_unsupported(struct compiler *c)
 
 static enum err parse_result_param(struct parser *p, size_t at, struct slice value)
 {
-    if (!result_params[at].parse)
+    if (!result_params[at].parse ||
+        dialect_lacks(p->compiler.settings->dialect, NULL, result_params[at].name))
         return refuse_unsupported(&p->compiler);
     if (p->given & 1U << at)
         return issues_fail(p->compiler.issues, ERR_INVALID, "invalid",
@@ -232,10 +247,11 @@ compile_value *compiler_of(const struct compiler *c)
     return NULL;
 }
 
-bool search_param_is_supported(const struct fhir_param *param)
+bool search_param_is_supported(const struct search_dialect *dialect, const struct fhir_type *type,
+                               const struct fhir_param *param)
 {
     struct compiler c = { .param = param };
-    return compiler_of(&c) != NULL;
+    return compiler_of(&c) != NULL && !dialect_lacks(dialect, type, param->code);
 }
 
 /* One pair: its values, of which one must match. */
@@ -307,6 +323,8 @@ enum err condition_plain(struct compiler *c, struct slice name, struct slice val
 {
     struct slice modifier = name;
     struct slice code = slice_cut(&modifier, ':');
+    if (dialect_lacks(c->settings->dialect, c->type, code))
+        return refuse_unsupported(c);
     for (size_t i = 0; i < ARRAY_COUNT(common_params); i++)
         if (slice_equal(common_params[i].name, code))
             return compile_common(c, &common_params[i], modifier, values, ret_plan);
@@ -400,6 +418,10 @@ static enum err parse_pairs(struct parser *p, const struct search_pair *pairs, s
     enum err first = p->is_again ? ERR_NONE
                                  : search_subset_parse(pairs, count, c->type, c->arena, c->issues,
                                                        &p->query.subset, &p->query.count_only);
+    if (p->query.count_only && dialect_is_narrow(c)) {
+        c->name = SLICE("_summary");
+        first = dialect_refuse(c, "'count'");
+    }
     for (size_t i = 0; i < count; i++) {
         if (is_signature(pairs[i].name))
             continue;
@@ -417,6 +439,12 @@ static enum err parse_pairs(struct parser *p, const struct search_pair *pairs, s
 
 static enum err keep_applied(struct parser *p)
 {
+    if (dialect_is_narrow(&p->compiler)) {
+        p->query.page.bound = 1 + p->query.count;
+        bool is_counted = slice_find(buf_slice(&p->applied), SLICE("_count=")) >= 0;
+        if (!is_counted)
+            buf_printf(&p->applied, "%s_count=%u", p->applied.length ? "&" : "", p->query.count);
+    }
     TRY(buf_status(&p->applied));
     const char *text = arena_copy(p->compiler.arena, buf_slice(&p->applied));
     if (!text)
@@ -458,7 +486,7 @@ static enum err type_finish(struct parser *p, struct plan **ret_plan)
 
 static size_t applied_limit(const struct search_pair *pairs, size_t count)
 {
-    size_t bytes = 1;
+    size_t bytes = 32;
     for (size_t i = 0; i < count; i++)
         bytes += 3 * (pairs[i].name.length + pairs[i].value.length) + 2 + 20;
     return bytes;
@@ -571,6 +599,8 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
         .compiler = { .settings = settings, .type = type, .arena = arena, .issues = issues },
         .query = { .type = type, .count = settings->default_count, .base_url = settings->base_url },
         .is_system = !type,
+        .pairs = pairs,
+        .pair_count = count,
     };
     issues_init(&p.query.notices, arena);
     buf_init(&p.applied, applied_limit(pairs, count));

@@ -9,7 +9,7 @@
 
 static const char prefixes[][3] = { "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap" };
 
-bool prefix_cut(struct slice *text, enum prefix *ret_prefix)
+bool prefix_cut(const struct compiler *c, struct slice *text, enum prefix *ret_prefix)
 {
     *ret_prefix = PREFIX_EQ;
     bool is_letter = text->length > 2 && text->bytes[0] >= 'a' && text->bytes[0] <= 'z';
@@ -19,6 +19,8 @@ bool prefix_cut(struct slice *text, enum prefix *ret_prefix)
         if (memcmp(prefixes[i], text->bytes, 2) != 0)
             continue;
         *ret_prefix = (enum prefix)i;
+        if (i == PREFIX_AP && dialect_is_narrow(c))
+            return false;
         *text = slice_from(*text, 2);
         return true;
     }

@@ -121,7 +121,7 @@ struct search_page search_page_next(const struct search_query *q, const struct s
         position = found->docs[found->count - 1];
     /* Newest first the next page lies before the last document, too: is_before is
      * against the order of the answer. */
-    return (struct search_page){ .position = position };
+    return (struct search_page){ .position = position, .bound = q->page.bound };
 }
 
 struct search_page search_page_previous(const struct search_query *q,
@@ -132,5 +132,7 @@ struct search_page search_page_previous(const struct search_query *q,
         position = found->docs[0];
     else if (!q->sort_count) /* an empty page: what is before it ends with the position */
         position = q->is_newest_first ? position - 1 : position + 1;
-    return (struct search_page){ .position = position, .is_before = true };
+    return (struct search_page){ .position = position,
+                                 .bound = q->page.bound,
+                                 .is_before = true };
 }

@@ -33,8 +33,19 @@ struct search_page_key {
 /* Where a page lies: at which reader time, and behind (or before) what. */
 struct search_page {
     uint64_t time, position;
+    uint32_t bound; /* a token is good with this alone; 0: nothing. Not in the token */
     bool is_before;
 };
+
+/* What a search lacks of R4's, or reads otherwise. */
+struct search_dialect {
+    struct slice name;       /* of the preset, for refusals */
+    bool case_counts;        /* in strings */
+    bool code_may_be_system; /* a token without '|' is a code or a system */
+    bool is_narrow; /* only parameters, modifiers, prefixes and sort keys of the documentation;
+                     * page tokens belong to one _count */
+};
+const struct search_dialect *search_dialect_healthlake(void);
 
 struct search_settings {
     const struct search_page_key *page_key; /* NULL: no tokens are taken */
@@ -50,12 +61,14 @@ struct search_settings {
     void *read_context;
     /* The compartment searched; empty: none. */
     struct slice owner_type, owner_id;
+    const struct search_dialect *dialect; /* NULL: R4's */
+    uint32_t sort_keys;      /* of _sort; 0, or more than SEARCH_SORTS_MAX: that many */
     bool refuse_large_count; /* HealthLake: _count 0 and over the largest are 400 */
     bool is_lenient;         /* unknown parameters are passed over and noted */
 };
 
 enum {
-    SEARCH_SORTS_MAX = LIMIT_SORT_KEYS,
+    SEARCH_SORTS_MAX = 16,
     SEARCH_SORTED_MAX = LIMIT_SORT_MATCHES, /* matches that _sort orders */
     SEARCH_INCLUDES_MAX = LIMIT_INCLUDE_PARAMETERS,
 };
@@ -141,14 +154,16 @@ struct search_page search_page_previous(const struct search_query *q,
 struct slice search_page_token(struct arena *arena, const struct search_page_key *key,
                                const struct search_page *page);
 MUST_USE enum err search_page_parse(struct slice token, const struct search_page_key *key,
-                                    struct search_page *ret);
+                                    uint32_t bound, struct search_page *ret);
 
 /* A step of a plan in words, its children left out. bytes == NULL when memory is
  * short. */
 struct slice search_step_text(const struct plan *plan, struct arena *arena);
 
-/* The parameters a type supports now, for the CapabilityStatement. */
-bool search_param_is_supported(const struct fhir_param *param);
+/* The parameters a type supports now, for the CapabilityStatement. `dialect` may be
+ * NULL. */
+bool search_param_is_supported(const struct search_dialect *dialect, const struct fhir_type *type,
+                               const struct fhir_param *param);
 
 /* Would the resource be found if it were committed now, as far as its own terms
  * tell? What a join asks for is never found. */

@@ -34,7 +34,8 @@ static enum err parse_key(struct compiler *c, struct slice text, struct search_q
 {
     struct search_sort sort = { .is_descending = text.length && text.bytes[0] == '-' };
     struct slice code = slice_from(text, sort.is_descending);
-    if (slice_is(code, "_score")) /* matches are not ranked: all are equal */
+    /* Matches are not ranked: all are equal. */
+    if (slice_is(code, "_score") && !dialect_is_narrow(c))
         return ERR_NONE;
     sort.param = fhir_param_find(c->type, code);
     if (!sort.param)
@@ -43,9 +44,13 @@ static enum err parse_key(struct compiler *c, struct slice text, struct search_q
     if (!is_store_s && (!sort.param->path || !sorted_kinds(sort.param)[0]))
         return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
                            "The parameter '%.*s' has no order to sort by.", SLICE_ARGS(code));
-    if (q->sort_count == SEARCH_SORTS_MAX)
+    if (!dialect_sorts_by(c->settings->dialect, c->type, sort.param))
+        return dialect_refuse(c, "sorting by a nested element");
+    size_t most = c->settings->sort_keys ? MIN(c->settings->sort_keys, (uint32_t)SEARCH_SORTS_MAX)
+                                         : (uint32_t)SEARCH_SORTS_MAX;
+    if (q->sort_count == most)
         return issues_fail(c->issues, ERR_INVALID, "too-costly", "_sort takes at most %d keys.",
-                           (int)SEARCH_SORTS_MAX);
+                           (int)most);
     q->sorts[q->sort_count++] = sort;
     return ERR_NONE;
 }

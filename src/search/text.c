@@ -93,10 +93,15 @@ enum err compile_string(struct compiler *c, struct slice value, struct plan **re
         return word_starts(c, folded, ret_plan);
     if (c->modifier == MODIFIER_EQUAL)
         return equals(c, folded, ret_plan);
-    if (!is_contained)
-        return starts(c, TERM_STRING, folded, ret_plan);
+    bool is_cased = c->settings->dialect && c->settings->dialect->case_counts;
+    if (!is_contained) {
+        TRY(starts(c, TERM_STRING, folded, ret_plan));
+        return is_cased ? plan_cased(c, text, false, *ret_plan) : ERR_NONE;
+    }
     struct plan *head, *windows;
     TRY(contains(c, TERM_STRING, folded, &head));
+    if (is_cased) /* pieces behind the head are kept folded alone */
+        TRY(plan_cased(c, text, true, head));
     TRY(contains(c, TERM_STRING_WINDOW, folded, &windows));
     return plan_either(c, head, windows, ret_plan);
 }

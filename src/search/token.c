@@ -48,6 +48,17 @@ static enum err of_type(struct compiler *c, struct slice value, struct plan **re
                      index_encode_identifier(c->arena, parts[0], parts[1], parts[2]), ret_plan);
 }
 
+/* In any system. */
+static enum err bare_code(struct compiler *c, struct slice code, struct plan **ret_plan)
+{
+    TRY(plan_leaf(c, PLAN_PREFIX, index_encode_token_code_prefix(c->arena, code), ret_plan));
+    if (!c->settings->dialect || !c->settings->dialect->code_may_be_system)
+        return ERR_NONE;
+    struct plan *system;
+    TRY(plan_leaf(c, PLAN_TERM, index_encode_token_system(c->arena, code), &system));
+    return plan_either(c, *ret_plan, system, ret_plan);
+}
+
 enum err compile_token(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     if (c->modifier == MODIFIER_OF_TYPE)
@@ -63,8 +74,7 @@ enum err compile_token(struct compiler *c, struct slice value, struct plan **ret
         return value_refuse(c, value, "is no token: expected code, system|code, |code or system|");
 
     if (!has_bar)
-        return plan_leaf(c, PLAN_PREFIX, index_encode_token_code_prefix(c->arena, code),
-                         ret_plan);
+        return bare_code(c, code, ret_plan);
     if (!code.length)
         return plan_leaf(c, PLAN_TERM, index_encode_token_system(c->arena, system), ret_plan);
     return token_coded(c, system, code, ret_plan);

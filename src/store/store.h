@@ -183,6 +183,9 @@ MUST_USE enum err store_read_begin(struct store *store, uint64_t time,
                                    struct store_reader **ret_reader);
 void store_read_end(struct store_reader *reader);
 uint64_t store_reader_time(const struct store_reader *reader);
+/* Its searches leave out what has changed or gone since the reader's time, by what is
+ * visible now. */
+void store_reader_hide_changed(struct store_reader *reader);
 /* The time that sees documents up to this one, the last of a commit; 0: none. */
 static inline uint64_t store_time_of(uint64_t doc)
 {
@@ -280,6 +283,10 @@ struct plan {
      * here that has bytes must be equal to the one there. */
     struct slice *parts;
     size_t part_count, parts_at;
+    /* PREFIX and CONTAINS: of the values that fit so far only those that it says true
+     * of; NULL: all. It may be asked from any thread. */
+    bool (*accepts)(const struct plan *plan, struct slice value);
+    const void *accepts_context; /* its own */
     int64_t instant_low, instant_high;
     uint64_t doc_low, doc_high;
     struct plan **children;
@@ -296,7 +303,9 @@ bool store_value_fits(const struct plan *leaf, struct slice value);
 struct store_work {
     uint64_t limit;          /* past it a search is ERR_LIMIT; 0: none */
     uint64_t done;
-    const struct plan *step; /* what passed the limit; NULL: nothing did */
+    uint64_t level_limit;    /* matches of one level of a join; 0: STORE_JOIN_MAX */
+    const struct plan *step; /* what passed a limit; NULL: nothing did */
+    bool is_level;           /* it was level_limit */
 };
 /* Borrowed until the reader ends, or another is given; NULL: none. */
 void store_reader_work(struct store_reader *reader, struct store_work *work);

@@ -108,6 +108,7 @@ struct store {
 struct store_reader {
     struct store *store;
     uint64_t time;              /* documents up to here */
+    uint64_t alive_at;          /* of searches: those that live then; at least `time` */
     struct postings_view *view; /* taken by the first search */
     struct store_work *work;    /* borrowed; NULL: nobody counts */
 };

@@ -10,11 +10,25 @@ enum {
 };
 static const size_t BODY_ARENA_BYTES = (size_t)1 << 30;
 
+static enum err level_check(const struct tree *s, const struct plan *join, size_t count)
+{
+    struct store_work *work = s->postings.work;
+    bool has_own = work && work->level_limit && work->level_limit < STORE_JOIN_MAX;
+    if (count <= (has_own ? work->level_limit : (uint64_t)STORE_JOIN_MAX))
+        return ERR_NONE;
+    if (work && !work->step) {
+        work->step = join;
+        work->is_level = true;
+    }
+    return ERR_LIMIT;
+}
+
 /* What a plan inside of a join matches, dead ones left out. The inner search has
  * rooms of its own: the outer one may be in the middle of a block. */
-static enum err gather_live(struct tree *s, const struct plan *plan, int depth,
+static enum err gather_live(struct tree *s, const struct plan *join, int depth,
                             struct docset *set)
 {
+    const struct plan *plan = join->children[0];
     struct tree inner = *s;
     struct cursor c;
     size_t count = 0;
@@ -29,8 +43,7 @@ static enum err gather_live(struct tree *s, const struct plan *plan, int depth,
         if (!any)
             break;
         count += block.count;
-        if (count > STORE_JOIN_MAX)
-            return ERR_LIMIT;
+        TRY(level_check(s, join, count));
         TRY(docset_add_block(set, &block));
         number = block.number + 1;
     }
@@ -94,7 +107,7 @@ static enum err open_refers(struct tree *s, const struct plan *plan, int depth,
     char value[TERM_VALUE_BYTES_MAX];
     struct slice name;
     docset_init(&c->set, s->time, s->arena);
-    TRY(gather_live(s, plan->children[0], depth, &targets));
+    TRY(gather_live(s, plan, depth, &targets));
     for (uint64_t doc = docset_seek(&targets, 1); doc != DOC_END;
          doc = docset_seek(&targets, doc + 1)) {
         TRY(work_spend(s->postings.work, plan, FOLLOW_UNITS));
@@ -178,7 +191,7 @@ static enum err open_referred(struct tree *s, const struct plan *plan, int depth
     struct plan scan = { .kind = PLAN_PREFIX, .field = plan->field, .from = plan->from };
     struct postings_reader postings = s->postings;
     docset_init(&c->set, s->time, s->arena);
-    TRY(gather_live(s, plan->children[0], depth, &r.sources));
+    TRY(gather_live(s, plan, depth, &r.sources));
     if (!r.sources.bits && r.sources.count <= BODIES_MAX) {
         r.postings_left = r.sources.count * POSTINGS_PER_BODY + POSTINGS_ALWAYS;
         postings.work = NULL; /* bounded by that */

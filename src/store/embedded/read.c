@@ -13,7 +13,8 @@ enum err store_read_begin(struct store *store, uint64_t time, struct store_reade
     struct store_reader *reader = malloc(sizeof *reader); /* outlives no request */
     if (!reader)
         return ERR_NO_MEMORY;
-    *reader = (struct store_reader){ .store = store, .time = time ? time - 1 : visible };
+    uint64_t last = time ? time - 1 : visible;
+    *reader = (struct store_reader){ .store = store, .time = last, .alive_at = last };
     atomic_fetch_add_explicit(&store->readers, 1, memory_order_relaxed);
     *ret_reader = reader;
     return ERR_NONE;
@@ -26,6 +27,11 @@ void store_read_end(struct store_reader *reader)
     postings_view_give(reader->view);
     atomic_fetch_sub_explicit(&reader->store->readers, 1, memory_order_release);
     free(reader);
+}
+
+void store_reader_hide_changed(struct store_reader *reader)
+{
+    reader->alive_at = atomic_load_explicit(&reader->store->visible, memory_order_acquire);
 }
 
 uint64_t store_reader_time(const struct store_reader *reader)

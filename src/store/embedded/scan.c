@@ -49,13 +49,14 @@ static bool value_matches(const struct plan *plan, struct slice value, bool *ret
         *ret_past = true;
         return false;
     }
+    bool is_accepted = !plan->accepts || plan->accepts(plan, value);
     if (plan->kind == PLAN_PREFIX)
-        return parts_match(plan, value);
+        return is_accepted && parts_match(plan, value);
     struct slice rest = slice_from(value, plan->from.length);
     ptrdiff_t end = slice_find_byte(rest, '\0');
     if (end >= 0)
         rest = slice_head(rest, (size_t)end);
-    return slice_find(rest, plan->needle) >= 0;
+    return is_accepted && slice_find(rest, plan->needle) >= 0;
 }
 
 bool store_value_fits(const struct plan *leaf, struct slice value)

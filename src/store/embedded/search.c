@@ -27,7 +27,8 @@ enum err tree_rooms(struct tree *t)
 
 enum err tree_begin(struct store_reader *reader, struct arena *arena, struct tree *t)
 {
-    *t = (struct tree){ .store = reader->store, .arena = arena, .time = reader->time };
+    *t = (struct tree){ .store = reader->store, .arena = arena, .time = reader->time,
+                        .alive_at = reader->alive_at };
     TRY(reader_postings(reader, &t->postings));
     return tree_rooms(t);
 }
@@ -125,7 +126,7 @@ static enum err count_term(struct tree *t, struct cursor *c, uint64_t *count)
         if (number > last)
             return ERR_NONE;
         if (number < last)
-            TRY(death_block(&t->store->deaths, number, t->time, t->dead->bits, &dead));
+            TRY(death_block(&t->store->deaths, number, t->alive_at, t->dead->bits, &dead));
         if (!dead) {
             TRY(posting_union_count(&c->term.lists, number, &block));
             *count += block.count;

@@ -154,7 +154,7 @@ static enum err live_list(struct tree *t, struct block *some, bool *ret_any)
     for (uint32_t i = 0; i < some->count; i++) {
         bool alive = false;
         uint16_t low = some->list[i];
-        TRY(death_is_alive(&t->store->deaths, some->number << BLOCK_SHIFT | low, t->time,
+        TRY(death_is_alive(&t->store->deaths, some->number << BLOCK_SHIFT | low, t->alive_at,
                            &alive));
         t->room->list[count] = low;
         count += alive;
@@ -174,7 +174,7 @@ enum err tree_live(struct tree *t, const struct block *b, bool *ret_any, struct 
     *ret = some;
     if (some.kind == BLOCK_LIST && some.count <= FEW)
         return live_list(t, ret, ret_any);
-    TRY(death_block(&t->store->deaths, b->number, t->time, t->dead->bits, &dead));
+    TRY(death_block(&t->store->deaths, b->number, t->alive_at, t->dead->bits, &dead));
     if (!dead)
         return ERR_NONE;
     const struct block gone = { .number = b->number, .kind = BLOCK_BITS, .bits = t->dead->bits };
@@ -187,7 +187,7 @@ enum err tree_next(struct tree *t, struct cursor *c, uint64_t number, bool *ret_
 {
     for (uint64_t last = t->time >> BLOCK_SHIFT; number <= last; number++) {
         struct block all;
-        if (death_block_is_whole(&t->store->deaths, number, t->time))
+        if (death_block_is_whole(&t->store->deaths, number, t->alive_at))
             continue;
         TRY(work_spend(t->postings.work, t->plan, BLOCK_UNITS));
         TRY(cursor_block(c, number, ret_any, &all));

@@ -47,6 +47,7 @@ struct tree {
     struct store *store;
     struct arena *arena;
     uint64_t time;
+    uint64_t alive_at; /* what died up to then is left out; at least `time` */
     struct postings_reader postings;
     const struct plan *plan; /* what is run; for the account of its work */
     union block_room *room, *dead; /* of tree_live() */

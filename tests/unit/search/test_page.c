@@ -31,10 +31,13 @@ static void a_token_says_what_it_was_made_of(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(numbers); i++)
         for (size_t j = 0; j < ARRAY_COUNT(numbers); j++) {
-            struct search_page page, made = { numbers[i], numbers[j], (i + j) % 2 == 1 };
+            struct search_page page;
+            const struct search_page made = { .time = numbers[i],
+                                              .position = numbers[j],
+                                              .is_before = (i + j) % 2 == 1 };
             struct slice token = search_page_token(&arena, &key, &made);
             assert_non_null(token.bytes);
-            assert_int_equal(search_page_parse(token, &key, &page), ERR_NONE);
+            assert_int_equal(search_page_parse(token, &key, 0, &page), ERR_NONE);
             assert_true(page.time == numbers[i] && page.position == numbers[j]);
             assert_true(page.is_before == made.is_before);
         }
@@ -66,15 +69,27 @@ static void a_mangled_token_is_refused(void **state)
                 continue;
             text[i] = (char)byte;
             struct slice mangled = slice_of(text, token.length);
-            assert_int_equal(search_page_parse(mangled, &key, &page), ERR_INVALID);
+            assert_int_equal(search_page_parse(mangled, &key, 0, &page), ERR_INVALID);
         }
-        assert_int_equal(search_page_parse(slice_head(token, i), &key, &page), ERR_INVALID);
+        assert_int_equal(search_page_parse(slice_head(token, i), &key, 0, &page), ERR_INVALID);
     }
     struct slice longer = arena_printf(&arena, "%.*sA", SLICE_ARGS(token));
-    assert_int_equal(search_page_parse(longer, &key, &page), ERR_INVALID);
+    assert_int_equal(search_page_parse(longer, &key, 0, &page), ERR_INVALID);
     struct slice padded = arena_printf(&arena, "%.*s=", SLICE_ARGS(token));
-    assert_int_equal(search_page_parse(padded, &key, &page), ERR_INVALID);
-    assert_int_equal(search_page_parse(SLICE_NONE, &key, &page), ERR_INVALID);
+    assert_int_equal(search_page_parse(padded, &key, 0, &page), ERR_INVALID);
+    assert_int_equal(search_page_parse(SLICE_NONE, &key, 0, &page), ERR_INVALID);
+}
+
+static void a_bound_token_is_good_with_what_it_is_bound_to_alone(void **state)
+{
+    (void)state;
+    struct search_page page;
+    const struct search_page made = { .time = 5, .position = 6, .bound = 101 };
+    struct slice token = search_page_token(&arena, &key, &made);
+    assert_int_equal(search_page_parse(token, &key, 101, &page), ERR_NONE);
+    assert_int_equal(page.position, 6);
+    assert_int_equal(search_page_parse(token, &key, 100, &page), ERR_INVALID);
+    assert_int_equal(search_page_parse(token, &key, 0, &page), ERR_INVALID);
 }
 
 static void a_token_of_another_key_is_refused(void **state)
@@ -85,8 +100,8 @@ static void a_token_of_another_key_is_refused(void **state)
     const struct search_page made = { .time = 5, .position = 6 };
     struct search_page page;
     struct slice token = search_page_token(&arena, &other, &made);
-    assert_int_equal(search_page_parse(token, &other, &page), ERR_NONE);
-    assert_int_equal(search_page_parse(token, &key, &page), ERR_INVALID);
+    assert_int_equal(search_page_parse(token, &other, 0, &page), ERR_NONE);
+    assert_int_equal(search_page_parse(token, &key, 0, &page), ERR_INVALID);
 }
 
 int main(void)
@@ -96,6 +111,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_token_of_another_key_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_token_has_unreserved_characters_only, setup, teardown),
         cmocka_unit_test_setup_teardown(a_mangled_token_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_bound_token_is_good_with_what_it_is_bound_to_alone,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
