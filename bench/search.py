@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Thirty shapes of searches at several store sizes: what of a search's cost grows with the store?
 
-usage: bench/search.py BUILD [--members 1000,4000] [--size BYTES] [--rounds N]
+usage: bench/search.py BUILD [--members 1000,4000] [--size BYTES] [--rounds N] [--keep FOLDER] [--only TEXT]
 
 Members come from `tarn sandbox --ndjson`, some 60 resources each. Each shape asks about one member or
 one value, so that what it finds stays the same (first pages have 20 entries); what it counts grows.
@@ -15,6 +15,8 @@ args.add_argument("build")
 args.add_argument("--members", default="1000,4000")
 args.add_argument("--size", default="60K")
 args.add_argument("--rounds", type=int, default=60)
+args.add_argument("--keep", help="the stores stay in this folder, and those that are there are not loaded again")
+args.add_argument("--only", default="", help="shapes whose name has this text")
 args = args.parse_args()
 tarn = args.build + "/tarn"
 ID = "0123456789abcdef0123456789abcdef"
@@ -149,18 +151,25 @@ def measure(store, target):
 sizes = [int(text) for text in args.members.split(",")]
 table = {}
 for members in sizes:
-    place = tempfile.mkdtemp(prefix="bench-search-", dir=args.build)
+    place = f"{args.keep}/{members}" if args.keep else tempfile.mkdtemp(prefix="bench-search-", dir=args.build)
+    os.makedirs(place, exist_ok=True)
+    begun, kept = time.monotonic(), place + "/first.json"
     store = Store(place)
     try:
-        begun = time.monotonic()
-        first, count = load(store, members)
-        print(f"{members} members, {count} resources, loaded in {time.monotonic() - begun:.0f} s", flush=True)
+        if os.path.exists(kept):
+            first, count = json.load(open(kept))
+        else:
+            first, count = load(store, members)
+            print(f"{members} members, {count} resources, loaded in {time.monotonic() - begun:.0f} s", flush=True)
+            json.dump([first, count], open(kept, "w"))
         for name, target in shapes(first):
-            table.setdefault(name, []).append(measure(store, target))
+            if args.only in name:
+                table.setdefault(name, []).append(measure(store, target))
         print(f"memory of the store {store.memory():.0f} MB", flush=True)
     finally:
         store.stop()
-        shutil.rmtree(place)
+        if not args.keep:
+            shutil.rmtree(place)
 
 print(f"{'shape':<40}" + "".join(f"{f'found at {m}':>16}{'p50 us':>10}{'p99 us':>10}" for m in sizes) + f"{'ratio':>8}")
 for name, rows in table.items():

@@ -11,35 +11,51 @@ struct step {
     struct store_measure measure;
     int64_t microseconds;
     enum err err; /* ERR_LIMIT: past the budget */
+    bool is_asked;          /* not run: each of the documents left was asked, */
+    uint64_t asked_documents; /* so many */
 };
 
 struct explaining {
     struct store_reader *reader;
+    struct store_measure whole; /* of the root: what of the plan was asked */
     struct step *steps;
     size_t count, skipped;
 };
 
-static enum err measure(struct explaining *e, const struct plan *plan, int depth,
+/* `parent` may be NULL. */
+static enum err measure(struct explaining *e, const struct plan *plan, const struct step *parent,
                         size_t *ret_step)
 {
     struct step *step = &e->steps[*ret_step = e->count++];
-    *step = (struct step){ .plan = plan, .depth = depth };
+    *step = (struct step){ .plan = plan, .depth = parent ? parent->depth + 1 : 0 };
+    if (parent && parent->is_asked) {
+        step->is_asked = true;
+        step->asked_documents = parent->asked_documents;
+    }
+    for (size_t i = 0; !step->is_asked && i < e->whole.asked_count; i++) {
+        step->is_asked = e->whole.asked[i].plan == plan;
+        step->asked_documents = e->whole.asked[i].documents;
+    }
+    if (step->is_asked)
+        return ERR_NONE;
     int64_t begin = os_monotonic_us();
     step->err = store_measure(e->reader, plan, &step->measure);
     step->microseconds = os_monotonic_us() - begin;
     return step->err == ERR_LIMIT ? ERR_NONE : step->err;
 }
 
-static enum err walk(struct explaining *e, const struct plan *plan, int depth)
+static enum err walk(struct explaining *e, const struct plan *plan, const struct step *parent)
 {
     size_t own;
     if (e->count == STEPS_MAX) {
         e->skipped++;
         return ERR_NONE;
     }
-    TRY(measure(e, plan, depth, &own));
+    TRY(measure(e, plan, parent, &own));
+    if (!parent)
+        e->whole = e->steps[own].measure;
     for (size_t i = 0; i < plan->child_count; i++)
-        TRY(walk(e, plan->children[i], depth + 1));
+        TRY(walk(e, plan->children[i], &e->steps[own]));
     return ERR_NONE;
 }
 
@@ -56,6 +72,11 @@ static void figures_append(struct buf *out, const struct step *s, struct slice t
     buf_append_cstr(out, ",{\"url\":\"step\",\"valueString\":");
     json_write_string(out, text);
     buf_append_byte(out, '}');
+    if (s->is_asked) {
+        number_append(out, "asked", s->asked_documents);
+        buf_append_cstr(out, "]}],");
+        return;
+    }
     number_append(out, "estimated", s->measure.estimate);
     number_append(out, "documents", s->measure.documents);
     number_append(out, "blocks", s->measure.blocks);
@@ -72,7 +93,10 @@ static enum err step_append(const struct step *s, struct arena *arena, struct bu
     figures_append(out, s, text);
     buf_printf(out, "\"severity\":\"information\",\"code\":\"informational\",\"diagnostics\":");
     struct slice line;
-    if (s->err)
+    if (s->is_asked)
+        line = arena_printf(arena, "%*s%.*s: asked of each of %llu documents", 2 * s->depth, "",
+                            SLICE_ARGS(text), (unsigned long long)s->asked_documents);
+    else if (s->err)
         line = arena_printf(arena, "%*s%.*s: past the budget", 2 * s->depth, "",
                             SLICE_ARGS(text));
     else
@@ -106,7 +130,7 @@ enum err explain_append(struct store_reader *reader, const struct plan *plan,
     e.steps = arena_array(arena, STEPS_MAX, sizeof *e.steps);
     if (!e.steps)
         return ERR_NO_MEMORY;
-    TRY(walk(&e, plan, 0));
+    TRY(walk(&e, plan, NULL));
     buf_append_cstr(out, "{\"resourceType\":\"OperationOutcome\",\"id\":\"explain\",\"issue\":[");
     page_append(page, out);
     for (size_t i = 0; i < e.count; i++) {

@@ -310,12 +310,21 @@ struct store_work {
 /* Borrowed until the reader ends, or another is given; NULL: none. */
 void store_reader_work(struct store_reader *reader, struct store_work *work);
 
+/* A part of a plan that was not run: as few documents were left, each was asked. */
+enum { STORE_ASKED_MAX = 16 };
+struct store_asked {
+    const struct plan *plan;
+    uint64_t documents;
+};
+
 /* A plan, or a part of one, run for its figures. */
 struct store_measure {
     uint64_t estimate;  /* of documents, before any block was read */
     uint64_t documents; /* alive */
     uint64_t blocks;    /* of up to 65,536 documents that it came in */
     uint64_t work;
+    struct store_asked asked[STORE_ASKED_MAX];
+    size_t asked_count;
 };
 MUST_USE enum err store_measure(struct store_reader *reader, const struct plan *plan,
                                 struct store_measure *ret);

@@ -1,5 +1,7 @@
 #include "store/embedded/cursor.h"
 
+#include "store/embedded/engine.h"
+
 /* Every list of the value, oldest documents first: segments, then runs. */
 static enum err gather(const struct postings_reader *reader, uint32_t field, struct slice value,
                        struct posting *lists, uint32_t *ret_count)
@@ -43,6 +45,103 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
     TRY(gather(reader, field, value, lists, &count));
     arena_trim(arena, lists, room * sizeof *lists, count * sizeof *lists);
     return posting_union_open(&c->lists, lists, count, arena);
+}
+
+/* ---- few values ---- */
+
+enum { FEW_LISTS = 192, FEW_KEYS = 256 /* looked at in one segment or run */ };
+
+struct few {
+    const struct postings_reader *reader;
+    const struct plan *plan;
+    struct posting *lists;
+    uint32_t count;
+    bool is_over;
+};
+
+static bool few_room(struct few *f, uint32_t looked_at)
+{
+    f->is_over |= f->count == FEW_LISTS || looked_at > FEW_KEYS;
+    return !f->is_over;
+}
+
+static enum err few_segment(struct few *f, const struct segment *segment,
+                            struct segment_walk *w)
+{
+    uint8_t key[KEY_BYTES_MAX];
+    size_t size = key_render(key, f->plan->field, f->plan->from);
+    bool any = false, past = false;
+    TRY(segment_walk_seek(w, segment, key, size, &any));
+    for (uint32_t seen = 0; any; seen++) {
+        if (w->leaf.key_size < 4)
+            return ERR_CORRUPT;
+        struct slice value = slice_of((const char *)w->leaf.key + 4, w->leaf.key_size - 4);
+        if (key_field(w->leaf.key) != f->plan->field)
+            return ERR_NONE;
+        bool is_match = plan_value_matches(f->plan, value, &past);
+        if (past || !few_room(f, seen))
+            return ERR_NONE;
+        if (is_match)
+            TRY(segment_walk_list(w, &f->lists[f->count++]));
+        TRY(work_spend(f->reader->work, f->plan, 1));
+        TRY(segment_walk_next(w, &any));
+    }
+    return ERR_NONE;
+}
+
+static enum err few_run(struct few *f, const struct run *run)
+{
+    uint32_t first = run_lower_bound(run, f->plan->field, f->plan->from);
+    bool past = false;
+    for (uint32_t at = first; at < run->key_count; at++) {
+        const struct run_key *key = &run->keys[at];
+        if (key->field != f->plan->field)
+            return ERR_NONE;
+        bool is_match = plan_value_matches(f->plan, run_value(run, key), &past);
+        if (past || !few_room(f, at - first))
+            return ERR_NONE;
+        if (is_match)
+            posting_open_run(&f->lists[f->count++], run->docs + key->docs_at,
+                             key[1].docs_at - key->docs_at, run->base);
+        TRY(work_spend(f->reader->work, f->plan, 1));
+    }
+    return ERR_NONE;
+}
+
+static enum err few_gather(struct few *f, struct segment_walk *walk)
+{
+    const struct postings_view *view = f->reader->view;
+    const struct segment_set *set = view->segments;
+    for (uint32_t i = 0; !f->is_over && i < set->count + set->past_count; i++) {
+        if (reader_skips(f->reader, set->list[i]))
+            continue;
+        enum err err = few_segment(f, set->list[i], walk);
+        if (err == ERR_CORRUPT)
+            segments_report_damage(f->reader->segments, set->list[i]->footer.number);
+        TRY(err);
+    }
+    for (uint32_t i = 0; !f->is_over && i < view->count; i++)
+        TRY(few_run(f, view->runs[i]));
+    return ERR_NONE;
+}
+
+enum err term_cursor_open_few(struct term_cursor *c, const struct postings_reader *reader,
+                              const struct plan *plan, struct arena *arena, bool *ret_few)
+{
+    struct few f = { .reader = reader, .plan = plan };
+    struct segment_walk walk;
+    *c = (struct term_cursor){ .segments = reader->segments };
+    *ret_few = true;
+    if (plan->from.length > TERM_VALUE_BYTES_MAX)
+        return ERR_NONE;
+    size_t room = FEW_LISTS * sizeof *f.lists;
+    f.lists = arena_raw(arena, room);
+    if (!f.lists)
+        return ERR_NO_MEMORY;
+    TRY(few_gather(&f, &walk));
+    arena_trim(arena, f.lists, room, f.is_over ? 0 : f.count * sizeof *f.lists);
+    *ret_few = !f.is_over;
+    return f.is_over ? ERR_NONE : posting_union_open(&c->lists, f.lists, f.count, arena);
 }
 
 enum err term_cursor_block(struct term_cursor *c, uint64_t number, bool *ret_any,

@@ -44,6 +44,11 @@ struct term_cursor {
 /* ERR_NO_MEMORY, ERR_CORRUPT. */
 MUST_USE enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *reader,
                                    uint32_t field, struct slice value, struct arena *arena);
+/* The documents of all values that a PLAN_PREFIX, PLAN_RANGE or PLAN_CONTAINS asks for,
+ * when these are few; else *ret_few is false, and nothing opened. */
+MUST_USE enum err term_cursor_open_few(struct term_cursor *c, const struct postings_reader *reader,
+                                       const struct plan *plan, struct arena *arena,
+                                       bool *ret_few);
 /* The next block at or above `number`; *ret_any false at the end. */
 MUST_USE enum err term_cursor_block(struct term_cursor *c, uint64_t number, bool *ret_any,
                                     struct block *ret);
@@ -58,6 +63,14 @@ typedef enum err scan_visit(void *context, struct slice value, const uint64_t *d
                             size_t count);
 MUST_USE enum err postings_scan(const struct postings_reader *reader, const struct plan *plan,
                                 scan_visit *visit, void *context);
+
+/* About how many keys and postings such a scan visits; it stops counting at `enough`
+ * postings. */
+MUST_USE enum err postings_estimate(const struct postings_reader *reader, const struct plan *plan,
+                                    uint64_t enough, uint64_t *ret_keys, uint64_t *ret_postings);
+/* Is it a value of such a plan? It lies at or above plan->from. `*ret_past`: all behind
+ * it are none either. */
+bool plan_value_matches(const struct plan *plan, struct slice value, bool *ret_past);
 
 /* Every posting there is, in no order to rely on. */
 typedef enum err scan_all_visit(void *context, uint32_t field, struct slice value,

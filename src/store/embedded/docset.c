@@ -36,6 +36,7 @@ static enum err grow(struct docset *set)
 
 enum err docset_add(struct docset *set, const uint64_t *docs, size_t count)
 {
+    set->added += count;
     for (size_t i = 0; i < count; i++) {
         if (docs[i] > set->last)
             continue;
@@ -63,6 +64,7 @@ enum err docset_add_block(struct docset *set, const struct block *b)
         return ERR_NONE;
     if (set->bits && b->number < set->last / BLOCK_DOCS) {
         block_or_into(b, set->bits + (size_t)b->number * BLOCK_WORDS);
+        set->added += b->count;
         return ERR_NONE;
     }
     uint64_t docs[LIST_FIRST];

@@ -19,6 +19,7 @@ struct docset {
     uint64_t last;  /* documents above are not taken */
     uint64_t *list; /* used while bits is NULL */
     size_t count, room;
+    uint64_t added; /* documents, repeats included */
     uint64_t *bits; /* whole blocks */
     size_t at;      /* in the list, of the last seek */
     union block_room *block; /* of docset_block(), from a list */

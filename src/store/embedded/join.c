@@ -51,9 +51,9 @@ static enum err gather_live(struct tree *s, const struct plan *join, int depth,
     return ERR_NONE;
 }
 
-/* `from` id NUL type, of a document; from the head of its row, not its body. */
-static enum err name_of(struct tree *s, const struct plan *plan, uint64_t doc,
-                        char value[TERM_VALUE_BYTES_MAX], struct slice *ret_name)
+enum err tree_name_of(struct tree *s, const struct plan *plan, uint64_t doc,
+                      char value[TERM_VALUE_BYTES_MAX], struct slice *ret_name,
+                      struct slice *ret_type)
 {
     struct place_row place;
     struct body_row row;
@@ -75,6 +75,7 @@ static enum err name_of(struct tree *s, const struct plan *plan, uint64_t doc,
         *end++ = '\0';
         memcpy(end, type.bytes, type.length);
         *ret_name = slice_of(value, (size_t)(end - value) + type.length);
+        *ret_type = slice_of(end, type.length);
     }
     rocksdb_pinnableslice_destroy(pin);
     return err;
@@ -105,13 +106,13 @@ static enum err open_refers(struct tree *s, const struct plan *plan, int depth,
 {
     struct docset targets;
     char value[TERM_VALUE_BYTES_MAX];
-    struct slice name;
+    struct slice name, type;
     docset_init(&c->set, s->time, s->arena);
     TRY(gather_live(s, plan, depth, &targets));
     for (uint64_t doc = docset_seek(&targets, 1); doc != DOC_END;
          doc = docset_seek(&targets, doc + 1)) {
         TRY(work_spend(s->postings.work, plan, FOLLOW_UNITS));
-        TRY(name_of(s, plan, doc, value, &name));
+        TRY(tree_name_of(s, plan, doc, value, &name, &type));
         TRY(add_term(s, plan->field, name, &c->set));
     }
     return ERR_NONE;

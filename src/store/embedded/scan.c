@@ -37,8 +37,7 @@ static bool parts_match(const struct plan *plan, struct slice value)
     return true;
 }
 
-/* The value lies at or above plan->from already. */
-static bool value_matches(const struct plan *plan, struct slice value, bool *ret_past)
+bool plan_value_matches(const struct plan *plan, struct slice value, bool *ret_past)
 {
     *ret_past = false;
     if (plan->kind == PLAN_RANGE) {
@@ -64,7 +63,7 @@ bool store_value_fits(const struct plan *leaf, struct slice value)
     bool is_past;
     if (leaf->kind == PLAN_TERM)
         return slice_equal(value, leaf->from);
-    return slice_compare(value, leaf->from) >= 0 && value_matches(leaf, value, &is_past);
+    return slice_compare(value, leaf->from) >= 0 && plan_value_matches(leaf, value, &is_past);
 }
 
 /* A scan's own memory, whatever there is to read. */
@@ -107,7 +106,7 @@ static enum err hand_out(struct scan *s, struct posting *list, uint32_t field,
 static bool is_wanted(const struct scan *s, uint32_t field, struct slice value, bool *ret_past)
 {
     *ret_past = s->plan && field != s->plan->field;
-    return !*ret_past && (!s->plan || value_matches(s->plan, value, ret_past));
+    return !*ret_past && (!s->plan || plan_value_matches(s->plan, value, ret_past));
 }
 
 static enum err scan_segment(struct scan *s, const struct segment *segment)
@@ -207,4 +206,57 @@ enum err postings_scan_all(const struct postings_reader *reader, scan_all_visit 
 {
     struct scan s = { .reader = reader, .visit = visit, .context = context };
     return scan(&s);
+}
+
+/* ---- how much ---- */
+
+/* The first key behind those that the plan may ask for. */
+static size_t bound_render(const struct plan *plan, uint8_t key[KEY_BYTES_MAX])
+{
+    bool has_end = plan->kind == PLAN_RANGE && plan->to.length <= TERM_VALUE_BYTES_MAX;
+    if (has_end && plan->to.length)
+        return key_render(key, plan->field, plan->to);
+    size_t size = key_render(key, plan->field, plan->kind == PLAN_RANGE ? SLICE("") : plan->from);
+    while (size && key[size - 1] == 0xff)
+        size--;
+    if (size)
+        key[size - 1]++;
+    return size;
+}
+
+static void run_estimate(const struct run *run, const struct plan *plan, struct slice high,
+                         uint64_t *keys, uint64_t *postings)
+{
+    uint32_t field = key_field((const uint8_t *)high.bytes);
+    uint32_t from = run_lower_bound(run, plan->field, plan->from);
+    uint32_t to = run_lower_bound(run, field, slice_from(high, 4));
+    *keys += from < to ? to - from : 0;
+    *postings += from < to ? run->keys[to].docs_at - run->keys[from].docs_at : 0;
+}
+
+enum err postings_estimate(const struct postings_reader *reader, const struct plan *plan,
+                           uint64_t enough, uint64_t *ret_keys, uint64_t *ret_postings)
+{
+    const struct postings_view *view = reader->view;
+    const struct segment_set *set = view->segments;
+    uint8_t low[KEY_BYTES_MAX], high[KEY_BYTES_MAX];
+    *ret_keys = *ret_postings = 0;
+    if (plan->from.length > TERM_VALUE_BYTES_MAX)
+        return ERR_NONE;
+    struct slice from = slice_of((char *)low, key_render(low, plan->field, plan->from));
+    struct slice to = slice_of((char *)high, bound_render(plan, high));
+    if (to.length < 4) /* nothing above: no field is that high */
+        return ERR_NONE;
+    /* The oldest are the largest, as a rule. */
+    for (uint32_t i = 0; i < set->count + set->past_count && *ret_postings < enough; i++) {
+        uint64_t keys = 0, postings = 0;
+        if (reader_skips(reader, set->list[i]))
+            continue;
+        TRY(segment_estimate(set->list[i], from, to, &keys, &postings));
+        *ret_keys += keys;
+        *ret_postings += postings;
+    }
+    for (uint32_t i = 0; i < view->count && *ret_postings < enough; i++)
+        run_estimate(view->runs[i], plan, to, ret_keys, ret_postings);
+    return ERR_NONE;
 }

@@ -163,11 +163,14 @@ enum err store_measure(struct store_reader *reader, const struct plan *plan,
     bool any = true;
     uint64_t before = reader->work ? reader->work->done : 0;
     *ret = (struct store_measure){ 0 };
+    struct tree_asked asked = { .list = ret->asked };
     arena_init(&arena, COUNT_ARENA_BYTES);
     enum err err = tree_begin(reader, &arena, &t);
     t.plan = plan;
+    t.asked = &asked;
     if (!err)
         err = tree_open(&t, plan, 0, &c);
+    ret->asked_count = asked.count;
     if (!err)
         ret->estimate = MIN(c.estimate, t.time);
     for (uint64_t number = 0; !err && any; number++) {

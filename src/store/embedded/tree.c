@@ -201,3 +201,27 @@ enum err tree_next(struct tree *t, struct cursor *c, uint64_t number, bool *ret_
     *ret_any = false;
     return ERR_NONE;
 }
+
+enum err tree_gather(struct tree *t, struct cursor *c, size_t room, uint64_t *docs,
+                     size_t *ret_count)
+{
+    struct tree own = *t;
+    size_t count = 0;
+    bool any = true;
+    TRY(tree_rooms(&own));
+    for (uint64_t number = 0; any; number++) {
+        struct block block;
+        struct block_place place = { 0 };
+        TRY(tree_next(&own, c, number, &any, &block));
+        if (!any)
+            break;
+        number = block.number;
+        for (uint32_t low = 0; (low = block_seek(&block, &place, low)) != BLOCK_NONE; low++) {
+            if (count == room)
+                return ERR_CORRUPT;
+            docs[count++] = number << BLOCK_SHIFT | low;
+        }
+    }
+    *ret_count = count;
+    return ERR_NONE;
+}

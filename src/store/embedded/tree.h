@@ -18,6 +18,12 @@
 
 enum { PLAN_DEPTH_MAX = 64 };
 
+/* What of a plan was asked of few documents, instead of finding all that match it. */
+struct tree_asked {
+    struct store_asked *list; /* borrowed, with room for STORE_ASKED_MAX */
+    size_t count;
+};
+
 enum cursor_kind {
     CURSOR_NONE,
     CURSOR_SPAN, /* all documents low..high */
@@ -52,6 +58,7 @@ struct tree {
     const struct plan *plan; /* what is run; for the account of its work */
     union block_room *room, *dead; /* of tree_live() */
     uint16_t run[2];
+    struct tree_asked *asked; /* borrowed; NULL: nobody wants to know */
 };
 
 MUST_USE enum err tree_begin(struct store_reader *reader, struct arena *arena, struct tree *t);
@@ -72,10 +79,46 @@ MUST_USE enum err tree_live(struct tree *t, const struct block *b, bool *ret_any
 MUST_USE enum err tree_next(struct tree *t, struct cursor *c, uint64_t number, bool *ret_any,
                             struct block *ret);
 
+/* All of them, ascending, with rooms of their own; ERR_CORRUPT when there are more than
+ * `room`, which is what the cursor's estimate excludes. */
+MUST_USE enum err tree_gather(struct tree *t, struct cursor *c, size_t room, uint64_t *docs,
+                              size_t *ret_count);
+
 /* join.c: PLAN_REFERS, PLAN_REFERRED. */
 MUST_USE enum err tree_open_join(struct tree *t, const struct plan *plan, int depth,
                                  struct cursor *c);
+/* What AND, OR and NOT put blocks together in. */
+MUST_USE enum err cursor_rooms(struct tree *t, struct cursor *c);
 /* A set as a cursor, once all is in it. */
 MUST_USE enum err cursor_of_set(struct tree *t, struct cursor *c);
+/* plan->from id NUL type, of a document, written to `value`; the type in it, too. From
+ * the head of its row, not its body. */
+MUST_USE enum err tree_name_of(struct tree *t, const struct plan *plan, uint64_t doc,
+                               char value[TERM_VALUE_BYTES_MAX], struct slice *ret_name,
+                               struct slice *ret_type);
+
+/* tree_and.c: what is cheap leads, what is dear is asked of what is left. */
+MUST_USE enum err tree_open_and(struct tree *t, const struct plan *plan, int depth,
+                                struct cursor *c);
+
+/* cost.c: in units of work, and documents at most; neither is exact above `enough`. */
+struct plan_cost {
+    uint64_t work, docs;
+};
+MUST_USE enum err plan_cost(struct tree *t, const struct plan *plan, int depth, uint64_t enough,
+                            struct plan_cost *ret);
+/* A part of an AND that would have to be gathered. */
+struct plan_dear {
+    const struct plan *plan;
+    uint64_t work;
+};
+/* Of asking one document for all of them. */
+uint64_t plan_probe_cost(const struct plan_dear *plans, size_t count);
+/* Must something be gathered before its first block is there? */
+bool plan_is_dear(const struct plan *plan, int depth);
+
+/* probe.c: of these live documents, ascending, those that match all plans, in place. */
+MUST_USE enum err tree_probe(struct tree *t, const struct plan_dear *plans, size_t plan_count,
+                             int depth, uint64_t *docs, size_t *count);
 
 #endif

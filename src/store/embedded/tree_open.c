@@ -8,7 +8,7 @@ enum err cursor_of_set(struct tree *s, struct cursor *c)
 {
     TRY(docset_open(&c->set));
     c->kind = CURSOR_SET;
-    c->estimate = c->set.bits ? s->time / 4 : c->set.count;
+    c->estimate = MIN(s->time, c->set.added);
     return ERR_NONE;
 }
 
@@ -21,6 +21,13 @@ static enum err gather_visit(void *context, struct slice value, const uint64_t *
 
 static enum err open_scan(struct tree *s, const struct plan *plan, struct cursor *c)
 {
+    bool is_few = false;
+    TRY(term_cursor_open_few(&c->term, &s->postings, plan, s->arena, &is_few));
+    if (is_few) {
+        c->kind = CURSOR_TERM;
+        c->estimate = term_cursor_estimate(&c->term);
+        return ERR_NONE;
+    }
     docset_init(&c->set, s->time, s->arena);
     TRY(postings_scan(&s->postings, plan, gather_visit, &c->set));
     return cursor_of_set(s, c);
@@ -76,6 +83,13 @@ static enum err open_instant(struct tree *s, const struct plan *plan, struct cur
     return ERR_NONE;
 }
 
+enum err cursor_rooms(struct tree *s, struct cursor *c)
+{
+    c->rooms[0] = arena_raw(s->arena, sizeof *c->rooms[0]);
+    c->rooms[1] = arena_raw(s->arena, sizeof *c->rooms[1]);
+    return c->rooms[0] && c->rooms[1] ? ERR_NONE : ERR_LIMIT;
+}
+
 static enum err open_children(struct tree *s, const struct plan *plan, int depth,
                               struct cursor *c)
 {
@@ -87,20 +101,6 @@ static enum err open_children(struct tree *s, const struct plan *plan, int depth
         TRY(tree_open(s, plan->children[i], depth + 1, &c->children[i]));
     }
     return ERR_NONE;
-}
-
-/* The rarest leads: each of its documents costs one seek in the others. */
-static void and_order(struct cursor *c)
-{
-    c->estimate = c->child_count ? UINT64_MAX : 0;
-    for (size_t i = 0; i < c->child_count; i++) {
-        c->estimate = MIN(c->estimate, c->children[i].estimate);
-        for (size_t k = i; k > 0 && c->children[k].estimate < c->children[k - 1].estimate; k--) {
-            struct cursor held = c->children[k];
-            c->children[k] = c->children[k - 1];
-            c->children[k - 1] = held;
-        }
-    }
 }
 
 /* With many children each block would be put together from all of them, so they
@@ -130,23 +130,13 @@ static enum err open_logic(struct tree *s, const struct plan *plan, int depth,
         return open_wide_or(s, plan, depth, c);
     if (plan->kind == PLAN_NOT && plan->child_count != 1)
         return ERR_INVALID;
-    if (plan->kind != PLAN_NOT && !plan->child_count) {
-        c->kind = plan->kind == PLAN_AND ? CURSOR_SPAN : CURSOR_NONE;
-        c->low = 1;
-        c->high = c->estimate = s->time;
+    if (plan->kind == PLAN_OR && !plan->child_count)
         return ERR_NONE;
-    }
     TRY(open_children(s, plan, depth, c));
-    c->rooms[0] = arena_raw(s->arena, sizeof *c->rooms[0]);
-    c->rooms[1] = arena_raw(s->arena, sizeof *c->rooms[1]);
-    if (!c->rooms[0] || !c->rooms[1])
-        return ERR_LIMIT;
+    TRY(cursor_rooms(s, c));
     c->low = 1;
     c->high = s->time;
-    if (plan->kind == PLAN_AND) {
-        c->kind = CURSOR_AND;
-        and_order(c);
-    } else if (plan->kind == PLAN_OR) {
+    if (plan->kind == PLAN_OR) {
         c->kind = CURSOR_OR;
         for (size_t i = 0; i < c->child_count; i++)
             c->estimate += MIN(c->children[i].estimate, s->time);
@@ -192,6 +182,7 @@ enum err tree_open(struct tree *s, const struct plan *plan, int depth, struct cu
     case PLAN_INSTANT:
         return open_instant(s, plan, c);
     case PLAN_AND:
+        return tree_open_and(s, plan, depth, c);
     case PLAN_OR:
     case PLAN_NOT:
         return open_logic(s, plan, depth, c);

@@ -70,6 +70,11 @@ void segment_path(char out[SEGMENT_PATH_MAX], const char *folder, uint64_t numbe
 MUST_USE enum err segment_find(const struct segment *s, uint32_t field, struct slice value,
                                bool *ret_found, struct posting *ret);
 
+/* Keys from `low` on and below `high`, both rendered, and their postings: exact while
+ * they are few, else about so many. */
+MUST_USE enum err segment_estimate(const struct segment *s, struct slice low, struct slice high,
+                                   uint64_t *ret_keys, uint64_t *ret_postings);
+
 /* A walk over keys in order. About 10 KB: lives in an arena or a frame. */
 struct segment_walk {
     const struct segment *segment;

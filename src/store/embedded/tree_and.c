@@ -1,0 +1,137 @@
+/* AND being opened. What is cheap is opened first; what would have to be gathered
+ * (ranges of values, joins) follows, the cheapest first. As soon as so few documents
+ * can be left that asking each of them costs less than gathering, they are asked. */
+#include "store/embedded/tree.h"
+
+enum { ASKED_DOCS_MAX = 20000 };
+
+struct conjunction {
+    struct tree *t;
+    const struct plan *plan;
+    int depth;
+    struct cursor *c;
+    struct plan_dear *dear;    /* ascending by work */
+    size_t dear_count;
+    size_t ask_from;           /* these are asked */
+    uint64_t least;            /* estimate of what is opened */
+};
+
+static enum err open_one(struct conjunction *a, const struct plan *plan)
+{
+    struct cursor *child = &a->c->children[a->c->child_count++];
+    TRY(tree_open(a->t, plan, a->depth + 1, child));
+    a->least = MIN(a->least, child->estimate);
+    return ERR_NONE;
+}
+
+static enum err open_cheap(struct conjunction *a)
+{
+    for (size_t i = 0; i < a->plan->child_count; i++) {
+        const struct plan *child = a->plan->children[i];
+        if (plan_is_dear(child, a->depth + 1))
+            a->dear[a->dear_count++].plan = child;
+        else
+            TRY(open_one(a, child));
+    }
+    return ERR_NONE;
+}
+
+/* Of asking each document that may be left for all from the first `from` on. */
+static uint64_t ask_cost(const struct conjunction *a, size_t from)
+{
+    uint64_t docs = MIN(a->least, (uint64_t)ASKED_DOCS_MAX);
+    uint64_t units = plan_probe_cost(a->dear + from, a->dear_count - from);
+    return units > UINT64_MAX / ASKED_DOCS_MAX ? UINT64_MAX : docs * units;
+}
+
+static enum err dear_sort(struct conjunction *a)
+{
+    uint64_t enough = ask_cost(a, 0);
+    for (size_t i = 0; i < a->dear_count; i++) {
+        struct plan_dear d = a->dear[i];
+        struct plan_cost cost;
+        TRY(plan_cost(a->t, d.plan, a->depth + 1, enough, &cost));
+        d.work = cost.work;
+        size_t at = i;
+        for (; at > 0 && a->dear[at - 1].work > d.work; at--)
+            a->dear[at] = a->dear[at - 1];
+        a->dear[at] = d;
+    }
+    return ERR_NONE;
+}
+
+static enum err open_dear(struct conjunction *a)
+{
+    bool has_choice = a->dear_count && a->plan->child_count > 1;
+    if (has_choice)
+        TRY(dear_sort(a));
+    for (size_t i = 0; i < a->dear_count && a->least; i++) {
+        uint64_t work = 0;
+        for (size_t k = i; k < a->dear_count; k++)
+            work += MIN(a->dear[k].work, UINT64_MAX / 2 - work);
+        bool is_few = a->c->child_count && a->least <= ASKED_DOCS_MAX;
+        if (has_choice && is_few && ask_cost(a, i) < work) {
+            a->ask_from = i;
+            return ERR_NONE;
+        }
+        TRY(open_one(a, a->dear[i].plan));
+    }
+    a->ask_from = a->dear_count;
+    return ERR_NONE;
+}
+
+/* The rarest leads: each of its documents costs one seek in the others. */
+static void order(struct cursor *c)
+{
+    for (size_t i = 0; i < c->child_count; i++)
+        for (size_t k = i; k > 0 && c->children[k].estimate < c->children[k - 1].estimate; k--) {
+            struct cursor held = c->children[k];
+            c->children[k] = c->children[k - 1];
+            c->children[k - 1] = held;
+        }
+}
+
+/* What the opened ones leave, asked for all the others. */
+static enum err ask(struct conjunction *a)
+{
+    struct docset found;
+    struct tree *t = a->t;
+    uint64_t *docs = arena_array(t->arena, (size_t)a->least, sizeof *docs);
+    size_t count = 0;
+    if (!docs)
+        return ERR_LIMIT;
+    TRY(tree_gather(t, a->c, (size_t)a->least, docs, &count));
+    size_t end = a->dear_count;
+    for (size_t i = a->ask_from; t->asked && i < end && t->asked->count < STORE_ASKED_MAX; i++)
+        t->asked->list[t->asked->count++] =
+            (struct store_asked){ .plan = a->dear[i].plan, .documents = count };
+    TRY(tree_probe(t, a->dear + a->ask_from, end - a->ask_from, a->depth + 1, docs, &count));
+    docset_init(&found, t->time, t->arena);
+    TRY(docset_add(&found, docs, count));
+    *a->c = (struct cursor){ .kind = CURSOR_NONE, .set = found };
+    return cursor_of_set(t, a->c);
+}
+
+enum err tree_open_and(struct tree *t, const struct plan *plan, int depth, struct cursor *c)
+{
+    struct conjunction a = { .t = t, .plan = plan, .depth = depth, .c = c, .least = t->time };
+    size_t count = plan->child_count;
+    c->low = 1;
+    c->high = c->estimate = t->time;
+    c->kind = CURSOR_SPAN;
+    if (!count)
+        return ERR_NONE;
+    c->children = arena_array(t->arena, count, sizeof *c->children);
+    a.dear = arena_array(t->arena, count, sizeof *a.dear);
+    if (!c->children || !a.dear)
+        return ERR_LIMIT;
+    TRY(open_cheap(&a));
+    TRY(open_dear(&a));
+    c->estimate = a.least;
+    c->kind = a.least ? CURSOR_AND : CURSOR_NONE;
+    if (!a.least)
+        return ERR_NONE;
+    TRY(cursor_rooms(t, c));
+    order(c);
+    return a.ask_from < a.dear_count ? ask(&a) : ERR_NONE;
+}
