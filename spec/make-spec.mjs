@@ -16,13 +16,30 @@ const PACKAGE = "hl7.fhir.r4.examples@4.0.1";
 const COMPARTMENTS = ["patient", "encounter", "relatedPerson", "practitioner", "device"];
 const BUNDLES = [
   "types", "resources", "searchParams", "valuesets", "v2-valuesets", "v3-valuesets",
-  "profiles-others", "extensions",
+  "profiles-others", "extensions", "valueset-expansions",
 ];
 const PROFILE = "http://hl7.org/fhir/StructureDefinition/";
 
 // Two places where the published snapshots disagree with the specification's
 // pages (see README.md, "Corrections").
 const CORRECTIONS = { "Resource.id": "id", "xhtml.id": "string" };
+
+const MAX_VALUE_SET = PROFILE + "elementdefinition-maxValueSet";
+// The name that one binding has for the value set of media types.
+const BCP_13 = "http://www.rfc-editor.org/bcp/bcp13.txt";
+const ALIASES = { [BCP_13]: "http://hl7.org/fhir/ValueSet/mimetypes" };
+// A code system that is published as a value set's expansion alone, and what ISO has
+// added to it since.
+const CURRENCIES = "http://hl7.org/fhir/ValueSet/currencies";
+const CURRENCY_SYSTEM = "urn:iso:std:iso:4217";
+const LATER_CURRENCIES = [
+  { code: "SLE", display: "Sierra Leonean leone" }, // 2022
+  { code: "UYW", display: "Unidad previsional" }, // 2018
+  { code: "VED", display: "Venezuelan digital bolívar" }, // 2021
+  { code: "VES", display: "Venezuelan bolívar soberano" }, // 2018
+  { code: "XCG", display: "Caribbean guilder" }, // 2025
+  { code: "ZWG", display: "Zimbabwe Gold" }, // 2024
+];
 
 // A rule whose expression says something else than its text.
 const RULES = {
@@ -84,6 +101,8 @@ function elementLine(element, paths) {
   if (element.isSummary) words.push("summary");
   if (element.binding?.valueSet)
     words.push(`${element.binding.strength}=${element.binding.valueSet}`);
+  const most = element.binding?.extension?.find((e) => e.url === MAX_VALUE_SET);
+  if (most) words.push(`max=${most.valueCanonical}`);
   return words.join(" ");
 }
 
@@ -171,17 +190,36 @@ function includedCodes(include, sets, systems) {
   return [[include.system, conceptCodes(system.concept, [])]];
 }
 
+function currencySystem(bundles) {
+  const set = bundles["valueset-expansions"].find((r) => r.url === CURRENCIES);
+  const known = set.expansion.contains.map((c) => pick(c, ["code", "display"]));
+  return {
+    resourceType: "CodeSystem",
+    url: CURRENCY_SYSTEM,
+    name: "ISO4217",
+    title: "ISO 4217 currency codes",
+    status: "active",
+    caseSensitive: true,
+    content: "complete",
+    concept: [...known, ...LATER_CURRENCIES].sort((a, b) => byName(a.code, b.code)),
+  };
+}
+
 function makeValueSets(bundles, typeLines) {
   const sets = {};
   const systems = {};
   for (const r of [...bundles.valuesets, ...bundles["v2-valuesets"], ...bundles["v3-valuesets"]])
     (r.resourceType === "ValueSet" ? sets : systems)[r.url] = r;
-  const urls = typeLines.flatMap((line) => [...line.matchAll(/ required=(\S+)/g)].map((m) => m[1]));
+  const urls = typeLines.flatMap((line) =>
+    [...line.matchAll(/ (?:required|max)=(\S+)/g)].map((m) => m[1]),
+  );
+  systems[CURRENCY_SYSTEM] = currencySystem(bundles);
 
-  const lines = header("Value sets of required bindings.");
+  const lines = header("Value sets of required bindings, and those that no code may lie outside of.");
   for (const url of [...new Set(urls)].sort(byName)) {
     lines.push(`valueset ${url}`);
-    const set = sets[url.split("|")[0]]; // one is LOINC's and not published here
+    const plain = url.split("|")[0];
+    const set = sets[ALIASES[plain] ?? plain]; // one is LOINC's and not published here
     if (set?.compose.exclude) throw new Error(`exclude in ${url}`);
     for (const include of set?.compose.include ?? [])
       for (const [system, codes] of includedCodes(include, sets, systems)) {
@@ -221,7 +259,10 @@ function smallClause(clause) {
 // Every CodeSystem and ValueSet, a line of JSON each, without what only people read.
 function makeTerminology(bundles) {
   const all = {};
-  for (const r of [...bundles["v2-valuesets"], ...bundles["v3-valuesets"], ...bundles.valuesets]) {
+  const own = [currencySystem(bundles)];
+  for (const r of [
+    ...bundles["v2-valuesets"], ...bundles["v3-valuesets"], ...bundles.valuesets, ...own,
+  ]) {
     const small = pick(r, [
       "resourceType", "url", "version", "name", "title", "status", "caseSensitive",
       "hierarchyMeaning", "content",
@@ -312,7 +353,33 @@ function invariantsOf(definition) {
   return lines;
 }
 
+function jsonName(element, type) {
+  const name = element.path.slice(element.path.lastIndexOf(".") + 1);
+  return name.replace("[x]", type.code[0].toUpperCase() + type.code.slice(1));
+}
+
+// Rules of the profiles that elements ask of their types (SimpleQuantity): as rules of
+// the elements.
+function invariantsOfProfiles(definition, profiles) {
+  const lines = [];
+  for (const e of definition.snapshot.element)
+    for (const t of e.type ?? [])
+      for (const url of t.profile ?? [])
+        for (const c of profiles[url].differential.element.flatMap((d) => d.constraint ?? []))
+          lines.push(
+            `invariant ${c.key} ${c.severity} ` +
+              `${e.path.slice(0, e.path.lastIndexOf("."))} ${jsonName(e, t)} ` +
+              profiles[url].name,
+            `  human ${c.human.replace(/\s+/g, " ").trim()}`,
+            `  expression ${c.expression}`,
+          );
+  return lines;
+}
+
 function makeInvariants(bundles) {
+  const profiles = Object.fromEntries(
+    bundles.types.filter((d) => d.derivation === "constraint").map((d) => [d.url, d]),
+  );
   const all = [...bundles.types, ...bundles.resources].filter(
     (d) =>
       d.resourceType === "StructureDefinition" &&
@@ -320,7 +387,11 @@ function makeInvariants(bundles) {
       d.kind !== "logical",
   );
   all.sort((a, b) => byName(a.name, b.name));
-  return [...header("Invariants."), ...all.flatMap(invariantsOf)];
+  return [
+    ...header("Invariants."),
+    ...all.flatMap(invariantsOf),
+    ...all.flatMap((d) => invariantsOfProfiles(d, profiles)),
+  ];
 }
 
 // ---- compartments ----

@@ -1,4 +1,4 @@
-/* check/coding.c - a Coding against the code system that it names itself. */
+/* check/coding.c - a Coding, or a Quantity's unit, against the code system that it names itself. */
 #include "check/rules.h"
 
 enum err check_coding(struct check_run *run, const struct fhir_subject *s)

@@ -116,6 +116,8 @@ struct fhir_element {
     bool is_modifier;
     uint16_t codes;         /* a required binding's codes, for the functions below;
                              * FHIR_NO_TYPE without one */
+    uint16_t most;          /* the same of the set that no code may lie outside of, however
+                             * weak the binding */
     struct slice value_set; /* canonical of the binding, version included */
 };
 
@@ -154,10 +156,20 @@ const struct fhir_element *fhir_element_find(const struct fhir_type *type, struc
 /* The system that a value of type `code` implies: the one of its required value
  * set that has the code. Empty when there is none. */
 struct slice fhir_code_system(const struct fhir_element *element, struct slice code);
-/* Is it a code of the element's required value set? True as well when the
- * element has no required binding, or the set's codes are not published with
- * R4 (media types, currencies, UCUM, one set of LOINC's). */
+/* Is it a code of the element's required value set? Media types and UCUM go by their
+ * grammars. True as well when the element has no required binding, or the set's codes
+ * are not published with R4 (one set of LOINC's). */
 bool fhir_code_is_allowed(const struct fhir_element *element, struct slice code);
+/* The same of its `most`; and that set's canonical, empty without one. */
+bool fhir_code_is_possible(const struct fhir_element *element, struct slice code);
+struct slice fhir_code_bound(const struct fhir_element *element);
+
+/* BCP 47 by its grammar (the registry of subtags is not here), and a media type with
+ * or without parameters (RFC 6838 and 2045). */
+bool fhir_language_is_valid(struct slice tag);
+bool fhir_media_type_is_valid(struct slice text);
+/* Systems whose codes are known by a grammar: false when it has none. */
+bool fhir_grammar_judge(struct slice system, struct slice code, bool *ret_is_valid);
 
 /* ---- search parameters ---- */
 
@@ -375,7 +387,7 @@ struct fhir_validate_hooks {
     enum err (*resource)(void *context, const struct fhir_subject *subject);
     /* An element of type Extension, after its base checks. */
     enum err (*extension)(void *context, const struct fhir_subject *subject);
-    /* One of type Coding. */
+    /* One of type Coding, Quantity or what derives from it: a system and a code. */
     enum err (*coding)(void *context, const struct fhir_subject *subject);
 };
 

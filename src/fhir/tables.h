@@ -79,6 +79,7 @@ struct code_row {
 };
 
 struct code_list {
+    struct slice url;        /* the value set's canonical */
     struct name_table names; /* of the codes */
     const struct code_row *codes;
     struct slice open_system; /* all its codes belong, and they are not listed */
@@ -90,6 +91,7 @@ struct code_list {
 struct invariant {
     struct slice key, human, expression;
     struct slice element; /* of which element of the type; empty: of the type itself */
+    struct slice profile; /* of the element's type, which asks for it; empty: base R4 */
     bool is_error;        /* else a warning */
 };
 

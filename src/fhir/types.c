@@ -73,12 +73,30 @@ struct slice fhir_code_system(const struct fhir_element *element, struct slice c
     return row ? row->system : list->open_system;
 }
 
+static bool list_has(const struct code_list *list, struct slice code)
+{
+    bool is_valid;
+    if (find_code(list, code))
+        return true;
+    return list->is_open &&
+           (!fhir_grammar_judge(list->open_system, code, &is_valid) || is_valid);
+}
+
 bool fhir_code_is_allowed(const struct fhir_element *element, struct slice code)
 {
     if (element->codes == FHIR_NO_TYPE)
         return true;
-    const struct code_list *list = &fhir_code_lists[element->codes];
-    return list->is_open || find_code(list, code);
+    return list_has(&fhir_code_lists[element->codes], code);
+}
+
+bool fhir_code_is_possible(const struct fhir_element *element, struct slice code)
+{
+    return element->most == FHIR_NO_TYPE || list_has(&fhir_code_lists[element->most], code);
+}
+
+struct slice fhir_code_bound(const struct fhir_element *element)
+{
+    return element->most == FHIR_NO_TYPE ? SLICE_NONE : fhir_code_lists[element->most].url;
 }
 
 bool type_derives(uint16_t id, uint16_t ancestor)

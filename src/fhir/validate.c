@@ -136,7 +136,8 @@ static void check_complex(struct fhir_check *c, struct object *o, const struct f
         .value = value, .type = type, .resource = c->root, .element = element
     };
     check_item(c, spot, item, o->type);
-    if (type->id == FHIR_TYPE_CODING && c->options->hooks)
+    if (c->options->hooks &&
+        (type->id == FHIR_TYPE_CODING || type_derives(type->id, FHIR_TYPE_QUANTITY)))
         call_hook(c, spot, item,
                   (struct fhir_item){ .value = o->value, .type = o->type, .resource = c->root },
                   c->options->hooks->coding);

@@ -35,7 +35,7 @@ enum err fhir_rules_compile(struct arena *arena, const struct fhir_rules **ret_r
 bool fhir_invariant_is_known(struct slice key)
 {
     for (uint16_t i = 0; i < fhir_invariant_total; i++)
-        if (slice_equal(fhir_invariants[i].key, key))
+        if (!fhir_invariants[i].profile.length && slice_equal(fhir_invariants[i].key, key))
             return true;
     return false;
 }

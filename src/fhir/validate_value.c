@@ -178,7 +178,12 @@ static void check_code_value(struct fhir_check *c, const struct fhir_spot *spot,
                              const struct fhir_element *element, struct json where,
                              struct slice code)
 {
-    if (!element || element->codes == FHIR_NO_TYPE || fhir_code_is_allowed(element, code))
+    if (!fhir_code_is_possible(element, code))
+        check_error(c, spot, where, "code-invalid",
+                    "The value provided ('%.*s') was not found in the maximum value set %.*s, and "
+                    "a code is required from this value set",
+                    SLICE_ARGS(slice_head(code, 100)), SLICE_ARGS(fhir_code_bound(element)));
+    if (fhir_code_is_allowed(element, code))
         return;
     struct slice set = element->value_set;
     check_error(c, spot, where, "code-invalid",

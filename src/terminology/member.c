@@ -1,4 +1,5 @@
 /* terminology/member.c - is this code in that system, or that value set? */
+#include "fhir/fhir.h"
 #include "terminology/library.h"
 
 static void say(struct terminology_answer *a, enum terminology_truth truth,
@@ -37,10 +38,10 @@ enum err ask_in_system(struct ask *ask, const struct terminology_code *code,
         say(ret, TERMINOLOGY_YES, TERMINOLOGY_FOUND, SLICE_NONE);
         return ERR_NONE;
     }
-    enum terminology_truth judged = grammar_judge(code->system, code->code);
-    if (judged == TERMINOLOGY_YES)
+    bool is_valid, is_judged = fhir_grammar_judge(code->system, code->code, &is_valid);
+    if (is_judged && is_valid)
         say(ret, TERMINOLOGY_YES, TERMINOLOGY_FOUND, SLICE_NONE);
-    else if (judged == TERMINOLOGY_NO || (s && s->is_complete))
+    else if (is_judged || (s && s->is_complete))
         say(ret, TERMINOLOGY_NO, TERMINOLOGY_NO_CODE, code->system);
     else
         say(ret, TERMINOLOGY_UNKNOWN, TERMINOLOGY_NO_SYSTEM, code->system);

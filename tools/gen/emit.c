@@ -70,8 +70,8 @@ static void emit_row(FILE *out, const struct row *row)
         fprintf(out, "targets + %u, ", row->target_first);
     else
         fprintf(out, "NULL, ");
-    fprintf(out, "%u, %d, %d, %d, %u, ", row->binding, row->is_array, row->is_summary,
-            row->is_modifier, row->codes);
+    fprintf(out, "%u, %d, %d, %d, %u, %u, ", row->binding, row->is_array, row->is_summary,
+            row->is_modifier, row->codes, row->most);
     put_slice(out, row->value_set);
     fprintf(out, " },\n");
 }

@@ -21,6 +21,7 @@ struct row {
     struct slice name, choice, value_set;
     uint16_t type, min, max, target_first, target_count;
     uint16_t codes; /* place among spec.value_sets; NO_ID: no required binding */
+    uint16_t most;  /* the same of the set that no code may lie outside of */
     uint8_t binding;
     bool is_array, is_summary, is_modifier;
 };

@@ -2,7 +2,7 @@
 #include "gen.h"
 
 struct rule {
-    struct slice key, severity, type, element, human, expression;
+    struct slice key, severity, type, element, profile, human, expression;
 };
 
 static bool is_detail(struct slice line)
@@ -34,6 +34,7 @@ static size_t read_rules(const struct lines *lines, struct rule *rules)
         rule->severity = gen_word(&rest);
         rule->type = gen_word(&rest);
         rule->element = gen_word(&rest);
+        rule->profile = gen_word(&rest);
     }
     return count;
 }
@@ -48,6 +49,8 @@ static void put_rule(FILE *out, const struct rule *rule)
     put_slice(out, rule->expression);
     fprintf(out, ", ");
     put_slice(out, rule->element);
+    fprintf(out, ", ");
+    put_slice(out, rule->profile);
     fprintf(out, ", %d },\n", slice_is(rule->severity, "error"));
 }
 

@@ -86,6 +86,8 @@ void emit_codes(struct spec *spec, FILE *out)
     for (uint16_t s = 0; s < spec->value_set_count; s++) {
         const struct value_set *set = &spec->value_sets[s];
         fprintf(out, "{ ");
+        put_slice(out, set->url);
+        fprintf(out, ", ");
         slots_put(out, &slots, "code_slots", s);
         fprintf(out, ", codes + %zu, ", first);
         put_slice(out, set->open_system);

@@ -219,11 +219,13 @@ static void read_flags(const struct spec *spec, size_t line, struct slice rest, 
             row->is_summary = true;
         else if (slice_is(word, "repeats"))
             row->is_array = true;
+        else if (slice_starts_with(word, SLICE("max=")))
+            row->most = value_set_number(spec, line, slice_from(word, 4));
         else if (equals > 0)
             row->binding = (uint8_t)find_name(slice_head(word, (size_t)equals), strengths, 5);
         else
             gen_fail(spec->type_lines.file, line, "word %.*s", SLICE_ARGS(word));
-        if (equals > 0)
+        if (equals > 0 && row->most == NO_ID)
             row->value_set = slice_from(word, (size_t)equals + 1);
         if (row->binding == FHIR_BINDING_REQUIRED)
             row->codes = value_set_number(spec, line, row->value_set);
@@ -234,7 +236,7 @@ static void read_element(struct spec *spec, struct type *type, size_t line)
 {
     struct slice rest = spec->type_lines.list[line - 1];
     struct slice name = gen_word(&rest);
-    struct row row = { .type = NO_ID, .codes = NO_ID };
+    struct row row = { .type = NO_ID, .codes = NO_ID, .most = NO_ID };
     read_cardinality(spec, line, gen_word(&rest), &row);
     struct slice types = gen_word(&rest);
     read_flags(spec, line, rest, &row);

@@ -246,9 +246,30 @@ static void links_of_a_narrative_lead_somewhere(void **state)
     expect(run(w, NARRATIVE("<a href=\\\"#x\\\">y</a><p id='x'>z</p>")), NULL);
 }
 
+/* ---- units ---- */
+
+static void units_of_quantities_are_looked_at_wherever_they_stand(void **state)
+{
+    struct world *w = *state;
+#define AMOUNT(code)                                                                               \
+    "{\"resourceType\":\"Observation\",\"status\":\"final\",\"code\":{\"text\":\"x\"},"            \
+    "\"valueQuantity\":{\"value\":1,\"system\":\"http://unitsofmeasure.org\",\"code\":\"" code \
+    "\"}}"
+    expect(run(w, AMOUNT("mg/dL")), NULL);
+    expect(run(w, AMOUNT("10*3/uL")), NULL);
+    expect(run(w, AMOUNT("{score}")), NULL);
+    expect(run(w, AMOUNT("furlong")),
+           "Observation.value.code: Unknown code 'furlong' in the CodeSystem "
+           "'http://unitsofmeasure.org'");
+    expect(run(w, AMOUNT("ml/hr")), "Unknown code 'ml/hr'");
+#undef AMOUNT
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(units_of_quantities_are_looked_at_wherever_they_stand,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(answers_have_the_type_that_is_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(items_must_be_in_the_questionnaire_at_their_place, setup,
                                         teardown),

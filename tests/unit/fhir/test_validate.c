@@ -131,6 +131,15 @@ static const struct fault faults[] = {
       "\"resourceType\":\"Observation\",\"status\":\"final\"}}]}",
       "Bundle.entry[0].resource", "Observation.code: minimum required = 1, but only found 0" },
     { "{\"resourceType\":\"Bundle\"}", "Bundle", "Bundle.type: minimum required = 1" },
+    { OBSERVATION("\"referenceRange\":[{\"low\":{\"value\":1,\"comparator\":\"<\"}}]"),
+      "Observation.referenceRange[0].low", "sqty-1" },
+    { PATIENT("\"language\":\"en_US\""), "Patient.language",
+      "not found in the maximum value set http://hl7.org/fhir/ValueSet/all-languages" },
+    { PATIENT("\"photo\":[{\"contentType\":\"png\",\"title\":\"x\"}]"),
+      "Patient.photo[0].contentType", "ValueSet/mimetypes" },
+    { "{\"resourceType\":\"Invoice\",\"status\":\"issued\",\"totalNet\":{\"value\":1,"
+      "\"currency\":\"USX\"}}",
+      "Invoice.totalNet.currency", "ValueSet/currencies" },
     { "{\"id\":\"x\"}", "Resource", "resourceType" },
 };
 
@@ -169,6 +178,11 @@ static void what_is_right_stays_quiet(void **state)
                 "\"valueCode\":\"x\"}]}]"),
         PATIENT("\"name\":[{\"family\":\"a\\tb\\n\\u00e9\"}]"),
         PATIENT("\"managingOrganization\":{\"type\":\"Organization\",\"display\":\"x\"}"),
+        PATIENT("\"language\":\"de-CH\",\"photo\":[{\"contentType\":\"image/png\",\"title\":"
+                "\"x\"}]"),
+        "{\"resourceType\":\"Invoice\",\"status\":\"issued\",\"totalNet\":{\"value\":1,"
+        "\"currency\":\"CHF\"}}",
+        OBSERVATION("\"valueQuantity\":{\"value\":1,\"comparator\":\"<\",\"unit\":\"x\"}"),
         OBSERVATION("\"valueRange\":{\"low\":{\"value\":1,\"unit\":\"x\"},"
                     "\"high\":{\"value\":2,\"unit\":\"x\"}}"),
     };
