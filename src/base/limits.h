@@ -113,6 +113,8 @@ struct limits {
     X(CONDITIONAL_DELETES, "conditional-deletes", 100, "resources",                                \
       "`_count` of a conditional delete")                                                          \
     X(BATCH_ROUNDS, "batch-rounds", 100, "writes", "writes of one batch to one target")            \
+    X(SEARCH_PARAMETERS, "search-parameters", 1000, "definitions",                                 \
+      "SearchParameters of a data store that are searched by; more have no effect")                \
     X(PENDING_TRANSACTIONS, "pending-transactions", 500, "transactions",                        \
       "transactions that are done later and wait; more are a 429")                              \
     X(QUEUED_JOBS, "queued-jobs", 25, "jobs",                                                      \

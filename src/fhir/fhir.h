@@ -187,9 +187,12 @@ enum fhir_param_type {
 
 struct fhir_path; /* a compiled expression; private to fhir/ */
 
+struct fhir_param;
 struct fhir_component {
     uint16_t param;               /* id of the component's parameter */
     const struct fhir_path *path; /* relative to the composite's own path */
+    const struct fhir_param *own; /* instead of `param` and `path`: of a parameter that is
+                                   * none of R4's (src/custom) */
 };
 
 struct fhir_param {
@@ -208,6 +211,9 @@ struct fhir_param {
 
 const struct fhir_param *fhir_param_at(uint16_t id);
 uint16_t fhir_param_count(void);
+const struct fhir_param *fhir_component_param(const struct fhir_component *component);
+/* The path of a parameter whose expression is none of the compiled ones: selects nothing. */
+extern const struct fhir_path fhir_path_empty;
 /* By code for a concrete resource type, Resource's and DomainResource's own
  * (_id, _tag, _text, ...) included; NULL when unknown. */
 const struct fhir_param *fhir_param_find(const struct fhir_type *resource, struct slice code);
@@ -302,6 +308,8 @@ struct fhirpath_host {
                              * what has none (children()) */
     bool as_filters;        /* `as` of several items keeps those of the type: R4's own
                              * invariants rely on it; else it is an error */
+    bool takes_json_names;  /* valueDateTime for value as dateTime: published search
+                             * parameters write so; else it is an error */
     /* The resource that a reference, not found in the root, means. */
     bool (*resolve)(void *context, struct slice reference, struct fhir_item *ret_item);
     /* Does the code, Coding or CodeableConcept belong to the value set? -1: unknown. */
@@ -327,6 +335,9 @@ MUST_USE enum err fhirpath_evaluate(const struct fhirpath *path, struct fhir_ite
                                     const struct fhirpath_host *host, struct arena *arena,
                                     struct fhirpath_result *ret_result,
                                     struct fhirpath_error *error);
+
+/* Does it call the function anywhere? */
+bool fhirpath_calls(const struct fhirpath *path, struct slice function);
 
 /* The same for a condition: empty is false; one item that is no boolean is true. */
 MUST_USE enum err fhirpath_holds(const struct fhirpath *path, struct fhir_item root,

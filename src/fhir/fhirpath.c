@@ -105,3 +105,22 @@ enum err fhirpath_holds(const struct fhirpath *path, struct fhir_item root,
     *ret_holds = truth == FP_TRUE;
     return err;
 }
+
+/* The tree is TREE_DEPTH_MAX deep at most. */
+static bool node_calls(const struct fp_node *node, struct slice function)
+{
+    if (!node)
+        return false;
+    if (node->op == FP_OP_CALL && node->function &&
+        slice_equal(slice_cstr(node->function->name), function))
+        return true;
+    for (size_t i = 0; i < node->arg_count; i++)
+        if (node_calls(node->args[i], function))
+            return true;
+    return node_calls(node->left, function);
+}
+
+bool fhirpath_calls(const struct fhirpath *path, struct slice function)
+{
+    return node_calls(path->root, function);
+}

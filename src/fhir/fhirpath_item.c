@@ -180,7 +180,7 @@ static enum err named_children(struct children *c, const struct fp_node *at, str
     const struct fhir_element *element = type ? fhir_element_find(type, name) : NULL;
     if (!type || slice_is(name, "resourceType"))
         return push_named(c, object, NULL, name);
-    if (element && element->choice.length == 0)
+    if (element && (element->choice.length == 0 || c->run->host->takes_json_names))
         return push_named(c, object, element, name);
     if (element)
         return fp_fail(c->run, at, "%.*s is written %.*s in FHIRPath", SLICE_ARGS(name),

@@ -13,6 +13,11 @@ uint16_t fhir_param_count(void)
     return fhir_param_total;
 }
 
+const struct fhir_param *fhir_component_param(const struct fhir_component *component)
+{
+    return component->own ? component->own : fhir_param_at(component->param);
+}
+
 const uint16_t *fhir_params_of(const struct fhir_type *resource, size_t *ret_count)
 {
     *ret_count = 0;

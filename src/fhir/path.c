@@ -225,6 +225,8 @@ static enum err run_boolean(const struct fhir_path *path, struct fhir_item root,
     return visit(context, item);
 }
 
+const struct fhir_path fhir_path_empty = { .branch_count = 0 };
+
 enum err fhir_path_visit(const struct fhir_path *path, struct fhir_item root, fhir_visit *visit,
                          void *context)
 {

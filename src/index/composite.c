@@ -234,8 +234,8 @@ enum err extract_composite(struct extractor *x, struct fhir_item item)
     CHECK(c.component_count <= COMPONENTS_MAX);
     for (size_t i = 0; i < c.component_count; i++) {
         c.current = &c.components[i];
-        c.current->param = fhir_param_at(x->param->components[i].param);
-        TRY(fhir_path_visit(x->param->components[i].path, item, visit, &c));
+        c.current->param = fhir_component_param(&x->param->components[i]);
+        TRY(extract_component(x, i, item, visit, &c));
     }
     return add_values(&c);
 }

@@ -58,7 +58,7 @@ struct slice extract_text(struct json value, struct arena *arena)
 }
 
 /* An element that holds nothing but an id and extensions has no value. */
-static bool item_has_value(struct json value)
+bool extract_has_value(struct json value)
 {
     enum json_type type = json_type(value);
     if (type != JSON_OBJECT)
@@ -77,13 +77,8 @@ bool index_param_has_terms(const struct fhir_param *param)
     return param->path && !slice_is(param->code, "_id") && !slice_is(param->code, "_lastUpdated");
 }
 
-static enum err add_present(struct extractor *x)
+enum err extract_present(struct extractor *x)
 {
-    uint64_t bit = UINT64_C(1) << x->param->id % 64;
-    uint64_t *word = &x->present[x->param->id / 64];
-    if (*word & bit)
-        return ERR_NONE;
-    *word |= bit;
     uint8_t *at = extractor_room(x);
     if (!at)
         return ERR_NO_MEMORY;
@@ -91,16 +86,19 @@ static enum err add_present(struct extractor *x)
     return extractor_add(x, x->field, 1);
 }
 
-static enum err visit(void *context, const struct fhir_param *param, struct fhir_item item)
+static enum err present_once(struct extractor *x)
 {
-    struct extractor *x = context;
-    if (!index_param_has_terms(param) || !item_has_value(item.value))
+    uint64_t bit = UINT64_C(1) << x->param->id % 64;
+    uint64_t *word = &x->present[x->param->id / 64];
+    if (*word & bit)
         return ERR_NONE;
-    x->param = param;
-    x->field = index_field(x->type, param->id);
-    if (param->type != FHIR_PARAM_COMPOSITE) /* R4 has no :missing for them */
-        TRY(add_present(x));
-    switch ((enum fhir_param_type)param->type) {
+    *word |= bit;
+    return extract_present(x);
+}
+
+enum err extract_item(struct extractor *x, struct fhir_item item)
+{
+    switch ((enum fhir_param_type)x->param->type) {
     case FHIR_PARAM_TOKEN:
         return extract_token(x, item);
     case FHIR_PARAM_STRING:
@@ -123,6 +121,18 @@ static enum err visit(void *context, const struct fhir_param *param, struct fhir
     return ERR_NONE;
 }
 
+static enum err visit(void *context, const struct fhir_param *param, struct fhir_item item)
+{
+    struct extractor *x = context;
+    if (!index_param_has_terms(param) || !extract_has_value(item.value))
+        return ERR_NONE;
+    x->param = param;
+    x->field = index_field(x->type, param->id);
+    if (param->type != FHIR_PARAM_COMPOSITE) /* R4 has no :missing for them */
+        TRY(present_once(x));
+    return extract_item(x, item);
+}
+
 static enum err extract_all(struct extractor *x)
 {
     x->present = arena_array(x->arena, fhir_param_count() / 64 + 1, sizeof *x->present);
@@ -131,11 +141,13 @@ static enum err extract_all(struct extractor *x)
     TRY(extractor_add(x, index_field(x->type, INDEX_PARAM_TYPE), 0));
     TRY(membership_of_owner(x));
     TRY(fhir_params_visit(x->type, x->resource, visit, x));
+    TRY(extract_customs(x));
     return extract_words(x);
 }
 
 enum err index_extract(struct json resource, const struct fhir_type *type, struct slice base_url,
-                       struct arena *arena, struct extraction *ret)
+                       const struct custom_set *customs, struct arena *arena,
+                       struct extraction *ret)
 {
     CHECK(type && type->resource != FHIR_NO_TYPE);
     struct extractor x = {
@@ -143,6 +155,7 @@ enum err index_extract(struct json resource, const struct fhir_type *type, struc
         .resource = resource,
         .type = type,
         .base_url = base_url,
+        .customs = customs,
         .id = extract_text(json_member(resource, "id"), arena),
         .home_rank = SIZE_MAX,
     };

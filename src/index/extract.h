@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/numeral.h"
+#include "custom/custom.h"
 #include "fhir/fhir.h"
 #include "index/index.h"
 #include "index/values.h"
@@ -32,6 +33,12 @@ struct extractor {
     uint32_t field;                 /* of it */
     uint64_t *present;              /* a bit for each parameter id that has selected a value */
 
+    /* The store's own parameters, after R4's. */
+    const struct custom_set *customs;
+    struct custom_budget budget;
+    struct arena scratch; /* of one parameter's evaluation */
+    bool has_failed;      /* the expression, on this resource */
+
     size_t home_rank; /* place in the compartment's table of home_id's parameter */
     struct slice home_id;
 };
@@ -40,6 +47,19 @@ struct extractor {
 uint8_t *extractor_room(struct extractor *x);
 /* Make a term of the first `length` bytes of what extractor_room() gave. */
 MUST_USE enum err extractor_add(struct extractor *x, uint32_t field, size_t length);
+
+/* The terms of one item for the current parameter, as its type says. */
+MUST_USE enum err extract_item(struct extractor *x, struct fhir_item item);
+MUST_USE enum err extract_present(struct extractor *x);
+/* False for an element that holds nothing but an id and extensions. */
+bool extract_has_value(struct json value);
+/* Those of all custom parameters of the type. */
+MUST_USE enum err extract_customs(struct extractor *x);
+/* What a component of the current parameter selects of its item; the number from 0. */
+MUST_USE enum err extract_component(struct extractor *x, size_t component, struct fhir_item item,
+                                    fhir_visit *visit, void *context);
+/* A code with the system that its element's binding implies, if there is one. */
+MUST_USE enum err extract_implied(struct extractor *x, struct fhir_item item);
 
 /* The visits of one parameter type each: add the terms of one item. */
 MUST_USE enum err extract_token(struct extractor *x, struct fhir_item item);

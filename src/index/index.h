@@ -41,6 +41,7 @@
 #include "base/date.h"
 #include "base/err.h"
 #include "base/numeral.h"
+#include "custom/custom.h"
 #include "fhir/fhir.h"
 #include "json/json.h"
 #include "store/term.h"
@@ -98,11 +99,12 @@ struct extraction {
 
 /* All terms of one resource (a JSON object whose resourceType is known).
  * `base_url` tells which absolute references are ours, see
- * index_reference_is_local(). Values that break their format are skipped: validation
+ * index_reference_is_local(); `customs` are the store's own parameters, or NULL. Values
+ * that break their format are skipped: validation
  * reports them, indexing must not. ERR_NO_MEMORY only. */
 MUST_USE enum err index_extract(struct json resource, const struct fhir_type *type,
-                                struct slice base_url, struct arena *arena,
-                                struct extraction *ret);
+                                struct slice base_url, const struct custom_set *customs,
+                                struct arena *arena, struct extraction *ret);
 
 /* Is it a Type/id of this store: relative, or absolute under `base_url`
  * ("http://host/datastore/ID/r4"). A base that begins with '/' stands for that

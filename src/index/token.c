@@ -41,16 +41,20 @@ static enum err add_text(struct extractor *x, struct json value)
     return extractor_add(x, x->field, value_folded(at, TERM_TOKEN_TEXT, buf_slice(&x->folded)));
 }
 
+static enum err add_system(struct extractor *x, struct slice system)
+{
+    uint8_t *at = extractor_room(x);
+    if (!at)
+        return ERR_NO_MEMORY;
+    return extractor_add(x, x->field, value_system(at, system));
+}
+
 enum err extract_coded(struct extractor *x, struct json element, struct slice code_name)
 {
     struct slice system = extract_text(json_member(element, "system"), x->arena);
     struct slice code = extract_text(json_get(element, code_name), x->arena);
-    if (system.length) {
-        uint8_t *at = extractor_room(x);
-        if (!at)
-            return ERR_NO_MEMORY;
-        TRY(extractor_add(x, x->field, value_system(at, system)));
-    }
+    if (system.length)
+        TRY(add_system(x, system));
     return code.length ? add_token(x, system, code) : ERR_NONE;
 }
 
@@ -102,6 +106,18 @@ static enum err extract_contact(struct extractor *x, struct json contact)
     TRY(add_token(x, SLICE_NONE, value));
     struct slice system = extract_text(json_member(contact, "system"), x->arena);
     return system.length ? add_token(x, system, value) : ERR_NONE;
+}
+
+enum err extract_implied(struct extractor *x, struct fhir_item item)
+{
+    if (item.type->id != FHIR_TYPE_CODE || !item.element)
+        return ERR_NONE;
+    struct slice code = extract_text(item.value, x->arena);
+    struct slice system = code.length ? fhir_code_system(item.element, code) : SLICE_NONE;
+    if (!system.length)
+        return ERR_NONE;
+    TRY(add_system(x, system));
+    return add_token(x, system, code);
 }
 
 enum err extract_token(struct extractor *x, struct fhir_item item)

@@ -75,7 +75,7 @@ static enum err terms_make(const struct draft *d, struct store_write *w)
         resource = json_root(&doc);
     }
     struct extraction x = { 0 };
-    TRY(index_extract(resource, d->type, d->rest->index_base_url, d->arena, &x));
+    TRY(index_extract(resource, d->type, d->rest->index_base_url, NULL, d->arena, &x));
     w->terms = x.terms;
     w->term_count = x.term_count;
     w->home_type = x.home_type;

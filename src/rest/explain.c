@@ -87,7 +87,7 @@ static void figures_append(struct buf *out, const struct step *s, struct slice t
 
 static enum err step_append(const struct step *s, struct arena *arena, struct buf *out)
 {
-    struct slice text = search_step_text(s->plan, arena);
+    struct slice text = search_step_text(s->plan, NULL, arena);
     if (!text.bytes)
         return ERR_NO_MEMORY;
     figures_append(out, s, text);

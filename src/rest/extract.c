@@ -17,7 +17,7 @@ enum err rest_extract(void *context, struct slice type, struct slice id, struct 
     enum err err = json_parse(body, NULL, arena, &doc, &where);
     if (err)
         return err == ERR_NO_MEMORY ? err : ERR_CORRUPT;
-    TRY(index_extract(json_root(&doc), resource_type, settings->base_url, arena, &x));
+    TRY(index_extract(json_root(&doc), resource_type, settings->base_url, NULL, arena, &x));
     *ret_terms = x.terms;
     *ret_count = x.term_count;
     return ERR_NONE;

@@ -205,13 +205,13 @@ static enum err cost_refuse(struct searching *s)
                            "More than %llu resources match inside of a chain or _has (setting: "
                            "--limit join-matches=N). The step: %.*s. Narrow what is inside.",
                            (unsigned long long)r->rest->settings.behaviour.limits.join_matches,
-                           SLICE_ARGS(search_step_text(s->work.step, r->arena)));
+                           SLICE_ARGS(search_step_text(s->work.step, s->query.customs, r->arena)));
     return issues_fail(&r->issues, ERR_INVALID, "too-costly",
                        "The search would take more than %llu units of work (setting: --limit "
                        "search-budget=N). The step that passed it: %.*s. Narrow this condition: "
                        "a longer value, a smaller range, a rarer match inside of a chain or _has.",
                        (unsigned long long)s->work.limit,
-                       SLICE_ARGS(search_step_text(s->work.step, r->arena)));
+                       SLICE_ARGS(search_step_text(s->work.step, s->query.customs, r->arena)));
 }
 
 static enum err search_fill(void *context, struct buf *out, bool *ret_done)

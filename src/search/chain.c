@@ -68,7 +68,7 @@ static enum err any_target(struct compiler *c, const struct fhir_param *param, s
         const struct fhir_type *target = fhir_type_at(param->targets[i]);
         if (target->is_abstract)
             return refuse(c, ERR_INVALID, "may refer to any type: name one, as in subject:Patient");
-        if (!is_reverse && !fhir_param_find(target, code))
+        if (!is_reverse && !param_find(c, target, code))
             continue;
         struct plan *plan;
         TRY(inner_compile(c, target, name, values, &plan));
@@ -87,11 +87,12 @@ static enum err chain_compile(struct compiler *c, struct slice head, struct slic
 {
     struct slice type_name = head;
     struct slice code = slice_cut(&type_name, ':');
-    const struct fhir_param *param = fhir_param_find(c->type, code);
+    const struct fhir_param *param = param_find(c, c->type, code);
     if (!param || param->type != FHIR_PARAM_REFERENCE || !param->path)
         return refuse(c, ERR_INVALID, "does not begin with a reference parameter of the type");
     uint32_t field = index_field(c->type, param->id);
     struct plan *inner;
+    TRY(stated_chain_check(c, param, name));
     if (type_name.bytes) {
         const struct fhir_type *target = fhir_resource_find(type_name);
         if (!target || !reference_has_target(param, target))
@@ -109,7 +110,7 @@ static enum err has_compile(struct compiler *c, struct slice rest, struct slice 
 {
     const struct fhir_type *source = fhir_resource_find(slice_cut(&rest, ':'));
     struct slice code = slice_cut(&rest, ':');
-    const struct fhir_param *param = source ? fhir_param_find(source, code) : NULL;
+    const struct fhir_param *param = source ? param_find(c, source, code) : NULL;
     if (!param || param->type != FHIR_PARAM_REFERENCE || !param->path || !rest.length)
         return refuse(c, ERR_INVALID, "is not of the form _has:Type:reference:parameter");
     if (!reference_has_target(param, c->type))

@@ -113,6 +113,22 @@ MUST_USE enum err either_measure(struct compiler *c, compile_value *compile, str
                                  struct plan **ret_plan);
 bool composite_is_supported(const struct fhir_param *param);
 
+/* The store's own parameter of that code, else R4's; NULL when there is none. */
+static inline const struct fhir_param *param_find(const struct compiler *c,
+                                                  const struct fhir_type *type,
+                                                  struct slice code)
+{
+    return custom_param_find(c->settings->customs, type, code);
+}
+
+/* What a parameter's own definition states of what may be asked of it; in stated.c. The
+ * modifier's text may be empty. */
+MUST_USE enum err stated_check(struct compiler *c, struct slice modifier, struct slice values);
+MUST_USE enum err stated_chain_check(struct compiler *c, const struct fhir_param *param,
+                                     struct slice name);
+MUST_USE enum err stated_repeats_check(struct compiler *c, const struct search_pair *pairs,
+                                       size_t count);
+
 /* May a reference parameter refer to the type? */
 bool reference_has_target(const struct fhir_param *param, const struct fhir_type *type);
 
@@ -218,9 +234,9 @@ bool plan_is_typed(const struct plan *plan);
 
 /* ---- suggestions ---- */
 
-/* The name nearest to a misspelt one among `type`'s parameters and `others`;
- * empty when none is near. */
-struct slice suggest_param(const struct fhir_type *type, const struct slice *others,
-                           size_t other_count, struct slice name);
+/* The name nearest to a misspelt one among `type`'s parameters, the store's own and
+ * `others`; empty when none is near. */
+struct slice suggest_param(const struct custom_set *customs, const struct fhir_type *type,
+                           const struct slice *others, size_t other_count, struct slice name);
 
 #endif

@@ -160,7 +160,7 @@ static enum err join(struct compiler *c, struct slice value, struct joined *j)
             return value_refuse(c, value, param->component_count == 2
                                               ? "needs two parts with '$' between them"
                                               : "needs three parts with '$' between them");
-        TRY(join_part(c, j, fhir_param_at(param->components[i].param), part));
+        TRY(join_part(c, j, fhir_component_param(&param->components[i]), part));
     }
     return ERR_NONE;
 }
@@ -169,7 +169,7 @@ bool composite_is_supported(const struct fhir_param *param)
 {
     size_t ordered = 0, others = 0;
     for (size_t i = 0; i < param->component_count; i++) {
-        uint8_t type = fhir_param_at(param->components[i].param)->type;
+        uint8_t type = fhir_component_param(&param->components[i])->type;
         bool is_last = i + 1 == param->component_count;
         if (type == FHIR_PARAM_COMPOSITE || type == FHIR_PARAM_SPECIAL ||
             (type == FHIR_PARAM_STRING && !is_last))

@@ -14,7 +14,7 @@ static enum err parse_param(struct compiler *c, struct slice value, struct slice
 {
     struct slice code = slice_cut(&rest, ':');
     if (!slice_is(code, "*")) {
-        include->param = fhir_param_find(include->source, code);
+        include->param = param_find(c, include->source, code);
         if (!include->param || include->param->type != FHIR_PARAM_REFERENCE ||
             !include->param->path)
             return refuse(c, value);

@@ -310,7 +310,8 @@ static enum err refuse_unknown(struct compiler *c, struct slice code)
     c->is_passable = true;
     for (size_t i = 0; i < ARRAY_COUNT(common_params); i++)
         results[ARRAY_COUNT(result_params) + i] = common_params[i].name;
-    struct slice near = suggest_param(c->type, results, ARRAY_COUNT(results), code);
+    struct slice near = suggest_param(c->settings->customs, c->type, results,
+                                      ARRAY_COUNT(results), code);
     return issues_fail(c->issues, ERR_INVALID, "not-supported",
                        "Unknown search parameter '%.*s' for %.*s.%s%.*s%s",
                        SLICE_ARGS(slice_head(code, SEARCH_SHOWN_BYTES)),
@@ -328,7 +329,7 @@ enum err condition_plain(struct compiler *c, struct slice name, struct slice val
     for (size_t i = 0; i < ARRAY_COUNT(common_params); i++)
         if (slice_equal(common_params[i].name, code))
             return compile_common(c, &common_params[i], modifier, values, ret_plan);
-    c->param = fhir_param_find(c->type, code);
+    c->param = param_find(c, c->type, code);
     if (!c->param)
         return refuse_unknown(c, code);
     c->field = index_field(c->type, c->param->id);
@@ -337,6 +338,8 @@ enum err condition_plain(struct compiler *c, struct slice name, struct slice val
         return refuse_unsupported(c);
     if (modifier.bytes)
         TRY(modifier_parse(c, modifier));
+    if (custom_is(c->param))
+        TRY(stated_check(c, modifier, values));
     if (c->op)
         return filter_compile(c, values, ret_plan);
     compile_value *compile = compiler_of(c);
@@ -430,6 +433,8 @@ static enum err parse_pairs(struct parser *p, const struct search_pair *pairs, s
             return err;
         first = first ? first : err;
     }
+    if (!first && !p->is_again)
+        first = stated_repeats_check(c, pairs, count);
     if (!first && p->query.subset.kind == FHIR_SUBSET_TEXT && p->query.include_count)
         first = issues_fail(c->issues, ERR_INVALID, "invalid",
                             "_summary=text cannot be combined with _include and _revinclude: "
@@ -597,7 +602,8 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
     CHECK(!type || type->resource != FHIR_NO_TYPE);
     struct parser p = {
         .compiler = { .settings = settings, .type = type, .arena = arena, .issues = issues },
-        .query = { .type = type, .count = settings->default_count, .base_url = settings->base_url },
+        .query = { .type = type, .count = settings->default_count, .base_url = settings->base_url,
+                   .customs = settings->customs },
         .is_system = !type,
         .pairs = pairs,
         .pair_count = count,

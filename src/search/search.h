@@ -9,6 +9,7 @@
 
 #include "base/issues.h"
 #include "base/limits.h"
+#include "custom/custom.h"
 #include "fhir/fhir.h"
 #include "store/store.h"
 #include "terminology/terminology.h"
@@ -50,6 +51,7 @@ const struct search_dialect *search_dialect_healthlake(void);
 struct search_settings {
     const struct search_page_key *page_key; /* NULL: no tokens are taken */
     struct slice base_url;  /* as index_extract() got it */
+    const struct custom_set *customs; /* the same; valid as long as the query */
     uint32_t default_count; /* 100 */
     uint32_t largest_count; /* 1,000; more is lowered */
     int64_t now_us;          /* what 'ap' measures a date's distance to */
@@ -97,6 +99,7 @@ struct search_query {
     struct search_page page;
     bool is_newest_first;   /* _sort=-_lastUpdated */
     struct slice base_url;  /* of the settings */
+    const struct custom_set *customs; /* of the settings */
     struct search_sort sorts[SEARCH_SORTS_MAX];
     size_t sort_count;      /* 0: by last change, oldest first */
     struct search_include *includes;
@@ -156,9 +159,10 @@ struct slice search_page_token(struct arena *arena, const struct search_page_key
 MUST_USE enum err search_page_parse(struct slice token, const struct search_page_key *key,
                                     uint32_t bound, struct search_page *ret);
 
-/* A step of a plan in words, its children left out. bytes == NULL when memory is
- * short. */
-struct slice search_step_text(const struct plan *plan, struct arena *arena);
+/* A step of a plan in words, its children left out; `customs` as the query had. bytes ==
+ * NULL when memory is short. */
+struct slice search_step_text(const struct plan *plan, const struct custom_set *customs,
+                              struct arena *arena);
 
 /* The parameters a type supports now, for the CapabilityStatement. `dialect` may be
  * NULL. */

@@ -37,7 +37,7 @@ static enum err parse_key(struct compiler *c, struct slice text, struct search_q
     /* Matches are not ranked: all are equal. */
     if (slice_is(code, "_score") && !dialect_is_narrow(c))
         return ERR_NONE;
-    sort.param = fhir_param_find(c->type, code);
+    sort.param = param_find(c, c->type, code);
     if (!sort.param)
         return value_refuse(c, text, "is no search parameter of the type");
     bool is_store_s = is_name(sort.param, "_id") || is_name(sort.param, "_lastUpdated");
@@ -209,7 +209,8 @@ static enum err visit_body(void *context, const struct store_version *v)
     arena_rewind(&s->scratch, s->mark);
     if (s->needs_terms) {
         TRY(json_parse(v->body, NULL, &s->scratch, &doc, NULL));
-        TRY(index_extract(json_root(&doc), s->query->type, s->query->base_url, &s->scratch, &x));
+        TRY(index_extract(json_root(&doc), s->query->type, s->query->base_url,
+                          s->query->customs, &s->scratch, &x));
     }
     for (s->key = 0; s->key < s->query->sort_count; s->key++) {
         const struct fhir_param *param = s->query->sorts[s->key].param;

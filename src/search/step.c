@@ -23,15 +23,15 @@ static void value_append(struct buf *out, struct slice value)
     buf_append_cstr(out, shown.length < value.length ? "...'" : "'");
 }
 
-static void field_append(struct buf *out, uint32_t field)
+static void field_append(struct buf *out, const struct custom_set *customs, uint32_t field)
 {
     uint16_t param = (uint16_t)(field & 0xffff), resource = (uint16_t)(field >> 16);
     if (resource < fhir_resource_count())
         buf_append(out, fhir_resource_at(resource)->name);
     if (param == INDEX_PARAM_TYPE)
         buf_append_cstr(out, " (all of the type)");
-    else if (param < fhir_param_count())
-        buf_printf(out, ".%.*s", SLICE_ARGS(fhir_param_at(param)->code));
+    else if (custom_param_at(customs, param))
+        buf_printf(out, ".%.*s", SLICE_ARGS(custom_param_at(customs, param)->code));
 }
 
 static void instant_append(struct buf *out, int64_t instant)
@@ -59,9 +59,9 @@ static void range_append(struct buf *out, const struct plan *p)
         buf_append_cstr(out, ", with a bound on their upper end");
 }
 
-static void leaf_append(struct buf *out, const struct plan *p)
+static void leaf_append(struct buf *out, const struct custom_set *customs, const struct plan *p)
 {
-    field_append(out, p->field);
+    field_append(out, customs, p->field);
     if (p->kind == PLAN_RANGE) {
         range_append(out, p);
         return;
@@ -74,7 +74,7 @@ static void leaf_append(struct buf *out, const struct plan *p)
     value_append(out, p->kind == PLAN_CONTAINS ? p->needle : p->from);
 }
 
-static void step_append(struct buf *out, const struct plan *p)
+static void step_append(struct buf *out, const struct custom_set *customs, const struct plan *p)
 {
     switch (p->kind) {
     case PLAN_ALL:
@@ -87,7 +87,7 @@ static void step_append(struct buf *out, const struct plan *p)
     case PLAN_PREFIX:
     case PLAN_RANGE:
     case PLAN_CONTAINS:
-        leaf_append(out, p);
+        leaf_append(out, customs, p);
         return;
     case PLAN_ID:
         buf_printf(out, "%.*s/%.*s", SLICE_ARGS(p->from), SLICE_ARGS(p->to));
@@ -111,22 +111,23 @@ static void step_append(struct buf *out, const struct plan *p)
         buf_append_cstr(out, "all but these");
         return;
     case PLAN_REFERS:
-        field_append(out, p->field);
+        field_append(out, customs, p->field);
         buf_append_cstr(out, " refers to one of these");
         return;
     case PLAN_REFERRED:
         buf_printf(out, "%.*s that ", SLICE_ARGS(p->to));
-        field_append(out, p->field);
+        field_append(out, customs, p->field);
         buf_append_cstr(out, " of one of these refers to");
         return;
     }
 }
 
-struct slice search_step_text(const struct plan *plan, struct arena *arena)
+struct slice search_step_text(const struct plan *plan, const struct custom_set *customs,
+                              struct arena *arena)
 {
     struct buf text;
     buf_init(&text, 4096);
-    step_append(&text, plan);
+    step_append(&text, customs, plan);
     const char *copy = buf_status(&text) ? NULL : arena_copy(arena, buf_slice(&text));
     struct slice result = slice_of(copy, copy ? text.length : 0);
     buf_release(&text);

@@ -43,8 +43,8 @@ static void consider(struct nearest *n, struct slice name)
     n->found = name;
 }
 
-struct slice suggest_param(const struct fhir_type *type, const struct slice *others,
-                           size_t other_count, struct slice name)
+struct slice suggest_param(const struct custom_set *customs, const struct fhir_type *type,
+                           const struct slice *others, size_t other_count, struct slice name)
 {
     if (name.length == 0 || name.length > NAME_BYTES_MAX)
         return SLICE_NONE;
@@ -53,6 +53,9 @@ struct slice suggest_param(const struct fhir_type *type, const struct slice *oth
     const uint16_t *params = fhir_params_of(type, &count);
     for (size_t i = 0; i < count; i++)
         consider(&n, fhir_param_at(params[i])->code);
+    const struct custom_param *const *own = custom_params_of(customs, type, &count);
+    for (size_t i = 0; i < count; i++)
+        consider(&n, own[i]->param.code);
     for (size_t i = 0; i < other_count; i++)
         consider(&n, others[i]);
     return n.found;

@@ -243,7 +243,7 @@ static void emit_params(struct spec *spec, FILE *out)
         for (uint16_t c = 0; c < spec->params[i].component_count; c++) {
             fprintf(out, "{ %u, ", spec->params[i].components[c].param);
             put_path(out, spec->params[i].components[c].path);
-            fprintf(out, " },\n");
+            fprintf(out, ", NULL },\n");
         }
     fprintf(out, "};\n\nconst struct fhir_param fhir_params[] = {\n");
     for (uint16_t i = 0; i < spec->param_count; i++) {
