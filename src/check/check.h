@@ -23,7 +23,8 @@ struct check_options {
     const struct slice *profiles;  /* for the outermost resource, besides meta.profile's */
     size_t profile_count;
     bool adds_vital_signs;           /* R4's profiles of vital signs, too, by their code */
-    bool unknown_is_error;           /* of meta.profile */
+    bool unknown_is_error;           /* of meta.profile, no package having it */
+    bool unknown_inner_is_error;     /* of those that profiles name */
     bool unknown_extension_is_error; /* an extension that no package defines */
 
     struct terminology *terminology; /* NULL: codes pass */

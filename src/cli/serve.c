@@ -17,7 +17,7 @@ enum { TEXTS_BYTES = 16 << 20, GRACE_SECONDS = 30, ROWS = 64, LAG_MS_MAX = 3600 
 /* As written on the command line. */
 struct serve_options {
     const char *data, *listen, *datastore_id, *region, *account_id, *public_url, *behave, *s3_root,
-        *s3_endpoint, *s3_region, *metrics_listen, *validation_level;
+        *s3_endpoint, *s3_region, *metrics_listen, *validation_level, *unknown_profiles;
     const char *rates, *access_log;
     struct option_list limits;
     bool no_auth, always_new_version, host_without_port, trust_bundles;
@@ -87,6 +87,10 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "strict (default), structure-only, minimal or off: of\nwrites without the header "
           "x-amzn-healthlake-fhir-\nvalidation-level",
           &o->validation_level },
+        { "unknown-profiles", OPTION_TEXT, "WHAT", NULL,
+          "warn or error: what strict makes of a profile that no\npackage has (default by-use: "
+          "an error once there is any\npackage, or when strict is asked for by name)",
+          &o->unknown_profiles },
         { "always-new-version", OPTION_SWITCH, NULL, NULL,
           "an update equal to the current version makes a\nversion too", &o->always_new_version },
         { "host-without-port", OPTION_SWITCH, NULL, NULL,
@@ -229,6 +233,10 @@ static int settings_make(struct serve_options *o, struct arena *arena, struct se
                               "--validation-level: '%s' is none of strict, structure-only, "
                               "minimal, off",
                               o->validation_level);
+    if (o->unknown_profiles &&
+        !rest_unknown_find(slice_cstr(o->unknown_profiles), &s->unknown_profiles))
+        return options_refuse("serve", "--unknown-profiles: '%s' is none of by-use, warn, error",
+                              o->unknown_profiles);
     if (o->threads > 1024)
         return options_refuse("serve", "--threads is at most 1024");
     if (o->merge_threads > 8)

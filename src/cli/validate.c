@@ -24,7 +24,8 @@ struct session {
     const struct fhir_rules *rules;
     bool as_json;
     bool quiet;              /* no warnings */
-    bool is_strict;          /* an unknown profile is an error */
+    bool unknown_is_error;   /* of meta.profile */
+    bool unknown_inner_is_error; /* of those that profiles name */
     bool knows_extensions;   /* and an unknown extension */
     bool refuses_markup;
     struct profile_set *set; /* packages, and what they know of codes */
@@ -178,7 +179,8 @@ static void check_text(struct session *s, struct arena *arena)
         .profiles = s->profiles,
         .profile_count = s->profile_count,
         .adds_vital_signs = true,
-        .unknown_is_error = s->is_strict,
+        .unknown_is_error = s->unknown_is_error,
+        .unknown_inner_is_error = s->unknown_inner_is_error,
         .unknown_extension_is_error = s->knows_extensions,
         .terminology = s->terminology,
         .refuses_markup = s->refuses_markup,
@@ -268,7 +270,7 @@ static void close_packages(struct session *s)
 int cli_validate(int argc, char **argv)
 {
     struct session s = { .as_json = false };
-    const char *data = NULL;
+    const char *data = NULL, *unknown = NULL;
     struct option_list packages = { .count = 0 }, profiles = { .count = 0 },
                        questionnaires = { .count = 0 };
     const struct option_row rows[] = {
@@ -283,8 +285,10 @@ int cli_validate(int argc, char **argv)
           "an extension that no package defines is an error", &s.knows_extensions },
         { "no-markup", OPTION_SWITCH, NULL, NULL,
           "a string that looks like HTML is an error", &s.refuses_markup },
-        { "strict", OPTION_SWITCH, NULL, NULL, "a meta.profile that is unknown is an error",
-          &s.is_strict },
+        { "unknown-profiles", OPTION_TEXT, "WHAT", NULL,
+          "warn or error: what a profile is that no package has\n(default: a warning in "
+          "meta.profile, an error where\na profile names it)",
+          &unknown },
         { "json", OPTION_SWITCH, NULL, NULL, "a JSON object for each file, its issues one a line",
           &s.as_json },
         { "quiet", OPTION_SWITCH, NULL, NULL, "errors only, no warnings", &s.quiet },
@@ -301,6 +305,11 @@ int cli_validate(int argc, char **argv)
     if (worst >= 0)
         return worst;
     worst = 0;
+    s.unknown_is_error = unknown && strcmp(unknown, "error") == 0;
+    s.unknown_inner_is_error = !unknown || s.unknown_is_error;
+    if (unknown && !s.unknown_is_error && strcmp(unknown, "warn") != 0)
+        return options_refuse("validate", "--unknown-profiles: '%s' is neither warn nor error",
+                              unknown);
     arena_init(&arena, ARENA_BYTES);
     if (fhir_rules_compile(&arena, &s.rules) != ERR_NONE) {
         fprintf(stderr, "tarn validate: out of memory\n");

@@ -1,8 +1,9 @@
 /* profile/check.h - inside of checking against profiles; private.
  *
- * check.c      the hooks: which profiles for a resource; extensions by their url
+ * check.c      the hooks: which profiles for a resource
+ * check_extension.c extensions by their url
  * check_tree.c an element against a place in a definition's tree, and what is below
- * check_slice.c which slice an element belongs to
+ * check_slice.c which slice an element belongs to, criterion.c by what
  * check_value.c fixed values, patterns, bounds, bindings
  * tree_reference.c what a reference points at
  *
@@ -32,6 +33,8 @@ struct profile_check {
     struct arena kept;      /* until the end: keys of ... */
     struct map answers;     /* (element, definition) to enum answer */
     struct map targets;     /* of references: key to place on the tape + 1; see tree_reference.c */
+    struct json package_of;        /* the resource whose profiles' ... */
+    const struct image *package;   /* ... package this is; NULL: none */
     struct json targets_of; /* the resource whose targets these are; absent: none yet */
     struct fhir_check *sink;
     const struct image *image;             /* whose rule is running */
@@ -67,7 +70,21 @@ static inline bool tree_is_over(const struct profile_check *c)
     return c->failure || (c->quiet && c->has_failed) || c->is_tired;
 }
 
+/* A hook begins, and ends: then it tells once that not all was looked at. */
+void check_enter(struct profile_check *c, const struct fhir_subject *s);
+MUST_USE enum err check_leave(struct profile_check *c, const struct fhir_subject *s,
+                              bool was_tired);
+struct item check_item(const struct fhir_subject *s);
+/* The package that the resource at hand asks for by its profiles; NULL: none. */
+const struct image *check_package(struct profile_check *c, struct json resource);
+enum err check_extension(void *context, const struct fhir_subject *s);
+
 /* ---- trees ---- */
+
+static inline bool place_is_root(struct place p)
+{
+    return p.node == image_node_at(p.image, p.definition->root);
+}
 
 void tree_place(struct profile_check *c, const struct fhir_spot *spot, struct place place,
                 const struct item *item);
@@ -90,8 +107,16 @@ struct place place_child(struct profile_check *c, struct place place, struct sli
  * `again`: the place is itself a slice, and they were checked against it. */
 void tree_slices(struct profile_check *c, struct fhir_spot *spot, struct place sliced,
                  struct json holder, const struct item *items, uint32_t count, bool again);
+/* A profile that the place names and nobody has. */
+void tree_unknown(struct profile_check *c, const struct fhir_spot *spot, struct place place,
+                  struct json where, struct slice canonical);
 /* The type's row in the place's list; NULL when it has none of it (or no list). */
 const struct image_type *place_type(struct place place, const struct fhir_type *type);
+/* The one type that the place has; NULL: several, or nothing said. */
+static inline const struct image_type *place_only_type(struct place p)
+{
+    return p.node->types.count == 1 ? image_type_at(p.image, p.node->types.first) : NULL;
+}
 struct slice place_type_names(struct profile_check *c, struct place place);
 
 /* ---- values ---- */

@@ -103,6 +103,7 @@ static const struct slice core = SLICE_INIT("http://hl7.org/fhir/StructureDefini
 struct targets {
     bool fits_type;    /* one of them is of the type */
     bool is_satisfied; /* and asks for nothing else, or its profile is met, or unknown */
+    struct slice unknown;
 };
 
 static bool derives(const struct fhir_type *type, const struct fhir_type *from)
@@ -127,7 +128,7 @@ static void try_target(struct profile_check *c, const struct fhir_spot *spot, st
     }
     struct place root = set_find(c->options.set, canonical, place.image);
     if (!root.node) {
-        t->fits_type = t->is_satisfied = true;
+        t->unknown = canonical;
         return;
     }
     if (!slice_equal(image_slice(root.image, root.definition->type), type->name))
@@ -165,7 +166,7 @@ static const struct fhir_type *type_of(struct profile_check *c, const struct ite
 void tree_reference(struct profile_check *c, const struct fhir_spot *spot, struct place place,
                     const struct image_type *type, const struct item *item)
 {
-    struct targets t = { false, false };
+    struct targets t = { .fits_type = false };
     struct item target = { .value = JSON_ABSENT };
     if (type->targets.count == 0 || !json_is(item->value, JSON_OBJECT))
         return;
@@ -181,7 +182,9 @@ void tree_reference(struct profile_check *c, const struct fhir_spot *spot, struc
                 c, spot, place,
                 image_slice(place.image, *image_text_at(place.image, type->targets.first + i)),
                 found_type, &target, &t);
-        if (!t.fits_type)
+        if (!t.is_satisfied && t.unknown.length > 0)
+            tree_unknown(c, spot, place, literal, t.unknown);
+        else if (!t.fits_type)
             tree_error(c, spot, place, literal, "structure",
                        "Invalid Resource target type. Found %.*s, but expected one of ([%.*s])",
                        SLICE_ARGS(found_type->name), SLICE_ARGS(target_names(c, place, type)));

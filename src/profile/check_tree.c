@@ -80,16 +80,26 @@ struct slice place_type_names(struct profile_check *c, struct place place)
 
 /* ---- types and their profiles ---- */
 
+void tree_unknown(struct profile_check *c, const struct fhir_spot *spot, struct place place,
+                  struct json where, struct slice canonical)
+{
+    if (c->quiet) /* a question that it is in is answered with the benefit of the doubt */
+        c->is_guess = true;
+    else
+        tree_report(c, spot, place, where,
+                    c->options.unknown_inner_is_error ? ISSUE_ERROR : ISSUE_WARNING, "not-found",
+                    SLICE_NONE, "Unable to resolve the profile reference '%.*s' (from %.*s)",
+                    SLICE_ARGS(canonical), SLICE_ARGS(place_profile(c, place)));
+}
+
 static void check_one_profile(struct profile_check *c, const struct fhir_spot *spot,
                               struct place place, struct slice canonical, const struct item *item)
 {
     struct place root = set_find(c->options.set, canonical, place.image);
     if (root.node)
         tree_definition(c, spot, root, item);
-    else if (!c->quiet)
-        tree_report(c, spot, place, item_where(item), ISSUE_WARNING, "not-found", SLICE_NONE,
-                    "Profile reference '%.*s' has not been checked because it could not be found",
-                    SLICE_ARGS(canonical));
+    else
+        tree_unknown(c, spot, place, item_where(item), canonical);
 }
 
 /* One of several profiles must be met; an unknown one might be. */
@@ -117,6 +127,28 @@ static void check_profiles(struct profile_check *c, const struct fhir_spot *spot
                    SLICE_ARGS(place_profile(c, place)));
 }
 
+/* The value of an extension is told at the extension, as the official validator does. */
+static bool is_extension_value(struct place place)
+{
+    return (place.definition->flags & DEFINITION_IS_EXTENSION) &&
+           slice_is(place_id(place), "Extension.value[x]");
+}
+
+static void report_type(struct profile_check *c, const struct fhir_spot *spot, struct place place,
+                        const struct item *item)
+{
+    struct arena_mark mark = arena_mark(&c->scratch);
+    bool is_one = place.node->types.count == 1, is_value = is_extension_value(place);
+    struct slice url = is_value ? image_slice(place.image, place.definition->url)
+                                : place_profile(c, place);
+    tree_error(c, is_value && spot ? spot->parent : spot, place, item_where(item), "structure",
+               "The %s '%.*s' definition allows for the type%s %s%.*s%s but found type %.*s",
+               is_value ? "Extension" : "Profile", SLICE_ARGS(url), is_one && !is_value ? "" : "s",
+               is_one && !is_value ? "" : "[", SLICE_ARGS(place_type_names(c, place)),
+               is_one && !is_value ? "" : "]", SLICE_ARGS(item->type->name));
+    arena_rewind(&c->scratch, mark);
+}
+
 static void check_type(struct profile_check *c, const struct fhir_spot *spot, struct place place,
                        const struct item *item)
 {
@@ -124,15 +156,7 @@ static void check_type(struct profile_check *c, const struct fhir_spot *spot, st
         return;
     const struct image_type *type = place_type(place, item->type);
     if (!type) {
-        struct arena_mark mark = arena_mark(&c->scratch);
-        bool is_one = place.node->types.count == 1;
-        tree_error(c, spot, place, item_where(item), "structure",
-                   "The Profile '%.*s' definition allows for the type%s %s%.*s%s but found type "
-                   "%.*s",
-                   SLICE_ARGS(place_profile(c, place)), is_one ? "" : "s", is_one ? "" : "[",
-                   SLICE_ARGS(place_type_names(c, place)), is_one ? "" : "]",
-                   SLICE_ARGS(item->type->name));
-        arena_rewind(&c->scratch, mark);
+        report_type(c, spot, place, item);
         return;
     }
     check_profiles(c, spot, place, type, item);
@@ -154,7 +178,7 @@ static bool resolve(void *context, struct slice text, struct fhir_item *ret_item
 static int conforms(void *context, struct fhir_item item, struct slice profile)
 {
     struct profile_check *c = context;
-    struct place root = set_find(c->options.set, profile, NULL);
+    struct place root = set_find(c->options.set, profile, c->image);
     struct item own = { .value = item.value, .type = item.type, .row = item.element };
     return root.node ? tree_conforms(c, NULL, root, &own) : -1;
 }
@@ -368,6 +392,11 @@ static void check_inside(struct profile_check *c, const struct fhir_spot *spot, 
     tree_values(c, spot, place, item);
     tree_binding(c, spot, place, item);
     tree_below(c, spot, place, item);
+}
+
+static void run_rules(struct profile_check *c, const struct fhir_spot *spot, struct place place,
+                      const struct item *item)
+{
     for (uint32_t i = 0; i < place.node->rules.count && !tree_is_over(c); i++)
         run_rule(c, spot, place, place.node->rules.first + i, item);
 }
@@ -388,8 +417,14 @@ void tree_place(struct profile_check *c, const struct fhir_spot *spot, struct pl
     }
     if (!tree_is_over(c))
         check_inside(c, spot, place, item);
+    if (place_is_root(place))
+        run_rules(c, spot, place, item);
     c->resource = resource;
     c->root = root;
+    /* A rule that stands where an outer resource holds this one has the outer one
+     * as its %resource. */
+    if (!place_is_root(place))
+        run_rules(c, spot, place, item);
     c->depth--;
 }
 

@@ -98,17 +98,71 @@ static struct slice shown(struct json v)
     return slice_head(raw, 200);
 }
 
+static void report_fixed(struct profile_check *c, const struct fhir_spot *spot,
+                         struct place place, struct json value, struct json fixed);
+
+static void report_fixed_members(struct profile_check *c, const struct fhir_spot *spot,
+                                 struct place place, struct json value, struct json fixed)
+{
+    for (struct json key = json_first(value); json_exists(key) && tree_spend(c, spot, 100);
+         key = json_next(value, json_value(key))) {
+        struct slice name = slice_head(json_string_raw(key), 100);
+        struct fhir_spot below = { .parent = spot, .name = name };
+        struct json wanted = member_like(fixed, key);
+        if (json_exists(wanted))
+            report_fixed(c, &below, place, json_value(key), wanted);
+        else
+            tree_error(c, &below, place, json_value(key), "value",
+                       "The element %.*s is present in the instance but not allowed in the "
+                       "applicable fixed value specified in profile %.*s",
+                       SLICE_ARGS(name), SLICE_ARGS(place_profile(c, place)));
+    }
+    for (struct json key = json_first(fixed); json_exists(key);
+         key = json_next(fixed, json_value(key)))
+        if (!json_exists(member_like(value, key)))
+            tree_error(c, spot, place, value, "value",
+                       "Missing element '%.*s' - required by fixed value assigned in profile %.*s",
+                       SLICE_ARGS(json_string_raw(key)), SLICE_ARGS(place_profile(c, place)));
+}
+
+/* Which of its members differ, down to the depth of the definition's value. */
+static void report_fixed(struct profile_check *c, const struct fhir_spot *spot,
+                         struct place place, struct json value, struct json fixed)
+{
+    if (value_is_fixed(c, value, fixed) || tree_is_over(c))
+        return;
+    if (json_is(fixed, JSON_OBJECT) && json_is(value, JSON_OBJECT)) {
+        report_fixed_members(c, spot, place, value, fixed);
+        return;
+    }
+    if (json_is(fixed, JSON_ARRAY) && json_is(value, JSON_ARRAY) &&
+        json_count(fixed) == json_count(value)) {
+        struct fhir_spot item = { .parent = spot->parent, .name = spot->name, .has_index = true };
+        struct json wanted = json_first(fixed);
+        for (struct json v = json_first(value); json_exists(v); v = json_next(value, v)) {
+            report_fixed(c, &item, place, v, wanted);
+            wanted = json_next(fixed, wanted);
+            item.index++;
+        }
+        return;
+    }
+    const char *quote = is_simple(fixed) ? "'" : "";
+    tree_error(c, spot, place, value, "value",
+               "Value is %s%.*s%s but is fixed to %s%.*s%s in the profile %.*s", quote,
+               SLICE_ARGS(shown(value)), quote, quote, SLICE_ARGS(shown(fixed)), quote,
+               SLICE_ARGS(place_profile(c, place)));
+}
+
 static void check_fixed(struct profile_check *c, const struct fhir_spot *spot, struct place place,
                         const struct item *item)
 {
     struct json fixed = image_value(place.image, place.node->fixed);
     if (!json_exists(fixed) || value_is_fixed(c, item->value, fixed))
         return;
-    const char *quote = is_simple(fixed) ? "'" : "";
-    tree_error(c, spot, place, item_where(item), "value",
-               "Value is %s%.*s%s but is fixed to %s%.*s%s in the profile %.*s", quote,
-               SLICE_ARGS(shown(item->value)), quote, quote, SLICE_ARGS(shown(fixed)), quote,
-               SLICE_ARGS(place_profile(c, place)));
+    if (c->quiet)
+        c->has_failed = true;
+    else
+        report_fixed(c, spot, place, item->value, fixed);
 }
 
 static void check_pattern(struct profile_check *c, const struct fhir_spot *spot, struct place place,

@@ -158,7 +158,7 @@ static struct image_range add_discriminators(struct image_builder *b, const stru
         bool is_known;
         struct image_discriminator row = { .type = e->discriminators[i].type };
         row.steps = builder_steps(b, e->discriminators[i].path, &is_known);
-        row.is_unknown = !is_known || row.type == DISCRIMINATE_POSITION;
+        row.is_unknown = !is_known;
         uint32_t at = builder_row(b, IMAGE_DISCRIMINATORS, &row, sizeof row);
         range.first = i == 0 ? at : range.first;
     }
@@ -345,6 +345,23 @@ static void finish(struct image_builder *b, struct kept *first)
 
 /* ---- definitions ---- */
 
+/* An expression without a key or words of its own. */
+static uint32_t add_expression(struct image_builder *b, struct image_text expression)
+{
+    const struct image_rule row = { .expression = expression, .is_error = true };
+    return builder_row(b, IMAGE_RULES, &row, sizeof row);
+}
+
+static struct image_range add_invariants(struct image_builder *b, struct json list)
+{
+    struct image_range range = { 0, 0 };
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
+        uint32_t at = add_expression(b, builder_text(b, json_string(v, b->arena)));
+        range.first = range.count++ == 0 ? at : range.first;
+    }
+    return range;
+}
+
 static struct image_range add_contexts(struct image_builder *b, struct json list)
 {
     struct image_range range = { 0, 0 };
@@ -356,6 +373,8 @@ static struct image_range add_contexts(struct image_builder *b, struct json list
                     : json_string_is(type, SLICE("fhirpath")) ? CONTEXT_FHIRPATH
                                                               : CONTEXT_ELEMENT
         };
+        if (row.type == CONTEXT_FHIRPATH)
+            row.rule = add_expression(b, row.expression);
         uint32_t at = builder_row(b, IMAGE_CONTEXTS, &row, sizeof row);
         range.first = range.count++ == 0 ? at : range.first;
     }
@@ -397,6 +416,8 @@ enum err image_add_definition(struct image_builder *b, const struct definition *
                                     .type = builder_text(b, d->type),
                                     .base = builder_text(b, d->base),
                                     .contexts = add_contexts(b, json_member(d->json, "context")),
+                                    .invariants = add_invariants(
+                                        b, json_member(d->json, "contextInvariant")),
                                     .root = root->place,
                                     .flags = flags_of(d) };
     builder_row(b, IMAGE_DEFINITIONS, &row, sizeof row);

@@ -305,5 +305,7 @@ enum err element_expand(struct definitions *world, struct element *e, uint32_t d
     const struct fhir_type *type = e->base;
     if (e->type_count == 1 && (!type || type->kind != FHIR_BACKBONE))
         type = fhir_type_find(e->types[0].code);
+    if (!type && e->type_count > 1) /* what all of them have: id and extension */
+        type = fhir_type_find(SLICE("Element"));
     return type ? add_type_children(world, e, type) : ERR_NONE;
 }

@@ -10,7 +10,7 @@
 #include "profile/element.h"
 #include "profile/profile.h"
 
-enum { IMAGE_FORMAT = 2, IMAGE_BYTES_MAX = 512 << 20 };
+enum { IMAGE_FORMAT = 3, IMAGE_BYTES_MAX = 512 << 20 };
 
 struct image_text {
     uint32_t at, length;
@@ -66,6 +66,7 @@ enum image_context_type { CONTEXT_ELEMENT, CONTEXT_EXTENSION, CONTEXT_FHIRPATH }
 struct image_context {
     struct image_text expression;
     uint32_t type; /* enum image_context_type */
+    uint32_t rule; /* of CONTEXT_FHIRPATH: the expression once more, to be run */
 };
 
 enum { DEFINITION_IS_EXTENSION = 1, DEFINITION_IS_MODIFIER = 2, DEFINITION_IS_ABSTRACT = 4 };
@@ -73,7 +74,8 @@ enum { DEFINITION_IS_EXTENSION = 1, DEFINITION_IS_MODIFIER = 2, DEFINITION_IS_AB
 struct image_definition {
     struct image_text url, version, type, base;
     struct image_range contexts;
-    uint32_t root; /* node */
+    struct image_range invariants; /* rules: of an extension's contexts */
+    uint32_t root;                 /* node */
     uint32_t flags;
 };
 

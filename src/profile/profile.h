@@ -116,6 +116,8 @@ struct profile_options {
     bool ignores_meta;     /* ... those of its meta.profile, unless this is set */
     bool adds_vital_signs; /* also R4's profiles of vital signs, by their LOINC code */
     bool unknown_is_error; /* a meta.profile that no package has; else a warning */
+    bool unknown_inner_is_error; /* the same of one that a profile names for elements, or for
+                                  * the targets of references that are here */
     bool unknown_extension_is_error; /* an extension that none defines; else nothing */
     int64_t now_us;
     /* Does the code, Coding, CodeableConcept, Quantity or string belong to the value

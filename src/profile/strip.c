@@ -25,6 +25,7 @@ static bool keeps_in_definition(struct slice name)
 {
     static const char *const names[] = { "resourceType", "url",     "version", "kind",
                                          "abstract",     "context", "type",    "baseDefinition",
+                                         "contextInvariant",
                                          "derivation" };
     return is_one_of(name, names, ARRAY_COUNT(names));
 }

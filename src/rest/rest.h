@@ -27,7 +27,7 @@ struct rest_behaviour {
     const struct search_dialect *dialect; /* of searches; NULL: R4's */
     bool refuse_large_count;
     bool refuse_url_and_form; /* POST _search takes parameters from one of the two */
-    bool refuse_unknown_profiles; /* at strict; else only once a package is there */
+    bool refuse_unknown_profiles; /* at strict, though nobody asks for that by name */
     bool store_all_types; /* false: OperationOutcome, Parameters are no stored types */
 };
 struct rest_behaviour rest_behaviour_open(void);
@@ -42,13 +42,24 @@ enum rest_level {
     REST_MINIMAL,        /* members, cardinality, JSON types and formats; what is wrong
                           * is stored with the findings */
     REST_UNCHECKED,      /* JSON, resourceType and id; for stores alone, not by header */
+    REST_STRICT_ASKED,   /* strict, and somebody has asked for it by name */
 };
+
+/* What a profile is that no package has, at strict. */
+enum rest_unknown_profiles {
+    REST_UNKNOWN_BY_USE, /* an error when strict was asked for by name, once there is any
+                          * package, and with refuse_unknown_profiles; else it passes */
+    REST_UNKNOWN_PASSES,
+    REST_UNKNOWN_IS_ERROR,
+};
+bool rest_unknown_find(struct slice name, enum rest_unknown_profiles *ret);
 
 struct rest_settings {
     struct store *store;
     struct rest_behaviour behaviour;
     enum rest_level level; /* of requests that name none */
-    struct profile_home *profiles;   /* packages; NULL: none, and none of R4 core */
+    enum rest_unknown_profiles unknown_profiles;
+    struct profile_home *profiles; /* packages; NULL: none, and none of R4 core */
     struct slice public_url; /* "https://host"; empty: scheme and Host of the request */
     struct slice datastore_id;
     const char *async_folder; /* of transactions done later, made if absent; NULL: none */

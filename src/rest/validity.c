@@ -12,17 +12,31 @@
 
 bool rest_level_find(struct slice name, enum rest_level *ret)
 {
-    static const char *const names[] = {
-        [REST_STRICT] = "strict",
-        [REST_STRUCTURE_ONLY] = "structure-only",
-        [REST_MINIMAL] = "minimal",
-    };
+    static const struct {
+        const char *name;
+        enum rest_level level;
+    } names[] = { { "strict", REST_STRICT_ASKED },
+                  { "structure-only", REST_STRUCTURE_ONLY },
+                  { "minimal", REST_MINIMAL } };
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        if (!slice_is(name, names[i]))
+        if (!slice_is(name, names[i].name))
             continue;
-        *ret = (enum rest_level)i;
+        *ret = names[i].level;
         return true;
     }
+    return false;
+}
+
+bool rest_unknown_find(struct slice name, enum rest_unknown_profiles *ret)
+{
+    static const char *const names[] = { [REST_UNKNOWN_BY_USE] = "by-use",
+                                         [REST_UNKNOWN_PASSES] = "warn",
+                                         [REST_UNKNOWN_IS_ERROR] = "error" };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        if (slice_is(name, names[i])) {
+            *ret = (enum rest_unknown_profiles)i;
+            return true;
+        }
     return false;
 }
 
@@ -109,12 +123,28 @@ static struct profile_set *profiles_now(const struct validity_ask *ask)
     return set;
 }
 
+static bool is_unknown_error(const struct validity_ask *ask, const struct profile_set *set)
+{
+    const struct rest_settings *s = &ask->rest->settings;
+    switch (s->unknown_profiles) {
+    case REST_UNKNOWN_IS_ERROR:
+        return true;
+    case REST_UNKNOWN_PASSES:
+        return false;
+    case REST_UNKNOWN_BY_USE:
+        break;
+    }
+    return s->behaviour.refuse_unknown_profiles || ask->level == REST_STRICT_ASKED ||
+           has_packages(set);
+}
+
 static enum err gather(const struct validity_ask *ask, bool is_errors_only, struct arena *scratch,
                        struct gathering *g)
 {
     struct rest *rest = ask->rest;
-    bool has_set = ask->level == REST_STRICT && rest->settings.profiles;
-    struct profile_set *set = has_set ? profiles_now(ask) : NULL;
+    bool is_strict = ask->level == REST_STRICT || ask->level == REST_STRICT_ASKED;
+    struct profile_set *set = is_strict && rest->settings.profiles ? profiles_now(ask) : NULL;
+    bool unknown_is_error = set && is_unknown_error(ask, set);
     const struct check_options options = {
         .rules = ask->level == REST_MINIMAL ? NULL : rest->rules,
         .is_shape_only = ask->level == REST_MINIMAL,
@@ -125,8 +155,8 @@ static enum err gather(const struct validity_ask *ask, bool is_errors_only, stru
         .set = set,
         .profiles = ask->profiles,
         .profile_count = ask->profile_count,
-        .unknown_is_error =
-            set && (rest->settings.behaviour.refuse_unknown_profiles || has_packages(set)),
+        .unknown_is_error = unknown_is_error,
+        .unknown_inner_is_error = unknown_is_error,
         .terminology = rest->terminology,
         .home = rest->settings.profiles,
         .is_lenient = true,

@@ -26,6 +26,7 @@ static enum err open_rest(const struct opener *o, const struct kept *kept, struc
         .store = store,
         .behaviour = s->behaviour,
         .level = s->level,
+        .unknown_profiles = s->unknown_profiles,
         .profiles = o->profiles,
         .public_url = s->public_url,
         .datastore_id = kept->id,

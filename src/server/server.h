@@ -45,6 +45,7 @@ struct server_settings {
     size_t cors_origin_count;
     struct rest_behaviour behaviour;
     enum rest_level level; /* of validation, for requests that name none */
+    enum rest_unknown_profiles unknown_profiles;
     size_t cache_bytes;            /* of the store; 0: default */
     size_t index_bytes;            /* of its index's tail; 0: default */
     uint32_t merge_threads;        /* of its index; 0: default */
