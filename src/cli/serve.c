@@ -34,10 +34,18 @@ static const char about[] =
     "The root key is TARN_ROOT_ACCESS_KEY_ID and TARN_ROOT_SECRET_ACCESS_KEY, else the\n"
     "file root-key in the data folder, made at the first start.";
 
-/* Those of limits and lags, behind the others. */
-static void add_limit_rows(struct serve_options *o, struct option_row rows[ROWS])
+/* Those of validation, limits and lags, behind the others. */
+static void add_more_rows(struct serve_options *o, struct option_row rows[ROWS])
 {
     const struct option_row more[] = {
+        { "validation-level", OPTION_TEXT, "LEVEL", NULL,
+          "strict (default), structure-only, minimal or off: of\nwrites without the header "
+          "x-amzn-healthlake-fhir-\nvalidation-level",
+          &o->validation_level },
+        { "unknown-profiles", OPTION_TEXT, "WHAT", NULL,
+          "warn or error: what strict makes of a profile that no\npackage has (default by-use: "
+          "an error once there is any\npackage, or when strict is asked for by name)",
+          &o->unknown_profiles },
         { "max-body", OPTION_BYTES, "BYTES", NULL,
           "largest body of a request (default: the preset's,\nopen: 256M)", &o->max_body },
         { "max-entries", OPTION_NUMBER, "N", NULL,
@@ -83,14 +91,6 @@ static int parse(struct serve_options *o, int argc, char **argv)
         { "behave", OPTION_TEXT, "PRESET", NULL,
           "open (default), guide (15 MB bodies) or healthlake\n(its limits and its ways)",
           &o->behave },
-        { "validation-level", OPTION_TEXT, "LEVEL", NULL,
-          "strict (default), structure-only, minimal or off: of\nwrites without the header "
-          "x-amzn-healthlake-fhir-\nvalidation-level",
-          &o->validation_level },
-        { "unknown-profiles", OPTION_TEXT, "WHAT", NULL,
-          "warn or error: what strict makes of a profile that no\npackage has (default by-use: "
-          "an error once there is any\npackage, or when strict is asked for by name)",
-          &o->unknown_profiles },
         { "always-new-version", OPTION_SWITCH, NULL, NULL,
           "an update equal to the current version makes a\nversion too", &o->always_new_version },
         { "host-without-port", OPTION_SWITCH, NULL, NULL,
@@ -130,7 +130,7 @@ static int parse(struct serve_options *o, int argc, char **argv)
           "threads that merge the index's segments (default 2)", &o->merge_threads },
         { "threads", OPTION_NUMBER, "N", NULL, "threads that answer requests", &o->threads },
     };
-    add_limit_rows(o, rows);
+    add_more_rows(o, rows);
     const struct option_usage usage = { .line = "tarn serve --data DIR [options]",
                                         .about = about,
                                         .rows = rows };

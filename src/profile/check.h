@@ -33,9 +33,9 @@ struct profile_check {
     struct arena kept;      /* until the end: keys of ... */
     struct map answers;     /* (element, definition) to enum answer */
     struct map targets;     /* of references: key to place on the tape + 1; see tree_reference.c */
-    struct json package_of;        /* the resource whose profiles' ... */
-    const struct image *package;   /* ... package this is; NULL: none */
-    struct json targets_of; /* the resource whose targets these are; absent: none yet */
+    struct json package_of; /* the resource whose profiles' ... */
+    const struct image *package; /* ... package this is; NULL: none */
+    struct json targets_of;      /* the resource whose targets these are; absent: none yet */
     struct fhir_check *sink;
     const struct image *image;             /* whose rule is running */
     struct json resource, root, outermost; /* as in struct fhir_subject */

@@ -135,12 +135,12 @@ static void check_invariants(struct profile_check *c, const struct fhir_subject 
                                                         result.values[0].boolean));
         arena_rewind(&c->scratch, mark);
         if (!holds)
-            tree_error(c, s->spot->parent, root, s->item.value, "structure",
-                       "The extension %.*s is not allowed to be used at this point (based on "
-                       "context invariant '%.*s')",
-                       SLICE_ARGS(url),
-                       SLICE_ARGS(image_slice(
-                           root.image, image_rule_at(root.image, rule)->expression)));
+            tree_error(
+                c, s->spot->parent, root, s->item.value, "structure",
+                "The extension %.*s is not allowed to be used at this point (based on "
+                "context invariant '%.*s')",
+                SLICE_ARGS(url),
+                SLICE_ARGS(image_slice(root.image, image_rule_at(root.image, rule)->expression)));
     }
 }
 
@@ -189,9 +189,8 @@ static void check_contexts(struct profile_check *c, const struct fhir_subject *s
 static void check_part(struct profile_check *c, const struct fhir_subject *s, struct slice url)
 {
     struct slice outer = json_string(json_member(s->holder.value, "url"), &c->scratch);
-    struct place root =
-        outer.bytes ? set_find(c->options.set, outer, check_package(c, s->resource))
-                    : (struct place){ NULL, NULL, NULL };
+    struct place root = outer.bytes ? set_find(c->options.set, outer, check_package(c, s->resource))
+                                    : (struct place){ NULL, NULL, NULL };
     if (!s->holder.type || s->holder.type->id != FHIR_TYPE_EXTENSION || !root.node)
         return;
     struct place list = place_child(c, root, SLICE("extension"));
@@ -274,4 +273,3 @@ enum err check_extension(void *context, const struct fhir_subject *s)
     arena_rewind(&c->scratch, mark);
     return check_leave(c, s, was_tired);
 }
-

@@ -139,8 +139,8 @@ static void report_type(struct profile_check *c, const struct fhir_spot *spot, s
 {
     struct arena_mark mark = arena_mark(&c->scratch);
     bool is_one = place.node->types.count == 1, is_value = is_extension_value(place);
-    struct slice url = is_value ? image_slice(place.image, place.definition->url)
-                                : place_profile(c, place);
+    struct slice url =
+        is_value ? image_slice(place.image, place.definition->url) : place_profile(c, place);
     tree_error(c, is_value && spot ? spot->parent : spot, place, item_where(item), "structure",
                "The %s '%.*s' definition allows for the type%s %s%.*s%s but found type %.*s",
                is_value ? "Extension" : "Profile", SLICE_ARGS(url), is_one && !is_value ? "" : "s",

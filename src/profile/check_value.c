@@ -98,8 +98,8 @@ static struct slice shown(struct json v)
     return slice_head(raw, 200);
 }
 
-static void report_fixed(struct profile_check *c, const struct fhir_spot *spot,
-                         struct place place, struct json value, struct json fixed);
+static void report_fixed(struct profile_check *c, const struct fhir_spot *spot, struct place place,
+                         struct json value, struct json fixed);
 
 static void report_fixed_members(struct profile_check *c, const struct fhir_spot *spot,
                                  struct place place, struct json value, struct json fixed)
@@ -126,8 +126,8 @@ static void report_fixed_members(struct profile_check *c, const struct fhir_spot
 }
 
 /* Which of its members differ, down to the depth of the definition's value. */
-static void report_fixed(struct profile_check *c, const struct fhir_spot *spot,
-                         struct place place, struct json value, struct json fixed)
+static void report_fixed(struct profile_check *c, const struct fhir_spot *spot, struct place place,
+                         struct json value, struct json fixed)
 {
     if (value_is_fixed(c, value, fixed) || tree_is_over(c))
         return;

@@ -416,8 +416,8 @@ enum err image_add_definition(struct image_builder *b, const struct definition *
                                     .type = builder_text(b, d->type),
                                     .base = builder_text(b, d->base),
                                     .contexts = add_contexts(b, json_member(d->json, "context")),
-                                    .invariants = add_invariants(
-                                        b, json_member(d->json, "contextInvariant")),
+                                    .invariants =
+                                        add_invariants(b, json_member(d->json, "contextInvariant")),
                                     .root = root->place,
                                     .flags = flags_of(d) };
     builder_row(b, IMAGE_DEFINITIONS, &row, sizeof row);

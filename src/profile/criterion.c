@@ -113,8 +113,8 @@ static void step_into(struct profile_check *c, struct criterion *k, const struct
     }
 }
 
-struct criterion criterion_of(struct profile_check *c, struct place slice,
-                                     const struct image *of, const struct image_discriminator *d)
+struct criterion criterion_of(struct profile_check *c, struct place slice, const struct image *of,
+                              const struct image_discriminator *d)
 {
     struct criterion k = { .discriminator = d, .place = slice, .pattern = JSON_ABSENT };
     for (uint32_t i = 0; i < d->steps.count; i++)

@@ -20,13 +20,24 @@ const patient = (profile, more) => ({ resourceType: 'Patient', meta: { profile: 
   text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml">x</div>' }, ...more });
 const whole = { identifier: [{ system: 'urn:x', value: '1' }], name: [{ family: 'A' }], gender: 'female' };
 
-test('without packages profiles are passed over under the open preset', async () => {
+test('without packages profiles are passed over, unless strict is asked for by name', async () => {
   const place = scratch();
   const server = await serve(join(place.folder, 'data'), ['--no-auth']);
   try {
     assert.equal((await send(`${server.endpoint}/Patient`, patient(US_CORE, {}))).status, 201);
+    const answer = await send(`${server.endpoint}/Patient`, patient(US_CORE, {}), 'strict');
+    assert.equal(answer.status, 400);
+    assert.match(texts(answer.body), /could not be found/);
   } finally {
     await server.stop();
+  }
+  for (const [what, level, status] of [['warn', 'strict', 201], ['error', undefined, 400]]) {
+    const set = await serve(join(place.folder, 'data'), ['--no-auth', '--unknown-profiles', what]);
+    try {
+      assert.equal((await send(`${set.endpoint}/Patient`, patient(US_CORE, {}), level)).status, status);
+    } finally {
+      await set.stop();
+    }
   }
   const strict = await serve(join(place.folder, 'data'), ['--no-auth', '--behave', 'healthlake']);
   try {

@@ -3,8 +3,8 @@
 #include "world.h"
 
 #define SLICING(type, path, rules)                                                                 \
-    "\"slicing\":{\"discriminator\":[{\"type\":\"" type "\",\"path\":\"" path "\"}],\"rules\":\"" \
-    rules "\"}"
+    "\"slicing\":{\"discriminator\":[{\"type\":\"" type "\",\"path\":\"" path                      \
+    "\"}],\"rules\":\"" rules "\"}"
 #define EXTENSION(name, more, elements)                                                            \
     "{\"resourceType\":\"StructureDefinition\",\"url\":\"http://t/" name "\",\"version\":\"1\","   \
     "\"type\":\"Extension\"," more                                                                 \
@@ -12,12 +12,15 @@
     "\"element\":[{\"path\":\"Extension.url\",\"fixedUri\":\"http://t/" name "\"}" elements "]}}"
 
 static const char *const definitions[] = {
-    PROFILE("position", "Patient",
-            "{\"path\":\"Patient.name\"," SLICING("position", "$this", "closed") "},"
-            "{\"path\":\"Patient.name\",\"sliceName\":\"first\",\"min\":1,\"max\":\"1\"},"
-            "{\"path\":\"Patient.name.family\",\"min\":1},"
-            "{\"path\":\"Patient.name\",\"sliceName\":\"rest\",\"max\":\"2\"},"
-            "{\"path\":\"Patient.name.text\",\"min\":1}"),
+    PROFILE(
+        "position", "Patient",
+        "{\"path\":\"Patient.name\"," SLICING(
+            "position", "$this",
+            "closed") "},"
+                      "{\"path\":\"Patient.name\",\"sliceName\":\"first\",\"min\":1,\"max\":\"1\"},"
+                      "{\"path\":\"Patient.name.family\",\"min\":1},"
+                      "{\"path\":\"Patient.name\",\"sliceName\":\"rest\",\"max\":\"2\"},"
+                      "{\"path\":\"Patient.name.text\",\"min\":1}"),
     PROFILE("two", "Observation",
             "{\"path\":\"Observation.referenceRange\",\"slicing\":{\"discriminator\":[{\"type\":"
             "\"pattern\",\"path\":\"type\"},{\"type\":\"pattern\",\"path\":\"appliesTo\"}],"
@@ -31,29 +34,40 @@ static const char *const definitions[] = {
             "{\"path\":\"Observation.referenceRange.type\",\"patternCodeableConcept\":{\"text\":"
             "\"b\"}}"),
     PROFILE("absent", "Patient",
-            "{\"path\":\"Patient.telecom\"," SLICING("value", "period", "open") "},"
-            "{\"path\":\"Patient.telecom\",\"sliceName\":\"open\",\"max\":\"1\"},"
-            "{\"path\":\"Patient.telecom.period\",\"max\":\"0\"}"),
+            "{\"path\":\"Patient.telecom\"," SLICING(
+                "value", "period",
+                "open") "},"
+                        "{\"path\":\"Patient.telecom\",\"sliceName\":\"open\",\"max\":\"1\"},"
+                        "{\"path\":\"Patient.telecom.period\",\"max\":\"0\"}"),
     PROFILE("atEnd", "Patient",
-            "{\"path\":\"Patient.telecom\"," SLICING("value", "system", "openAtEnd") "},"
-            "{\"path\":\"Patient.telecom\",\"sliceName\":\"phone\"},"
-            "{\"path\":\"Patient.telecom.system\",\"fixedCode\":\"phone\"}"),
+            "{\"path\":\"Patient.telecom\"," SLICING(
+                "value", "system",
+                "openAtEnd") "},"
+                             "{\"path\":\"Patient.telecom\",\"sliceName\":\"phone\"},"
+                             "{\"path\":\"Patient.telecom.system\",\"fixedCode\":\"phone\"}"),
     PROFILE("byTarget", "Observation",
-            "{\"path\":\"Observation.performer\"," SLICING("type", "resolve()", "closed") "},"
-            "{\"path\":\"Observation.performer\",\"sliceName\":\"doctor\",\"min\":1,\"type\":[{"
-            "\"code\":\"Reference\",\"targetProfile\":[\"http://hl7.org/fhir/StructureDefinition/"
-            "Practitioner\"]}]},"
-            "{\"path\":\"Observation.performer\",\"sliceName\":\"self\",\"max\":\"1\",\"type\":[{"
-            "\"code\":\"Reference\",\"targetProfile\":[\"http://hl7.org/fhir/StructureDefinition/"
-            "Patient\"]}]}"),
+            "{\"path\":\"Observation.performer\"," SLICING(
+                "type", "resolve()", "closed") "},"
+                                               "{\"path\":\"Observation.performer\",\"sliceName\":"
+                                               "\"doctor\",\"min\":1,\"type\":[{"
+                                               "\"code\":\"Reference\",\"targetProfile\":[\"http://"
+                                               "hl7.org/fhir/StructureDefinition/"
+                                               "Practitioner\"]}]},"
+                                               "{\"path\":\"Observation.performer\",\"sliceName\":"
+                                               "\"self\",\"max\":\"1\",\"type\":[{"
+                                               "\"code\":\"Reference\",\"targetProfile\":[\"http://"
+                                               "hl7.org/fhir/StructureDefinition/"
+                                               "Patient\"]}]}"),
     PROFILE("byExtension", "Patient",
-            "{\"path\":\"Patient.address\"," SLICING("value", "extension('http://t/kind').value",
-                                                     "open") "},"
-            "{\"path\":\"Patient.address\",\"sliceName\":\"old\",\"max\":\"1\"},"
-            "{\"path\":\"Patient.address.extension\",\"sliceName\":\"kind\",\"min\":1,\"type\":[{"
-            "\"code\":\"Extension\",\"profile\":[\"http://t/kind\"]}]},"
-            "{\"path\":\"Patient.address.extension.value[x]\",\"fixedCode\":\"old\"},"
-            "{\"path\":\"Patient.address.city\",\"min\":1}"),
+            "{\"path\":\"Patient.address\"," SLICING(
+                "value", "extension('http://t/kind').value",
+                "open") "},"
+                        "{\"path\":\"Patient.address\",\"sliceName\":\"old\",\"max\":\"1\"},"
+                        "{\"path\":\"Patient.address.extension\",\"sliceName\":\"kind\",\"min\":1,"
+                        "\"type\":[{"
+                        "\"code\":\"Extension\",\"profile\":[\"http://t/kind\"]}]},"
+                        "{\"path\":\"Patient.address.extension.value[x]\",\"fixedCode\":\"old\"},"
+                        "{\"path\":\"Patient.address.city\",\"min\":1}"),
     EXTENSION("kind", "\"context\":[{\"type\":\"element\",\"expression\":\"Element\"}],",
               ",{\"path\":\"Extension.value[x]\",\"min\":1,\"type\":[{\"code\":\"code\"}]}"),
     /* Derived: the url stays that of the base. */
@@ -131,8 +145,10 @@ static void what_a_slice_leaves_open_tells_nothing(void **state)
 static void what_must_not_be_there_tells_slices_apart(void **state)
 {
     struct world *w = *state;
-    check(w, "http://t/absent",
-          PATIENT(",\"telecom\":[{\"value\":\"1\"},{\"value\":\"2\",\"period\":{\"start\":\"2020\"}}]"));
+    check(
+        w, "http://t/absent",
+        PATIENT(
+            ",\"telecom\":[{\"value\":\"1\"},{\"value\":\"2\",\"period\":{\"start\":\"2020\"}}]"));
     assert_int_equal(w->count, 0);
     check(w, "http://t/absent", PATIENT(",\"telecom\":[{\"value\":\"1\"},{\"value\":\"2\"}]"));
     assert_int_equal(w->count, 1);
@@ -142,9 +158,11 @@ static void what_must_not_be_there_tells_slices_apart(void **state)
 static void what_belongs_to_no_slice_stands_at_the_end(void **state)
 {
     struct world *w = *state;
-    check(w, "http://t/atEnd", PATIENT(",\"telecom\":[{\"system\":\"phone\"},{\"system\":\"fax\"}]"));
+    check(w, "http://t/atEnd",
+          PATIENT(",\"telecom\":[{\"system\":\"phone\"},{\"system\":\"fax\"}]"));
     assert_int_equal(w->count, 0);
-    check(w, "http://t/atEnd", PATIENT(",\"telecom\":[{\"system\":\"fax\"},{\"system\":\"phone\"}]"));
+    check(w, "http://t/atEnd",
+          PATIENT(",\"telecom\":[{\"system\":\"fax\"},{\"system\":\"phone\"}]"));
     assert_int_equal(w->count, 1);
     expect(w, 0, "Patient.telecom[1]: ", "stands behind elements that do not");
 }
@@ -201,7 +219,8 @@ static void an_expression_says_where_an_extension_may_stand(void **state)
     snprintf(text, sizeof text, PATIENT(",\"name\":[{\"use\":\"old\",%s}]"), url);
     check(w, "", text);
     assert_int_equal(w->count, 0);
-    snprintf(text, sizeof text, PATIENT(",\"name\":[{\"use\":\"old\"},{\"use\":\"usual\",%s}]"), url);
+    snprintf(text, sizeof text, PATIENT(",\"name\":[{\"use\":\"old\"},{\"use\":\"usual\",%s}]"),
+             url);
     check(w, "", text);
     assert_int_equal(w->count, 1);
     expect(w, 0, "Patient.name[1]: ", "not allowed to be used at this point");
@@ -243,9 +262,9 @@ static void a_context_inside_of_a_backbone_holds_at_every_depth(void **state)
 static void a_rule_where_a_resource_is_held_has_the_outer_one(void **state)
 {
     struct world *w = *state;
-    const char *text = PATIENT(
-        ",\"contained\":[{\"resourceType\":\"%s\",\"id\":\"o\"}],\"managingOrganization\":{"
-        "\"reference\":\"#o\"}");
+    const char *text =
+        PATIENT(",\"contained\":[{\"resourceType\":\"%s\",\"id\":\"o\"}],\"managingOrganization\":{"
+                "\"reference\":\"#o\"}");
     char own[300];
     snprintf(own, sizeof own, text, "Organization");
     check(w, "http://t/containing", own);
@@ -282,7 +301,8 @@ static void members_that_differ_from_a_fixed_value_are_named(void **state)
     check(w, "http://t/whole",
           PATIENT(",\"maritalStatus\":{\"coding\":[{\"code\":\"M\",\"display\":\"d\"}]}"));
     assert_int_equal(w->count, 2);
-    expect(w, 0, "Patient.maritalStatus.coding[0].display: ", "not allowed in the applicable fixed");
+    expect(w, 0,
+           "Patient.maritalStatus.coding[0].display: ", "not allowed in the applicable fixed");
     expect(w, 1, "Patient.maritalStatus: ", "Missing element 'text'");
     check(w, "http://t/whole",
           PATIENT(",\"maritalStatus\":{\"coding\":[{\"code\":\"S\"}],\"text\":\"t\"}"));

@@ -19,7 +19,7 @@ struct world {
     struct arena arena;
     struct profile_set *set;
     char found[FOUND_MAX][600]; /* "expression: text" of each error */
-    char last_where[40]; /* how the JSON of the last one begins */
+    char last_where[40];        /* how the JSON of the last one begins */
     size_t count;
     bool adds_vital_signs;
 };
