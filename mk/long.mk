@@ -1,10 +1,10 @@
 # `make test-long`: hours, with random seeds that it prints. Run the parts your
-# change touches: make long-crash, long-kills, long-records, long-fuzz.
+# change touches: make long-crash, long-kills, long-records, long-fuzz, long-oracle.
 
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
-.PHONY: test-long long-crash long-kills long-records long-fuzz
-test-long: long-crash long-kills long-records long-fuzz
+.PHONY: test-long long-crash long-kills long-records long-fuzz long-oracle
+test-long: long-crash long-kills long-records long-fuzz long-oracle
 
 long-crash:
 	@echo "long-crash: seed $(SEED)"
@@ -22,3 +22,8 @@ long-records: $(BUILD)/tarn $(BUILD)/same
 long-fuzz:
 	@echo "long-fuzz: seed $(SEED)"
 	@FUZZ_SEED=$(SEED) $(MAKE) -s test-fuzz FUZZ_SECONDS=900
+
+# Random searches, half an hour for each of four seeds.
+long-oracle: $(BUILD)/tarn
+	@for i in 0 1 2 3; do TARN_SEED=$$(($(SEED) + i)) TARN_ORACLE_SECONDS=1800 \
+	    TARN_ORACLE_MEMBERS=6 scripts/run-e2e.sh oracle.test.mjs || exit 1; done

@@ -77,6 +77,12 @@ void issues_move(struct issues *to, struct issues *from)
     from->count = 0;
 }
 
+void issues_rewind(struct issues *list, const struct issues *before)
+{
+    *list = *before;
+    *list->tail = NULL;
+}
+
 enum err issues_fail(struct issues *list, enum err err, const char *code, const char *format, ...)
 {
     va_list args;

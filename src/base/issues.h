@@ -50,6 +50,9 @@ void issues_locate(struct issues *list, uint32_t line, uint32_t column, struct s
 /* Move all findings of one list behind those of another of the same arena. */
 void issues_move(struct issues *to, struct issues *from);
 
+/* Forget what was added since *before was copied from *list. */
+void issues_rewind(struct issues *list, const struct issues *before);
+
 /* Add an error and return `err`, for `return issues_fail(...)`. */
 MUST_USE enum err issues_fail(struct issues *list, enum err err, const char *code,
                               const char *format, ...) PRINTF_LIKE(4, 5);

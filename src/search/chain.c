@@ -23,8 +23,10 @@ enum err plan_typed(struct compiler *c, struct plan *plan, struct plan **ret_pla
     return plan_join(c, PLAN_AND, &both, ret_plan);
 }
 
+/* Other types that the reference may name may well fit. */
 static enum err refuse(struct compiler *c, enum err err, const char *why)
 {
+    c->is_misfit = true;
     return issues_fail(c->issues, err, err == ERR_UNSUPPORTED ? "not-supported" : "invalid",
                        "The chain '%.*s' %s.",
                        SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)), why);
@@ -54,30 +56,52 @@ static enum err inner_compile(struct compiler *c, const struct fhir_type *type,
     return err;
 }
 
-/* Without a type: all targets that have the parameter. */
-static enum err any_target(struct compiler *c, const struct fhir_param *param, struct slice name,
-                           struct slice values, struct plan **ret_plan)
+/* What the condition says to one of several types; *ret_plan NULL when it does not fit
+ * that one: `performer._has:Procedure:performer:...` means whoever performs procedures. */
+static enum err target_compile(struct compiler *c, const struct fhir_type *type,
+                               struct slice name, struct slice values, struct plan **ret_plan)
 {
-    struct plan_list any = { 0 };
+    const struct issues before = *c->issues;
+    c->is_misfit = false;
+    enum err err = inner_compile(c, type, name, values, ret_plan);
+    if (!err || !c->is_misfit)
+        return err;
+    issues_rewind(c->issues, &before);
+    c->is_misfit = false;
+    *ret_plan = NULL;
+    return ERR_NONE;
+}
+
+static bool may_fit(const struct compiler *c, const struct fhir_type *type, struct slice name)
+{
     struct slice code = slice_head(name, name.length);
     for (size_t i = 0; i < code.length; i++)
         if (code.bytes[i] == '.' || code.bytes[i] == ':')
             code = slice_head(code, i);
-    bool is_reverse = slice_is(code, "_has");
+    return slice_is(code, "_has") || param_find(c, type, code);
+}
+
+/* Without a type: all targets that the rest of the chain fits. */
+static enum err any_target(struct compiler *c, const struct fhir_param *param, struct slice name,
+                           struct slice values, struct plan **ret_plan)
+{
+    struct plan_list any = { 0 };
     for (size_t i = 0; i < param->target_count; i++) {
         const struct fhir_type *target = fhir_type_at(param->targets[i]);
         if (target->is_abstract)
             return refuse(c, ERR_INVALID, "may refer to any type: name one, as in subject:Patient");
-        if (!is_reverse && !param_find(c, target, code))
+        if (!may_fit(c, target, name))
             continue;
         struct plan *plan;
-        TRY(inner_compile(c, target, name, values, &plan));
-        TRY(plan_list_add(c, &any, plan));
+        TRY(target_compile(c, target, name, values, &plan));
+        if (plan)
+            TRY(plan_list_add(c, &any, plan));
     }
     if (!any.count)
-        return refuse(c, ERR_INVALID, param->target_count
-                                          ? "names a parameter that none of its targets has"
-                                          : "may refer to any type: name one");
+        return refuse(c, ERR_INVALID,
+                      param->target_count
+                          ? "goes on with what none of the types has that its reference may name"
+                          : "may refer to any type: name one");
     return plan_join(c, PLAN_OR, &any, ret_plan);
 }
 
@@ -136,8 +160,11 @@ static enum err compile(struct compiler *c, struct slice name, struct slice valu
 enum err condition_compile(struct compiler *c, const struct fhir_type *type, struct slice name,
                            struct slice values, struct plan **ret_plan)
 {
-    if (c->depth >= CHAIN_DEPTH_MAX)
-        return refuse(c, ERR_INVALID, "is deeper than 8");
+    if (c->depth >= CHAIN_DEPTH_MAX) {
+        enum err err = refuse(c, ERR_INVALID, "is deeper than 8");
+        c->is_misfit = false; /* whatever the type */
+        return err;
+    }
     const struct fhir_type *outer = c->type;
     c->type = type;
     c->depth++;

@@ -62,8 +62,8 @@ async function start(args, ready, env = {}) {
 
 /** `tarn serve` on a free port. `.endpoint` ends in r4 without a slash. */
 export async function serve(data, args = [], env = {}) {
-  const server = await start(
-    ['serve', '--data', data, '--listen', '127.0.0.1:0', ...args], /^data store /,
+  const place = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const server = await start(['serve', '--data', data, ...place, ...args], /^data store /,
     { TARN_ROOT_ACCESS_KEY_ID: keys.accessKeyId, TARN_ROOT_SECRET_ACCESS_KEY: keys.secretAccessKey, ...env });
   const [, id, url] = server.lines.map((l) => l.match(/^data store (\S+) (\S+)/)).find(Boolean);
   return { ...server, id, endpoint: url.replace(/\/$/, ''), origin: new URL(url).origin };

@@ -10,7 +10,7 @@ import fhirpath from 'fhirpath';
 import r4 from 'fhirpath/fhir-context/r4/index.js';
 import lhc from '@lhncbc/ucum-lhc';
 
-const ndjson = (path) => zstdDecompressSync(readFileSync(path)).toString('utf8')
+export const ndjson = (path) => zstdDecompressSync(readFileSync(path)).toString('utf8')
   .split('\n').filter(Boolean).map((line) => JSON.parse(line));
 
 /** Parameters of the five types, by resource type: { Patient: [{code, type, run}] }. */
@@ -34,6 +34,8 @@ function compile(p) {
     let expression = text.replace(/\.where\(resolve\(\) is (\w+)\)/, (_, t) => ((target = t), ''));
     // `as` refuses more than one element; what is meant is all of the type.
     expression = expression.replace(/\((\S+) as (\w+)\)/g, '$1.ofType($2)').replace(/\.as\((\w+)\)/g, '.ofType($1)');
+    // Every resource is one, but fhirpath.js takes the name for the type itself.
+    expression = expression.replace(/^(Domain)?Resource\./, '');
     const run = fhirpath.compile(expression, r4);
     return (resource) => {
       let found = run(resource);
@@ -42,7 +44,7 @@ function compile(p) {
     };
   });
   return {
-    code: p.code, type: p.type, expression: p.expression,
+    code: p.code, type: p.type, expression: p.expression, target: p.target,
     run: (resource) => branches.flatMap((b) => b(resource)).filter(hasValue),
   };
 }
@@ -328,7 +330,7 @@ const PLACES = 60;
 const INFINITE = 10n ** 200n;
 
 /** A decimal as an integer of 10^-60, with the place of its last digit. */
-function decimal(text) {
+export function decimal(text) {
   const m = String(text).match(/^([+-]?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i);
   if (!m) return undefined;
   const [, sign, whole, fraction = '', exponent = '0'] = m;
@@ -338,7 +340,7 @@ function decimal(text) {
 }
 
 /** [least, greatest] that a stored element may mean, and its unit. */
-function measure(v) {
+export function measure(v) {
   v = plain(v);
   if (typeof v === 'number') { const { value } = decimal(v); return { low: value, high: value }; }
   if (typeof v !== 'object') return undefined;
@@ -357,9 +359,9 @@ function measure(v) {
   return m;
 }
 
-const UCUM = 'http://unitsofmeasure.org';
+export const UCUM = 'http://unitsofmeasure.org';
 const units = new Map();
-function unitOf(code) {
+export function unitOf(code) {
   if (!units.has(code)) {
     const { unit, origString } = lhc.UcumLhcUtils.getInstance().getSpecifiedUnit(code, 'validate') ?? {};
     units.set(code, unit && unit.csCode_ === code ? unit : undefined);
@@ -371,13 +373,13 @@ const one = 10n ** BigInt(PLACES);
 const kelvin = { Cel: (v) => v + decimal('273.15').value, degF: (v) => ((v + decimal('459.67').value) * 5n) / 9n };
 
 /** A number with its unit, in base units: what UCUM's own table says, by another's parser. */
-function normal(value, unit) {
+export function normal(value, unit) {
   if (unit.cnv_) return kelvin[unit.cnv_]?.(value);
   return (value * decimal(unit.magnitude_.toPrecision(15)).value) / one;
 }
 
 /** The measure in base units if it compares with the unit, else undefined. */
-function measureIn(m, unit) {
+export function measureIn(m, unit) {
   const own = m.system === UCUM && m.code !== undefined ? unitOf(m.code) : undefined;
   if (!own || !unit || String(own.dim_?.dimVec_) !== String(unit.dim_?.dimVec_)) return undefined;
   if (own.isArbitrary_ || unit.isArbitrary_) return undefined; // those agree with themselves, as written
@@ -385,7 +387,7 @@ function measureIn(m, unit) {
   return { low: end(m.low), high: end(m.high) };
 }
 
-const numberPrefixes = {
+export const numberPrefixes = {
   eq: ({ value, half }, { low, high }) => value - half <= low && high < value + half,
   ne: (q, s) => !numberPrefixes.eq(q, s),
   gt: ({ value }, { high }) => high > value,
@@ -409,7 +411,7 @@ function textsOfNumber(v) {
 }
 
 /** The prefixes again, on values in base units, where half a digit is not the same to both sides. */
-const inUnits = (prefix, { low, value, high }, s) => {
+export const inUnits = (prefix, { low, value, high }, s) => {
   const eq = low <= s.low && s.high < high;
   return { eq, ne: !eq, gt: s.high > value, lt: s.low < value, ge: s.high >= value, le: s.low <= value, sa: s.low > value, eb: s.high < value }[prefix];
 };

@@ -352,6 +352,8 @@ static void chains_are_joined_and_bad_ones_refused_by_name(void **state)
         "patient.organization.partof.name=x", "patient.gender:not=male",
         "subject:Patient._has:Encounter:patient:status=x",
         "_has:DiagnosticReport:result:patient.name=x", "performer:Practitioner.name:exact=x",
+        /* Patients perform observations, never procedures. */
+        "performer._has:Procedure:performer:status=x", "subject.link:Patient._id=x",
     };
     for (size_t i = 0; i < ARRAY_COUNT(good); i++)
         if (parse("Observation", good[i]))
@@ -363,7 +365,9 @@ static void chains_are_joined_and_bad_ones_refused_by_name(void **state)
     assert_int_equal(query.plan->kind, PLAN_REFERRED);
     assert_true(slice_is(query.plan->to, "Patient"));
     assert_refused("Observation", "code.name=x", ERR_INVALID, "does not begin with a reference");
-    assert_refused("Observation", "patient.nothing=x", ERR_INVALID, "none of its targets");
+    assert_refused("Observation", "patient.nothing=x", ERR_INVALID, "none of the types");
+    assert_refused("Observation", "performer._has:Observation:encounter:code=x",
+                   ERR_INVALID, "none of the types");
     assert_refused("Observation", "subject:Claim.use=x", ERR_INVALID, "never refers to");
     assert_refused("Patient", "_has:Observation:code=x", ERR_INVALID, "_has:Type:reference");
     assert_refused("Patient", "_has:Observation:encounter:code=x", ERR_INVALID, "never leads");
