@@ -136,8 +136,14 @@ size_t value_date(uint8_t *at, struct date_range range)
     return 1 + 2 * DATE_BYTES;
 }
 
+/* Values of one quantity parameter lie by number, so neighbours have other units and share
+ * no ends; the system that nearly all of them have is one byte, which no URI begins with. */
 size_t value_side(uint8_t *at, struct slice text)
 {
+    if (slice_is(text, INDEX_UCUM)) {
+        *at = VALUE_SIDE_UCUM;
+        return 1;
+    }
     return (size_t)(put_cut(at, text, INDEX_SIDE_BYTES_MAX) - at);
 }
 

@@ -16,6 +16,7 @@
 #include "store/term.h"
 
 enum {
+    VALUE_SIDE_UCUM = 1,        /* stands for the system of UCUM */
     VALUE_PART_BYTES_MAX = 480, /* of code, system, folded and exact text */
     VALUE_URI_BYTES_MAX = 1000,
     VALUE_WINDOW_STEP_BYTES = VALUE_PART_BYTES_MAX / 2,

@@ -155,6 +155,10 @@ static enum err leaf(void *context, const struct fhir_node *node)
     struct words *w = context;
     if (!node->type || node->is_sibling || !json_is(node->value, JSON_STRING))
         return ERR_NONE;
+    /* A reference would be an id cut in pieces; reference parameters find it whole. */
+    if (node->parent && node->parent->id == FHIR_TYPE_REFERENCE &&
+        json_string_is(node->key, SLICE("reference")))
+        return ERR_NONE;
     switch (node->type->id) {
     case FHIR_TYPE_STRING:
     case FHIR_TYPE_MARKDOWN:
