@@ -31,7 +31,6 @@
 #include "index/index.h"
 #include "rest/rest.h"
 #include "sandbox/sandbox.h"
-#include "server/dictionary.h"
 #include "store/store.h"
 
 enum { BATCH = 500, CHUNK = 50000, THREADS_MAX = 8, MEMBERS_A_SEED = 40 };
@@ -144,7 +143,6 @@ struct worker {
     size_t *next;
     pthread_mutex_t *lock;
     ZSTD_CCtx *zstd;
-    ZSTD_CDict *dictionary;
     struct arena arena;
     struct buf out, key;
 };
@@ -198,8 +196,7 @@ static struct slice packed(struct worker *w, struct slice raw)
     char *to = arena_alloc(&w->arena, room);
     if (!to)
         fail("out of memory");
-    return slice_of(to, ZSTD_compress_usingCDict(w->zstd, to, room, raw.bytes, raw.length,
-                                                 w->dictionary));
+    return slice_of(to, ZSTD_compressCCtx(w->zstd, to, room, raw.bytes, raw.length, 1));
 }
 
 static void ceiling_take(struct worker *w, struct item *items, size_t n)
@@ -346,7 +343,6 @@ static void tarn_open(struct sink *s, struct arena *a)
     struct slice error = SLICE_NONE;
     struct store_settings settings = {
         .folder = s->folder, .extract = rest_extract, .extract_context = &extract_settings,
-        .dictionary = slice_of((const char *)server_dictionary_bytes, server_dictionary_length)
     };
     if (store_open(&settings, a, &s->store, &error)) {
         fprintf(stderr, "%.*s\n", SLICE_ARGS(error));
@@ -433,7 +429,6 @@ static void measure(struct sink *s, size_t wanted, int threads, bool is_killed)
         struct worker *w = &workers[i];
         *w = (struct worker){ .number = i, .sink = s, .corpus = &corpus, .lock = &lock };
         w->zstd = ZSTD_createCCtx();
-        w->dictionary = ZSTD_createCDict(server_dictionary_bytes, server_dictionary_length, 1);
         arena_init(&w->arena, (size_t)1 << 30);
         buf_init(&w->out, 1 << 28);
         buf_init(&w->key, 1 << 20);

@@ -12,12 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <zdict.h>
 
 #include "clock.h"
 #include "store/store.h"
 
-enum { BATCH_MAX = 8192, TERMS = 30, DICTIONARY_BYTES = 32768, SAMPLES = 2000 };
+enum { BATCH_MAX = 8192, TERMS = 30 };
 
 static struct store *store;
 static double end_time;
@@ -146,22 +145,6 @@ static void *run(void *context)
     return NULL;
 }
 
-static struct slice train(struct arena *a)
-{
-    static char dictionary[DICTIONARY_BYTES], samples[SAMPLES * 2048];
-    static size_t sizes[SAMPLES];
-    size_t at = 0;
-    uint64_t random = 42;
-    for (int i = 0; i < SAMPLES; i++) {
-        struct slice s = make_body(a, &random, (uint64_t)i, i);
-        memcpy(samples + at, s.bytes, s.length);
-        sizes[i] = s.length;
-        at += s.length;
-    }
-    size_t n = ZDICT_trainFromBuffer(dictionary, sizeof dictionary, samples, sizes, SAMPLES);
-    return slice_of(dictionary, ZDICT_isError(n) ? 0 : n);
-}
-
 static enum err count_visit(void *context, const struct store_version *v)
 {
     *(uint64_t *)context += v->body.length;
@@ -243,7 +226,6 @@ int main(int argc, char **argv)
     arena_init(&arena, (size_t)1 << 31);
     struct slice error = SLICE_NONE;
     struct store_settings settings = { .folder = argv[1], .extract = no_extract };
-    settings.dictionary = train(&arena);
     if (store_open(&settings, &arena, &store, &error)) {
         fprintf(stderr, "%.*s\n", SLICE_ARGS(error));
         return 1;

@@ -4,7 +4,6 @@
 
 #include "fhir/fhir.h"
 #include "index/index.h"
-#include "server/dictionary.h"
 
 /* Changes when what is found by changes: every parameter's rule, the code that
  * follows them, and the base that tells our absolute references from others. */
@@ -32,15 +31,11 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         return ERR_INVALID;
     }
     o->extract.base_url = slice_of(o->base_url, (size_t)length);
-    struct slice dictionary = s->dictionary;
-    if (!dictionary.bytes)
-        dictionary = slice_of((const char *)server_dictionary_bytes, server_dictionary_length);
     struct store_settings settings = {
         .folder = o->folder,
         .extract = rest_extract,
         .extract_context = &o->extract,
         .rules_hash = rules_hash(o->extract.base_url),
-        .dictionary = dictionary,
         .cache_bytes = s->cache_bytes,
         .index_bytes = s->index_bytes,
         .merge_threads = s->merge_threads,

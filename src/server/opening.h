@@ -11,7 +11,7 @@
 #include "store/store.h"
 
 struct opening {
-    const struct server_settings *settings; /* public_url, dictionary, cache_bytes */
+    const struct server_settings *settings; /* public_url, cache_bytes */
     struct slice datastore_id;
     const char *folder;          /* <data>/datastores/<id> */
     bool keep_index;             /* store_settings.keep_index */

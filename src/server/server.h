@@ -56,8 +56,6 @@ struct server_settings {
     const char *access_log; /* a line a request into this file, "-": standard output; NULL: none */
     const char *metrics_address;   /* a listener of its own for /metrics; NULL: none */
     uint16_t metrics_port;
-    struct slice dictionary; /* for compressing bodies; bytes NULL: the built-in
-                              * one; of length 0 with bytes: none */
 };
 
 struct server;

@@ -40,8 +40,6 @@ struct store_settings {
     store_extract *extract;      /* required */
     void *extract_context;
     uint64_t rules_hash;         /* of all extraction rules; a change re-derives the index */
-    struct slice dictionary;     /* zstd dictionary for bodies; empty: none. Its id is in
-                                  * every frame; all ever used must be kept by the caller */
     size_t cache_bytes;          /* 0: default */
     size_t memtable_bytes;       /* 0: default */
     size_t index_bytes;          /* memory for terms not yet in a segment; at a quarter one is

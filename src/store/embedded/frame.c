@@ -16,7 +16,6 @@ void frame_pool_release(struct frame_pool *pool)
         ZSTD_freeDCtx(pool->decompressors[i]);
     for (size_t i = 0; i < pool->known_count; i++)
         ZSTD_freeDDict(pool->known[i].decompress);
-    ZSTD_freeCDict(pool->dictionary);
     mutex_destroy(&pool->lock);
 }
 
@@ -37,15 +36,9 @@ enum err frame_dictionary_add(struct frame_pool *pool, struct slice bytes)
     return ERR_NONE;
 }
 
-enum err frame_dictionary_use(struct frame_pool *pool, struct slice bytes)
-{
-    pool->dictionary = ZSTD_createCDict(bytes.bytes, bytes.length, FRAME_LEVEL);
-    return pool->dictionary ? ERR_NONE : ERR_NO_MEMORY;
-}
-
 /* Sizes stand in the row header and the block has a checksum already: neither
  * is repeated in the frame. */
-static ZSTD_CCtx *compressor_new(const struct frame_pool *pool)
+static ZSTD_CCtx *compressor_new(void)
 {
     ZSTD_CCtx *context = ZSTD_createCCtx();
     if (!context)
@@ -54,8 +47,6 @@ static ZSTD_CCtx *compressor_new(const struct frame_pool *pool)
         ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, FRAME_LEVEL));
     failed |= ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0)) != 0;
     failed |= ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 0)) != 0;
-    if (pool->dictionary)
-        failed |= ZSTD_isError(ZSTD_CCtx_refCDict(context, pool->dictionary)) != 0;
     if (!failed)
         return context;
     ZSTD_freeCCtx(context);
@@ -68,7 +59,7 @@ ZSTD_CCtx *frame_compressor_take(struct frame_pool *pool)
     ZSTD_CCtx *context =
         pool->compressor_count ? pool->compressors[--pool->compressor_count] : NULL;
     mutex_unlock(&pool->lock);
-    return context ? context : compressor_new(pool);
+    return context ? context : compressor_new();
 }
 
 void frame_compressor_give(struct frame_pool *pool, ZSTD_CCtx *context)
@@ -84,6 +75,19 @@ void frame_compressor_give(struct frame_pool *pool, ZSTD_CCtx *context)
         ZSTD_freeCCtx(context);
 }
 
+/* Two texts in a row, cut from the arena. */
+static enum err join(struct slice a, struct slice b, struct arena *arena, struct slice *ret)
+{
+    char *bytes = arena_raw(arena, a.length + b.length);
+    if (!bytes)
+        return ERR_NO_MEMORY;
+    memcpy(bytes, a.bytes, a.length);
+    if (b.length)
+        memcpy(bytes + a.length, b.bytes, b.length);
+    *ret = slice_of(bytes, a.length + b.length);
+    return ERR_NONE;
+}
+
 enum err frame_compress(ZSTD_CCtx *context, struct slice body, struct slice appendix,
                         struct buf *scratch, struct arena *arena, struct slice *ret_frame,
                         bool *ret_raw)
@@ -93,6 +97,8 @@ enum err frame_compress(ZSTD_CCtx *context, struct slice body, struct slice appe
     *ret_raw = true;
     if (!size)
         return ERR_NONE;
+    if (size <= FRAME_ALONE_BYTES)
+        return join(body, appendix, arena, ret_frame);
     buf_clear(scratch);
     buf_append(scratch, body);
     buf_append(scratch, appendix);
@@ -102,13 +108,9 @@ enum err frame_compress(ZSTD_CCtx *context, struct slice body, struct slice appe
         return buf_status(scratch);
     size_t length = ZSTD_compress2(context, out, room, scratch->bytes, size);
     *ret_raw = ZSTD_isError(length) || length >= size;
-    struct slice kept = *ret_raw ? slice_of(scratch->bytes, size) : slice_of(out, length);
-    char *frame = arena_raw(arena, kept.length);
-    if (!frame)
-        return ERR_NO_MEMORY;
-    memcpy(frame, kept.bytes, kept.length);
-    *ret_frame = slice_of(frame, kept.length);
-    return ERR_NONE;
+    if (*ret_raw)
+        return join(body, appendix, arena, ret_frame);
+    return join(slice_of(out, length), SLICE_NONE, arena, ret_frame);
 }
 
 static const ZSTD_DDict *dictionary_find(const struct frame_pool *pool, unsigned id)

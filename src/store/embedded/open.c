@@ -13,7 +13,8 @@ enum {
     DEFAULT_CACHE_BYTES = 64 << 20,
     DEFAULT_MEMTABLE_BYTES = 16 << 20,
     LOG_BYTES_MAX = 32 << 20,
-    BLOCK_BYTES = 8 * 1024,
+    BLOCK_BYTES = 8 * 1024,    /* of families other than the bodies' */
+    ZSTD_WINDOW_DEFAULT = -14, /* RocksDB's word for it */
     DEFAULT_MERGE_THREADS = 2,
     DEFAULT_INDEX_BYTES = 128 << 20,
 };
@@ -38,11 +39,13 @@ static rocksdb_options_t *family_options_new(enum family family, size_t memtable
     rocksdb_options_set_level0_stop_writes_trigger(o, 100);
     rocksdb_options_set_soft_pending_compaction_bytes_limit(o, (size_t)256 << 30);
     rocksdb_options_set_hard_pending_compaction_bytes_limit(o, (size_t)512 << 30);
-    bool is_packed = family == FAMILY_BODY; /* its values are zstd frames */
-    rocksdb_options_set_compression(o, is_packed ? rocksdb_no_compression
-                                                 : rocksdb_lz4_compression);
+    bool is_body = family == FAMILY_BODY;
+    rocksdb_options_set_compression(o, is_body ? rocksdb_zstd_compression
+                                               : rocksdb_lz4_compression);
+    rocksdb_options_set_compression_options(o, ZSTD_WINDOW_DEFAULT, FRAME_LEVEL, 0, 0);
     /* Most lookups of a load find nothing. */
-    rocks_options_table(o, cache, BLOCK_BYTES, family == FAMILY_ENTITY);
+    rocks_options_table(o, cache, is_body ? FRAME_ALONE_BYTES : BLOCK_BYTES,
+                        family == FAMILY_ENTITY);
     if (family == FAMILY_ENTITY) {
         rocksdb_options_set_memtable_whole_key_filtering(o, 1);
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
@@ -171,20 +174,7 @@ static enum err restore_log(struct store *store)
     return err;
 }
 
-static enum err restore_dictionary(struct store *store, struct slice dictionary)
-{
-    if (!dictionary.length)
-        return ERR_NONE;
-    uint8_t id[4];
-    size_t known = store->frames.known_count;
-    TRY(frame_dictionary_add(&store->frames, dictionary));
-    put_be32(id, ZSTD_getDictID_fromDict(dictionary.bytes, dictionary.length));
-    if (store->frames.known_count > known)
-        TRY(meta_put(store, META_DICTIONARY, slice_of((char *)id, sizeof id), dictionary));
-    return frame_dictionary_use(&store->frames, dictionary);
-}
-
-static enum err restore(struct store *store, const struct store_settings *settings)
+static enum err restore(struct store *store)
 {
     bool any = false;
     TRY(restore_metas(store, &any));
@@ -196,8 +186,7 @@ static enum err restore(struct store *store, const struct store_settings *settin
     }
     if (!store->entities.limit)
         store->entities.next = store->entities.limit = 1;
-    TRY(restore_log(store));
-    return restore_dictionary(store, settings->dictionary);
+    return restore_log(store);
 }
 
 /* ---- deaths ---- */
@@ -400,7 +389,7 @@ static enum err open_all(struct store *store, const struct store_settings *setti
     TRY(os_folder_make(settings->folder, 0700));
     TRY(rocks_open(store, arena, error));
     *error = SLICE("the store's small records are damaged or of another version");
-    TRY(restore(store, settings));
+    TRY(restore(store));
     if (store->last_instant > os_now_us() + CLOCK_BEHIND_US_MAX &&
         !settings->accept_clock_ahead) {
         *error = SLICE("the clock is more than an hour behind the store's last write; set the "
