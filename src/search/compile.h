@@ -86,7 +86,7 @@ typedef enum err compile_value(struct compiler *c, struct slice value, struct pl
 
 compile_value compile_token, compile_string, compile_reference, compile_uri, compile_date;
 compile_value compile_number, compile_quantity, compile_composite;
-compile_value compile_id, compile_last_updated, compile_missing;
+compile_value compile_id, compile_last_updated, compile_created_at, compile_missing;
 compile_value compile_token_text, compile_words, compile_near, compile_list, compile_filter;
 
 /* A code in a system, or without one; case as the system says. In token.c. */

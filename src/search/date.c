@@ -169,17 +169,18 @@ enum err compile_date(struct compiler *c, struct slice value, struct plan **ret_
     return plan_join(c, PLAN_OR, &any, ret_plan);
 }
 
-static enum err instant_plan(struct compiler *c, int64_t low, int64_t high,
+static enum err instant_plan(struct compiler *c, enum plan_kind kind, int64_t low, int64_t high,
                              struct plan **ret_plan)
 {
-    TRY(plan_bare(c, PLAN_INSTANT, ret_plan));
+    TRY(plan_bare(c, kind, ret_plan));
     (*ret_plan)->instant_low = low;
     (*ret_plan)->instant_high = high;
     return ERR_NONE;
 }
 
 /* A commit's instant is a point, so gt and sa, lt and eb fall together. */
-enum err compile_last_updated(struct compiler *c, struct slice value, struct plan **ret_plan)
+static enum err compile_instant(struct compiler *c, enum plan_kind kind, struct slice value,
+                                struct plan **ret_plan)
 {
     enum prefix prefix;
     struct date_range asked;
@@ -188,21 +189,32 @@ enum err compile_last_updated(struct compiler *c, struct slice value, struct pla
     switch (prefix) {
     case PREFIX_EQ:
     case PREFIX_AP:
-        return instant_plan(c, asked.low, asked.high, ret_plan);
+        return instant_plan(c, kind, asked.low, asked.high, ret_plan);
     case PREFIX_NE:
-        TRY(instant_plan(c, INT64_MIN, asked.low, ret_plan));
-        TRY(instant_plan(c, asked.high, INT64_MAX, &above));
+        TRY(instant_plan(c, kind, INT64_MIN, asked.low, ret_plan));
+        TRY(instant_plan(c, kind, asked.high, INT64_MAX, &above));
         return plan_either(c, *ret_plan, above, ret_plan);
     case PREFIX_GT:
     case PREFIX_SA:
-        return instant_plan(c, asked.high, INT64_MAX, ret_plan);
+        return instant_plan(c, kind, asked.high, INT64_MAX, ret_plan);
     case PREFIX_LT:
     case PREFIX_EB:
-        return instant_plan(c, INT64_MIN, asked.low, ret_plan);
+        return instant_plan(c, kind, INT64_MIN, asked.low, ret_plan);
     case PREFIX_GE:
-        return instant_plan(c, asked.low, INT64_MAX, ret_plan);
+        return instant_plan(c, kind, asked.low, INT64_MAX, ret_plan);
     case PREFIX_LE:
-        return instant_plan(c, INT64_MIN, asked.high, ret_plan);
+        return instant_plan(c, kind, INT64_MIN, asked.high, ret_plan);
     }
     return ERR_INVALID;
+}
+
+enum err compile_last_updated(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    return compile_instant(c, PLAN_INSTANT, value, ret_plan);
+}
+
+/* HealthLake's createdAt: the instant of the first version. */
+enum err compile_created_at(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    return compile_instant(c, PLAN_CREATED, value, ret_plan);
 }

@@ -34,6 +34,7 @@ bool search_meets(const struct plan *p, const struct store_write *w, int64_t now
     case PLAN_ID:
         return slice_equal(p->from, w->type) && slice_equal(p->to, w->id);
     case PLAN_INSTANT:
+    case PLAN_CREATED: /* what is new; what is updated the store alone knows */
         return p->instant_low <= now && now < p->instant_high;
     case PLAN_AND:
         return children_meet(p, w, now, true);

@@ -288,6 +288,7 @@ struct common_param {
 static const struct common_param common_params[] = {
     { SLICE_INIT("_list"), compile_list, false },
     { SLICE_INIT("_filter"), compile_filter, true },
+    { SLICE_INIT("createdAt"), compile_created_at, false },
 };
 
 static enum err compile_common(struct compiler *c, const struct common_param *common,
@@ -539,8 +540,9 @@ static enum err types_find(struct parser *p, const struct search_pair *pairs, si
 /* Nothing but instants: the same for every type. */
 static bool is_general(const struct plan *plan)
 {
-    bool general = plan->kind == PLAN_INSTANT || plan->kind == PLAN_ALL ||
-                   plan->kind == PLAN_NONE || plan->kind == PLAN_AND || plan->kind == PLAN_OR;
+    bool general = plan->kind == PLAN_INSTANT || plan->kind == PLAN_CREATED ||
+                   plan->kind == PLAN_ALL || plan->kind == PLAN_NONE || plan->kind == PLAN_AND ||
+                   plan->kind == PLAN_OR;
     for (size_t i = 0; general && i < plan->child_count; i++)
         general = is_general(plan->children[i]);
     return general;

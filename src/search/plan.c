@@ -88,6 +88,7 @@ bool plan_is_typed(const struct plan *plan)
     case PLAN_ALL:
     case PLAN_SPAN:
     case PLAN_INSTANT:
+    case PLAN_CREATED:
     case PLAN_NOT:
         return false;
     case PLAN_AND:

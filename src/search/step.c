@@ -96,7 +96,8 @@ static void step_append(struct buf *out, const struct custom_set *customs, const
         buf_append_cstr(out, "a span of documents");
         return;
     case PLAN_INSTANT:
-        buf_append_cstr(out, "changed from ");
+    case PLAN_CREATED:
+        buf_append_cstr(out, p->kind == PLAN_INSTANT ? "changed from " : "created from ");
         instant_append(out, p->instant_low);
         buf_append_cstr(out, " to ");
         instant_append(out, p->instant_high);

@@ -263,6 +263,7 @@ enum plan_kind {
     PLAN_ID,       /* (type, id), values in `from` and `to` */
     PLAN_SPAN,     /* documents doc_low to doc_high, both included */
     PLAN_INSTANT,  /* committed in [instant_low, instant_high) microseconds */
+    PLAN_CREATED,  /* the same of the resource's first version, since it was last deleted */
     PLAN_AND,
     PLAN_OR,
     PLAN_NOT,      /* of its one child, among all live documents */

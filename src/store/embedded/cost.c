@@ -110,6 +110,9 @@ enum err plan_cost(struct tree *t, const struct plan *plan, int depth, uint64_t 
     case PLAN_INSTANT:
         ret->work = 2 * LOOK_UNITS;
         return ERR_NONE;
+    case PLAN_CREATED: /* a walk over all deaths */
+        ret->work = 2 * LOOK_UNITS + t->time / POSTINGS_PER_UNIT;
+        return ERR_NONE;
     case PLAN_AND:
     case PLAN_OR:
     case PLAN_NOT:
@@ -153,6 +156,8 @@ static uint64_t probe_units(const struct plan *plan, int depth, bool *ret_body)
         for (size_t i = 0; i < plan->child_count; i++)
             units = capped(units, probe_units(plan->children[i], depth + 1, &inner_body));
         return capped(units, LOOK_UNITS + (inner_body ? BODY_UNITS : 0));
+    case PLAN_CREATED:
+        return UINT64_MAX / 2;
     case PLAN_REFERRED:
         return REVERSE_UNITS + (plan->child_count && plan_is_dear(plan->children[0], depth + 1)
                                     ? FAN_OUT * BODY_UNITS
@@ -180,6 +185,7 @@ bool plan_is_dear(const struct plan *plan, int depth)
     case PLAN_ID:
     case PLAN_SPAN:
     case PLAN_INSTANT:
+    case PLAN_CREATED: /* it does not grow with what matches */
         return false;
     case PLAN_PREFIX:
     case PLAN_RANGE:

@@ -234,3 +234,39 @@ enum err death_block(struct deaths *deaths, uint64_t number, uint64_t time, uint
     }
     return ERR_NONE;
 }
+
+static enum err page_each(struct deaths *deaths, const struct death_page *page, uint64_t base,
+                          uint64_t first, uint64_t last, uint64_t time, death_found *visit,
+                          void *context)
+{
+    for (size_t w = 0; w < DEATH_PAGE_DOCS / 64; w++) {
+        uint64_t left = atomic_load_explicit(&page->bits[w], memory_order_acquire);
+        for (; left; left &= left - 1) {
+            size_t at = w * 64 + (size_t)__builtin_ctzll(left);
+            uint32_t distance =
+                atomic_load_explicit(&page->distance[at], memory_order_relaxed);
+            uint64_t doc = base + at, killer = doc + distance - 1;
+            if (UNLIKELY(distance == DISTANCE_FAR))
+                TRY(deaths->look(deaths->context, doc, &killer));
+            if (doc >= first && doc <= last && killer != doc && killer <= time)
+                TRY(visit(context, doc, killer));
+        }
+    }
+    return ERR_NONE;
+}
+
+enum err death_each(struct deaths *deaths, uint64_t first, uint64_t last, uint64_t time,
+                    death_found *visit, void *context)
+{
+    for (uint64_t base = first - first % DEATH_PAGE_DOCS; base <= last; base += DEATH_PAGE_DOCS) {
+        const struct death_page *page = page_find(deaths, base);
+        if (!page) {
+            TRY(page_load(deaths, base, false));
+            page = page_find(deaths, base);
+            CHECK(page);
+        }
+        if (page != deaths->none)
+            TRY(page_each(deaths, page, base, first, last, time, visit, context));
+    }
+    return ERR_NONE;
+}

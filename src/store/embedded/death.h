@@ -43,7 +43,7 @@ struct death_node {
 
 /* Calls `enter` for each death among [first, first + count). */
 struct deaths;
-typedef enum err death_found(void *deaths, uint64_t doc, uint64_t killer);
+typedef enum err death_found(void *context, uint64_t doc, uint64_t killer);
 typedef enum err death_load(void *context, uint64_t first, uint64_t count, death_found *enter,
                             void *deaths);
 /* The killer of one document from the truth. */
@@ -70,6 +70,11 @@ void death_enter(struct deaths *deaths, uint64_t doc, uint64_t killer);
  * `time`; *ret_any false, and nothing written, when no document of it ever died. */
 MUST_USE enum err death_block(struct deaths *deaths, uint64_t number, uint64_t time,
                               uint64_t *bits, bool *ret_any);
+
+/* Each document from `first` to `last` that another, at or before `time`, replaced;
+ * ascending. Deletions, which are their own killers, are passed over. */
+MUST_USE enum err death_each(struct deaths *deaths, uint64_t first, uint64_t last, uint64_t time,
+                             death_found *visit, void *context);
 
 /* Is it known that all of the block's documents were dead at `time`? Loads
  * nothing. */

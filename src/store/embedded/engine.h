@@ -113,6 +113,12 @@ struct store_reader {
     struct store_work *work;    /* borrowed; NULL: nobody counts */
 };
 
+/* Are joins limited further than by STORE_JOIN_MAX? */
+static inline bool work_limits_levels(const struct store_work *work)
+{
+    return work && work->level_limit && work->level_limit < STORE_JOIN_MAX;
+}
+
 /* ERR_LIMIT past the work's limit. `work` may be NULL. */
 MUST_USE static inline enum err work_spend(struct store_work *work, const struct plan *step,
                                            uint64_t units)

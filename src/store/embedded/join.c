@@ -13,8 +13,7 @@ static const size_t BODY_ARENA_BYTES = (size_t)1 << 30;
 static enum err level_check(const struct tree *s, const struct plan *join, size_t count)
 {
     struct store_work *work = s->postings.work;
-    bool has_own = work && work->level_limit && work->level_limit < STORE_JOIN_MAX;
-    if (count <= (has_own ? work->level_limit : (uint64_t)STORE_JOIN_MAX))
+    if (count <= (work_limits_levels(work) ? work->level_limit : (uint64_t)STORE_JOIN_MAX))
         return ERR_NONE;
     if (work && !work->step) {
         work->step = join;

@@ -89,6 +89,8 @@ static enum err refers(struct probe *p, const struct plan *plan, int depth,
         struct slice id = slice_cut(&type, '\0');
         TRY(work_spend(p->t->postings.work, p->plan, FOLLOW_UNITS));
         TRY(store_head_meta(&reader, type, id, &found, &head));
+        if (found && !head.is_deleted && p->t->alive_at > p->t->time)
+            TRY(death_is_alive(&p->t->store->deaths, head.doc, p->t->alive_at, &found));
         if (!found || head.is_deleted)
             continue;
         struct candidate target = { .doc = head.doc };
@@ -147,6 +149,7 @@ static enum err matches(struct probe *p, const struct plan *plan, int depth,
         return ERR_NONE;
     case PLAN_ID:
     case PLAN_INSTANT:
+    case PLAN_CREATED:
         return is_found(p, plan, depth, d->doc, ret);
     case PLAN_AND:
     case PLAN_OR:

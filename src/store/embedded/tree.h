@@ -89,6 +89,9 @@ MUST_USE enum err tree_open_join(struct tree *t, const struct plan *plan, int de
                                  struct cursor *c);
 /* What AND, OR and NOT put blocks together in. */
 MUST_USE enum err cursor_rooms(struct tree *t, struct cursor *c);
+/* created.c: PLAN_CREATED, of documents low to high. */
+MUST_USE enum err tree_open_created(struct tree *t, const struct plan *plan, uint64_t low,
+                                    uint64_t high, struct cursor *c);
 /* A set as a cursor, once all is in it. */
 MUST_USE enum err cursor_of_set(struct tree *t, struct cursor *c);
 /* plan->from id NUL type, of a document, written to `value`; the type in it, too. From

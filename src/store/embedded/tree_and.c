@@ -62,7 +62,9 @@ static enum err dear_sort(struct conjunction *a)
 
 static enum err open_dear(struct conjunction *a)
 {
-    bool has_choice = a->dear_count && a->plan->child_count > 1;
+    /* A limit of matches within joins is one of what is gathered. */
+    bool has_choice =
+        a->dear_count && a->plan->child_count > 1 && !work_limits_levels(a->t->postings.work);
     if (has_choice)
         TRY(dear_sort(a));
     for (size_t i = 0; i < a->dear_count && a->least; i++) {

@@ -77,6 +77,9 @@ static enum err open_instant(struct tree *s, const struct plan *plan, struct cur
     TRY(doc_of_instant(s, plan->instant_high, &end));
     if (end <= c->low)
         return ERR_NONE;
+    if (plan->kind == PLAN_CREATED)
+        return c->low > s->time ? ERR_NONE
+                                : tree_open_created(s, plan, c->low, MIN(end - 1, s->time), c);
     c->kind = CURSOR_SPAN;
     c->high = MIN(end - 1, s->time);
     c->estimate = c->high >= c->low ? c->high - c->low + 1 : 0;
@@ -180,6 +183,7 @@ enum err tree_open(struct tree *s, const struct plan *plan, int depth, struct cu
         c->estimate = c->high >= c->low ? c->high - c->low + 1 : 0;
         return ERR_NONE;
     case PLAN_INSTANT:
+    case PLAN_CREATED:
         return open_instant(s, plan, c);
     case PLAN_AND:
         return tree_open_and(s, plan, depth, c);

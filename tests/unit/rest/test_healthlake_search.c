@@ -142,6 +142,7 @@ static void more_than_a_hundred_at_a_level_of_a_chain_are_refused(void **state)
     store(w, "Observation", "o", "\"subject\":{\"reference\":\"Patient/p7\"}");
     assert_found(w, "Observation?subject:Patient.given=One", "o");
     assert_refused(w, "Observation?subject:Patient.name=Some", "join-matches");
+    assert_refused(w, "Observation?_id=o&subject:Patient.name=Some", "join-matches");
     assert_found(w, "Patient?_has:Observation:patient:_id=o", "p7");
 }
 
@@ -160,6 +161,50 @@ static void a_page_belongs_to_its_count(void **state)
     assert_refused(w, other.bytes, "Invalid pagination token.");
     a = get(w, "Patient?family=Smith");
     assert_string_equal(link_of(w, &a, "self"), "Patient?family=Smith&_count=100");
+}
+
+static void created_at_is_the_instant_of_the_first_version(void **state)
+{
+    struct world *w = *state;
+    store(w, "Patient", "a", "\"active\":true");
+    store(w, "Patient", "b", "\"active\":true");
+    struct answer a = get(w, "Patient/b");
+    const char *b = text_at(w, &a, "meta.lastUpdated");
+    store(w, "Patient", "a", "\"active\":false");
+    store(w, "Patient", "c", "");
+    store(w, "Patient", "b", "\"active\":false");
+    store(w, "Patient", "a", "");
+    const struct {
+        const char *query, *found;
+    } cases[] = {
+        { "createdAt=%s", "b" },          { "createdAt=lt%s", "a" },  { "createdAt=gt%s", "c" },
+        { "createdAt=ge%s", "c b" },      { "createdAt=le%s", "b a" }, { "createdAt=ne%s", "c a" },
+        { "createdAt=ge%s&_sort=_id", "b c" }, { "_lastUpdated=%s", "" },
+        { "createdAt=%s&active=true", "" },
+        { "createdAt=sa%s", "c" },        { "createdAt=eb%s", "a" },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct buf target;
+        buf_init(&target, 1000);
+        const char *split = strstr(cases[i].query, "%s");
+        buf_printf(&target, "Patient?%.*s%s%s", (int)(split - cases[i].query), cases[i].query, b,
+                   split + 2);
+        buf_append_byte(&target, '\0');
+        assert_found(w, target.bytes, cases[i].found);
+        buf_release(&target);
+    }
+    assert_found(w, "Patient?createdAt=gt2020&createdAt=lt2999-01", "c b a");
+    assert_found(w, "Patient?createdAt=lt2020", "");
+    assert_found(w, "Patient?createdAt=gt2999", "");
+    assert_refused(w, "Patient?createdAt=yesterday", "createdAt");
+    store(w, "Observation", "o", "\"subject\":{\"reference\":\"Patient/a\"}");
+    assert_found(w, "Observation?subject:Patient.createdAt=gt2020", "o");
+    assert_found(w, "?createdAt=gt2020&_type=Patient,Observation", "c b a o");
+    /* after a deletion it begins again */
+    expect_status(ask(w, "DELETE", "Patient/a", NULL, NULL), 204);
+    store(w, "Patient", "a", "");
+    struct slice target = arena_printf(&w->arena, "Patient?createdAt=gt%s", b);
+    assert_found(w, target.bytes, "c a");
 }
 
 /* ---- lags ---- */
@@ -206,6 +251,7 @@ static void what_changes_meanwhile_is_left_out_unless_strong(void **state)
     assert_found(w, "Patient?active=true", "b");
     assert_found(w, "Patient?active=false", "");
     assert_found(w, "Observation?subject:Patient.active=true", "");
+    assert_found(w, "Observation?_id=o&subject:Patient.active=true", "");
     struct answer a = get(w, "Patient?active=true&_total=accurate");
     assert_at(w, &a, "total", "1");
     a = ask(w, "GET", "Patient?active=true&_total=accurate",
@@ -247,6 +293,7 @@ int main(void)
         HEALTHLAKE_TEST(results_are_asked_for_as_it_documents),
         HEALTHLAKE_TEST(more_than_a_hundred_at_a_level_of_a_chain_are_refused),
         HEALTHLAKE_TEST(a_page_belongs_to_its_count),
+        WORLD_TEST(created_at_is_the_instant_of_the_first_version),
         WORLD_TEST(a_search_that_lags_sees_what_is_older),
         WORLD_TEST(what_changes_meanwhile_is_left_out_unless_strong),
         WORLD_TEST(a_history_that_lags_is_empty_at_first),

@@ -79,11 +79,12 @@ static void render(struct buf *out, const struct plan *p)
         [PLAN_ALL] = "all",       [PLAN_NONE] = "none",         [PLAN_TERM] = "",
         [PLAN_PREFIX] = "prefix ", [PLAN_RANGE] = "range ",     [PLAN_CONTAINS] = "contains ",
         [PLAN_ID] = "id ",        [PLAN_INSTANT] = "instant ", [PLAN_AND] = "and",
+        [PLAN_CREATED] = "created ",
         [PLAN_OR] = "or",         [PLAN_NOT] = "not",
         [PLAN_REFERS] = "refers ", [PLAN_REFERRED] = "referred ",
     };
     buf_append_cstr(out, names[p->kind]);
-    if (p->kind == PLAN_INSTANT) {
+    if (p->kind == PLAN_INSTANT || p->kind == PLAN_CREATED) {
         buf_printf(out, "%lld..%lld", (long long)p->instant_low, (long long)p->instant_high);
     } else if (p->kind == PLAN_ID) {
         buf_printf(out, "%.*s/%.*s", SLICE_ARGS(p->from), SLICE_ARGS(p->to));

@@ -296,6 +296,20 @@ static bool value_is(const struct plan *p, struct slice value)
     return false;
 }
 
+/* What this version goes back to, without a deletion in between. */
+static const struct model_version *first_of(const struct model *m, const struct model_version *v)
+{
+    const struct model_version *first = v;
+    for (const struct model_version *u = v; u-- > m->versions;) {
+        if (u->type != v->type || u->id != v->id)
+            continue;
+        if (u->is_deleted)
+            break;
+        first = u;
+    }
+    return first;
+}
+
 static bool matches(const struct model *m, const struct plan *p, const struct model_version *v)
 {
     bool result = p->kind == PLAN_AND || p->kind == PLAN_ALL;
@@ -306,6 +320,9 @@ static bool matches(const struct model *m, const struct plan *p, const struct mo
     case PLAN_ID:
         return slice_is(p->from, type_text(v->type)) && p->to.bytes[3] == '0' + v->id;
     case PLAN_INSTANT:
+        return v->instant >= p->instant_low && v->instant < p->instant_high;
+    case PLAN_CREATED:
+        v = first_of(m, v);
         return v->instant >= p->instant_low && v->instant < p->instant_high;
     case PLAN_AND:
         for (size_t i = 0; i < p->child_count; i++)
@@ -343,7 +360,7 @@ static struct plan *random_plan(struct model *m, struct arena *arena, int depth)
 {
     static const enum plan_kind leaves[] = { PLAN_TERM,   PLAN_TERM,     PLAN_TERM, PLAN_PREFIX,
                                              PLAN_RANGE,  PLAN_CONTAINS, PLAN_ID,   PLAN_INSTANT,
-                                             PLAN_ALL,    PLAN_NONE };
+                                             PLAN_ALL,    PLAN_NONE,     PLAN_CREATED };
     static const enum plan_kind inner[] = { PLAN_AND, PLAN_OR, PLAN_NOT };
     struct plan *p = arena_alloc(arena, sizeof *p);
     if (depth < 3 && roll(m, 2)) {
@@ -363,7 +380,7 @@ static struct plan *random_plan(struct model *m, struct arena *arena, int depth)
         p->from = slice_cstr(type_text((int)roll(m, TYPES)));
         p->to = slice_cstr(id_text(arena, (int)roll(m, IDS)));
     }
-    if (p->kind == PLAN_INSTANT && m->count) {
+    if ((p->kind == PLAN_INSTANT || p->kind == PLAN_CREATED) && m->count) {
         p->instant_low = m->versions[roll(m, m->count)].instant;
         p->instant_high = m->versions[roll(m, m->count)].instant + (int64_t)roll(m, 2);
     }
@@ -372,8 +389,12 @@ static struct plan *random_plan(struct model *m, struct arena *arena, int depth)
 
 static void plan_print(const struct plan *p, int depth)
 {
-    static const char *const kinds[] = { "ALL", "NONE", "TERM",    "PREFIX", "RANGE", "CONTAINS",
-                                         "ID",  "INSTANT", "AND", "OR",     "NOT" };
+    static const char *const kinds[] = {
+        [PLAN_ALL] = "ALL",         [PLAN_NONE] = "NONE", [PLAN_TERM] = "TERM",
+        [PLAN_PREFIX] = "PREFIX",   [PLAN_RANGE] = "RANGE", [PLAN_CONTAINS] = "CONTAINS",
+        [PLAN_ID] = "ID",           [PLAN_INSTANT] = "INSTANT", [PLAN_CREATED] = "CREATED",
+        [PLAN_AND] = "AND",         [PLAN_OR] = "OR", [PLAN_NOT] = "NOT",
+    };
     print_error("%*s%s field %u", 2 * depth, "", kinds[p->kind], p->field);
     const struct slice values[] = { p->from, p->to, p->needle };
     for (size_t i = 0; i < ARRAY_COUNT(values); i++) {
@@ -387,10 +408,9 @@ static void plan_print(const struct plan *p, int depth)
         plan_print(p->children[i], depth + 1);
 }
 
-static void step_search(struct model *m, struct fixture *f, struct store_reader *reader,
-                        uint64_t doc)
+static void search_check(struct model *m, struct fixture *f, struct store_reader *reader,
+                         uint64_t doc, const struct plan *plan)
 {
-    struct plan *plan = random_plan(m, &f->arena, 0);
     uint64_t after = roll(m, 2) ? 0 : roll(m, doc + 2), *docs = NULL, counted = 0;
     size_t limit = roll(m, 2) ? SIZE_MAX : 1 + roll(m, 5), count = 0, expected = 0, all = 0;
     assert_int_equal(store_search(reader, plan, after, limit, &f->arena, &docs, &count),
@@ -411,6 +431,20 @@ static void step_search(struct model *m, struct fixture *f, struct store_reader 
     assert_int_equal(count, expected);
     assert_int_equal(store_count(reader, plan, &counted), ERR_NONE);
     assert_int_equal(counted, all);
+}
+
+static void step_search(struct model *m, struct fixture *f, struct store_reader *reader,
+                        uint64_t doc)
+{
+    search_check(m, f, reader, doc, random_plan(m, &f->arena, 0));
+    for (int i = 0; i < 4 && m->count; i++) {
+        int64_t a = m->versions[roll(m, m->count)].instant;
+        int64_t b = m->versions[roll(m, m->count)].instant;
+        const struct plan created = { .kind = PLAN_CREATED,
+                                      .instant_low = MIN(a, b),
+                                      .instant_high = MAX(a, b) + 1 };
+        search_check(m, f, reader, doc, &created);
+    }
 }
 
 struct visited {
