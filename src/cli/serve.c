@@ -21,7 +21,8 @@ struct serve_options {
     const char *rates, *access_log;
     struct option_list limits;
     bool no_auth, always_new_version, host_without_port, trust_bundles;
-    struct option_list cors;
+    struct option_list cors, history;
+    struct server_history histories[OPTION_LIST_MAX];
     struct slice cors_origins[OPTION_LIST_MAX];
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
     uint64_t search_lag, history_lag;
@@ -34,7 +35,7 @@ static const char about[] =
     "The root key is TARN_ROOT_ACCESS_KEY_ID and TARN_ROOT_SECRET_ACCESS_KEY, else the\n"
     "file root-key in the data folder, made at the first start.";
 
-/* Those of validation, limits and lags, behind the others. */
+/* Those of validation, limits, lags and history, behind the others. */
 static void add_more_rows(struct serve_options *o, struct option_row rows[ROWS])
 {
     const struct option_row more[] = {
@@ -55,6 +56,10 @@ static void add_more_rows(struct serve_options *o, struct option_row rows[ROWS])
         { "rates", OPTION_TEXT, "RATES", NULL,
           "none, healthlake, or NAME=N,... such as read=500\n(default: the preset's, open: none)",
           &o->rates },
+        { "history-horizon", OPTION_LIST, "TIME", NULL,
+          "keep versions so long after they were superseded, as\n30d, 12h, 90m or none for ever "
+          "(default); ID=30d is for\none data store",
+          &o->history },
         { "limit", OPTION_LIST, "NAME=N", NULL, "set a limit of `tarn limits`", &o->limits },
         { "search-lag", OPTION_NUMBER, "MS", NULL,
           "searches see what is older than that, as of a server\nwhose index is behind; reads are "
@@ -217,6 +222,19 @@ static int lags_make(const struct serve_options *o, struct rest_behaviour *b)
     return -1;
 }
 
+static int histories_make(struct serve_options *o, struct server_settings *s)
+{
+    for (size_t i = 0; i < o->history.count; i++)
+        if (!server_history_parse(slice_cstr(o->history.items[i]), &o->histories[i]))
+            return options_refuse("serve",
+                                  "--history-horizon: '%s' is neither none nor a number with s, "
+                                  "m, h or d, nor one of them behind a data store's id and =",
+                                  o->history.items[i]);
+    s->histories = o->histories;
+    s->history_count = o->history.count;
+    return -1;
+}
+
 /* -1, or the exit status of wrong use. */
 static int settings_make(struct serve_options *o, struct arena *arena, struct server_settings *s)
 {
@@ -245,7 +263,9 @@ static int settings_make(struct serve_options *o, struct arena *arena, struct se
         return options_refuse("serve", "--index-memory is at least 1M");
     if (o->create_delay > 24 * 3600)
         return options_refuse("serve", "--create-delay is at most a day, 86400");
-    int status = limits_make(o, &s->behaviour.limits);
+    int status = histories_make(o, s);
+    if (status < 0)
+        status = limits_make(o, &s->behaviour.limits);
     if (status < 0)
         status = lags_make(o, &s->behaviour);
     if (status >= 0)

@@ -7,6 +7,8 @@
 #define OS_THREAD_H
 
 #include <pthread.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 
@@ -37,6 +39,16 @@ static inline void cond_destroy(pthread_cond_t *c)
 static inline void cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
 {
     CHECK(pthread_cond_wait(c, m) == 0);
+}
+/* Or until so long has passed; or, as with cond_wait(), for no reason at all. */
+static inline void cond_wait_for(pthread_cond_t *c, pthread_mutex_t *m, int64_t duration_us)
+{
+    struct timespec until;
+    CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0);
+    int64_t ns = until.tv_nsec + duration_us % 1000000 * 1000;
+    until.tv_sec += (time_t)(duration_us / 1000000 + ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    (void)pthread_cond_timedwait(c, m, &until);
 }
 static inline void cond_signal(pthread_cond_t *c)
 {

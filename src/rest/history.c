@@ -305,8 +305,9 @@ static enum err instance_check(struct history *h)
         return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "%.*s/%.*s never existed",
                            SLICE_ARGS(r->route.type->name), SLICE_ARGS(r->route.id));
     h->has_total = !h->is_filtered;
-    h->total = head.version;
-    return ERR_NONE;
+    if (!h->has_total)
+        return ERR_NONE;
+    return store_history_count(h->reader, r->route.type->name, r->route.id, &h->total);
 }
 
 /* The range of documents that the parameters leave, from the page's position on. */
@@ -318,6 +319,10 @@ static enum err range_find(struct history *h, uint64_t position, struct store_ch
         TRY(store_doc_before(h->reader, h->at.high, &last));
         q->before_doc = last + 1;
         TRY(store_doc_before(h->reader, h->at.low + 1, &q->alive_at));
+        struct store_horizon horizon;
+        store_horizon(h->r->rest->settings.store, &horizon);
+        if (store_time_of(q->alive_at) < horizon.time)
+            return request_beyond(h->r, SLICE("What _at names"));
     }
     if (q->is_oldest_first)
         q->after_doc = MAX(q->after_doc, position);

@@ -67,8 +67,11 @@ static enum err id_find(struct request *r, struct slice key, struct store_reader
         bool is_found;
         struct arena_mark mark = arena_mark(r->arena);
         TRY(id_make(r, key, i));
-        TRY(store_version(reader, r->route.type->name, r->route.id, 1, r->arena, &is_found,
-                          &first));
+        enum err err = store_version(reader, r->route.type->name, r->route.id, 1, r->arena,
+                                     &is_found, &first);
+        if (err == ERR_GONE) /* nobody knows when: better refused than done twice */
+            return ERR_NONE;
+        TRY(err);
         *ret_is_used = is_found;
         if (!is_found || os_now_us() - first.instant < KEPT_US)
             return ERR_NONE;

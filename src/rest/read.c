@@ -81,7 +81,14 @@ static enum err read_version(struct request *r, struct store_reader *reader, boo
         return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found",
                            "%.*s/%.*s has no version '%.*s'", SLICE_ARGS(r->route.type->name),
                            SLICE_ARGS(r->route.id), SLICE_ARGS(slice_head(r->route.version, 64)));
-    TRY(store_version(reader, r->route.type->name, r->route.id, version, r->arena, ret_found, ret));
+    enum err err = store_version(reader, r->route.type->name, r->route.id, version, r->arena,
+                                 ret_found, ret);
+    if (err == ERR_GONE)
+        return request_beyond(r, arena_printf(r->arena, "%.*s/%.*s version %llu",
+                                              SLICE_ARGS(r->route.type->name),
+                                              SLICE_ARGS(r->route.id),
+                                              (unsigned long long)version));
+    TRY(err);
     if (*ret_found)
         return ERR_NONE;
     return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "%.*s/%.*s has no version %llu",

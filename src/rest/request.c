@@ -1,5 +1,6 @@
 #include "rest/request.h"
 
+#include "base/date.h"
 #include "os/clock.h"
 #include "rest/outcome.h"
 
@@ -85,13 +86,24 @@ enum err request_date_text(struct request *r, const char *name, const struct sli
     return ERR_NONE;
 }
 
+enum err request_beyond(struct request *r, struct slice what)
+{
+    struct store_horizon horizon;
+    char when[INSTANT_TEXT_BYTES];
+    store_horizon(r->rest->settings.store, &horizon);
+    instant_render(horizon.instant, r->rest->settings.behaviour.instant_digits, when);
+    return issues_fail(&r->issues, ERR_GONE, "deleted",
+                       "%.*s is of a time before the history horizon, %s: versions superseded "
+                       "by then are no longer kept",
+                       SLICE_ARGS(what), when);
+}
+
 enum err request_reader(struct request *r, struct store_reader **ret_reader)
 {
     enum err err = store_read_begin(r->rest->settings.store, r->time, ret_reader);
     if (err == ERR_GONE)
-        return issues_fail(&r->issues, err, "deleted",
-                           "This page's instant lies before the history that is kept; "
-                           "start again from the first page");
+        return request_beyond(r, request_parameter(r, "page") ? SLICE("This page")
+                                                              : SLICE("The instant asked for"));
     if (err == ERR_INVALID) /* an instant that has not come: no token of ours */
         return issues_fail(&r->issues, err, "value", "Invalid pagination token.");
     return err;

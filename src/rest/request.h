@@ -108,6 +108,9 @@ const struct slice *request_parameter(const struct request *r, const char *name)
 MUST_USE enum err request_date_text(struct request *r, const char *name,
                                     const struct slice **ret_text);
 
+/* ERR_GONE with the issue that names the history horizon; `what` is wanted of a time
+ * before it, as "This page". */
+MUST_USE enum err request_beyond(struct request *r, struct slice what);
 /* A reader at r->time; ERR_GONE gets its issue. */
 MUST_USE enum err request_reader(struct request *r, struct store_reader **ret_reader);
 

@@ -96,6 +96,11 @@ static void render_store(struct store *store, struct buf *out)
     line(out, "tarn_store_syncs_total", "counter", f.syncs);
     line_ns(out, "tarn_store_ordered_seconds_total", f.ordered_ns);
     line(out, "tarn_store_ordered_documents_total", "counter", f.ordered_docs);
+    line(out, "tarn_history_horizon_documents", "gauge", f.horizon_doc);
+    line(out, "tarn_history_horizon_timestamp_seconds", "gauge",
+         (uint64_t)MAX(f.horizon_instant, 0) / 1000000);
+    line(out, "tarn_history_purged_to_documents", "gauge", f.purged_doc);
+    line(out, "tarn_history_deleted_documents_total", "counter", f.deleted_docs);
     line(out, "tarn_store_writable", "gauge", !f.is_read_only);
     render_times(out, "tarn_store_commit_duration_seconds", &f.commit_times);
     render_times(out, "tarn_store_sync_duration_seconds", &f.sync_times);

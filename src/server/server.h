@@ -29,6 +29,13 @@
 
 enum { DATASTORE_ID_LENGTH = 32 };
 
+/* How long versions are kept once they are superseded. */
+static const uint64_t SERVER_HISTORY_SECONDS_MAX = UINT64_C(1000) * 366 * 24 * 3600;
+struct server_history {
+    struct slice datastore_id; /* empty: of all that are not named */
+    int64_t keep_us;           /* 0: for ever */
+};
+
 struct server_settings {
     const char *data;    /* folder, made if absent */
     const char *address; /* "127.0.0.1"; "localhost" is that */
@@ -49,6 +56,8 @@ struct server_settings {
     size_t cache_bytes;            /* of the store; 0: default */
     size_t index_bytes;            /* of its index's tail; 0: default */
     uint32_t merge_threads;        /* of its index; 0: default */
+    const struct server_history *histories;
+    size_t history_count;
     unsigned threads;              /* that answer requests; 0: default */
     uint32_t create_delay_seconds; /* how long a new data store says CREATING */
     const char *s3_root;           /* what s3://bucket/key of jobs is below of; NULL: nothing */
@@ -63,6 +72,10 @@ struct server;
 /* "ADDRESS:PORT", "[::1]:PORT", "PORT" or "ADDRESS" into the settings; texts in
  * the arena. False on anything else. */
 bool server_listen_parse(struct arena *arena, struct slice text, struct server_settings *settings);
+/* "none", or a number and s, m, h or d; behind "ID=" of that data store alone. The
+ * id points into the text. */
+bool server_history_parse(struct slice text, struct server_history *ret);
+int64_t server_history_of(const struct server_settings *settings, struct slice datastore_id);
 /* 127.0.0.0/8 or ::1, as a number. */
 bool server_is_loopback(const char *address);
 

@@ -45,6 +45,8 @@ struct store_settings {
     size_t index_bytes;          /* memory for terms not yet in a segment; at a quarter one is
                                   * written, at all of it writers wait. 0: default */
     uint32_t merge_threads;      /* of the index, 8 at most; 0: default */
+    int64_t history_us;          /* versions superseded longer ago are deleted, see
+                                  * store_horizon(); 0: none are */
     bool accept_clock_ahead;     /* the stored last instant lies far ahead of the clock */
     bool keep_index;             /* for a check: an index that is damaged or of other rules is
                                   * ERR_CORRUPT or ERR_CONFLICT, not derived again */
@@ -202,12 +204,28 @@ struct store_version {
     struct slice body, appendix; /* decompressed into the arena */
 };
 
+/* Beyond the horizon nothing is kept but what was current then: what was superseded
+ * by then is deleted, bit by bit, and readers of an earlier time are ERR_GONE. The
+ * current version of a resource stays whatever its age, its deletion too: so an id
+ * stays taken and versions go on counting. The horizon only rises. */
+struct store_horizon {
+    uint64_t time;   /* of the earliest reader that begins; 0: any does */
+    int64_t instant; /* that it stands for, in microseconds */
+};
+void store_horizon(struct store *store, struct store_horizon *ret);
+/* Raise it by hand; at most to the visible time. It is durable when this returns,
+ * what lies beyond goes later, or in store_purge(): what can go now, has gone when
+ * that returns. */
+MUST_USE enum err store_horizon_raise(struct store *store, uint64_t time, int64_t instant);
+MUST_USE enum err store_purge(struct store *store);
+
 /* *ret_found false: never existed. A deleted head has is_deleted. */
 MUST_USE enum err store_head(struct store_reader *reader, struct slice type, struct slice id,
                              struct arena *arena, bool *ret_found, struct store_version *ret);
 /* The same without reading the body. */
 MUST_USE enum err store_head_meta(struct store_reader *reader, struct slice type,
                                   struct slice id, bool *ret_found, struct store_version *ret);
+/* ERR_GONE: there was such a version, it is beyond the horizon or was erased. */
 MUST_USE enum err store_version(struct store_reader *reader, struct slice type, struct slice id,
                                 uint64_t version, struct arena *arena, bool *ret_found,
                                 struct store_version *ret);
@@ -218,6 +236,9 @@ MUST_USE enum err store_history(struct store_reader *reader, struct slice type, 
                                 uint64_t before_doc, int64_t since, size_t limit,
                                 struct arena *arena, struct store_version **ret_versions,
                                 size_t *ret_count);
+/* How many versions the reader can still see; 0 without any. */
+MUST_USE enum err store_history_count(struct store_reader *reader, struct slice type,
+                                      struct slice id, uint64_t *ret_count);
 /* The same oldest first: those with after_doc < doc < before_doc (0: to the newest). */
 MUST_USE enum err store_history_up(struct store_reader *reader, struct slice type, struct slice id,
                                    uint64_t after_doc, uint64_t before_doc, size_t limit,
@@ -398,6 +419,11 @@ struct store_figures {
     struct store_times sync_times;   /* of the log */
     bool is_read_only;
     bool index_is_ready;     /* the tail has been derived again */
+    uint64_t horizon_doc;    /* readers before it are refused; 0: none is */
+    int64_t horizon_instant;
+    uint64_t purged_doc;     /* what was superseded up to here is deleted: behind
+                              * horizon_doc while that goes on */
+    uint64_t deleted_docs;   /* since the store was opened */
 };
 void store_figures(struct store *store, struct store_figures *ret);
 

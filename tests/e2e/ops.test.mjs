@@ -183,3 +183,40 @@ test('metrics have no listener unless one is asked for, and readyz tells strange
   const wrong = await run(['serve', '--data', join(place.folder, 'x'), '--metrics-listen', 'no port']);
   assert.equal(wrong.status, 2);
 });
+
+test('a history horizon lets superseded versions go, in a restarted server too', async () => {
+  const data = join(place.folder, 'horizon'), media = { 'content-type': 'application/fhir+json' };
+  const keep = ['--no-auth', '--datastore-id', id, '--metrics-listen', '127.0.0.1:0'];
+  let store = await started(data, [...keep, '--history-horizon', 'none', '--history-horizon', `${id}=1s`]);
+  for (let i = 0; i < 5; i++) {
+    const put = await fetch(`${store.endpoint}/Patient/p`, { method: 'PUT', headers: media,
+      body: JSON.stringify({ resourceType: 'Patient', id: 'p', name: [{ family: `f${i}` }] }) });
+    assert.ok(put.ok);
+    await put.text();
+  }
+  const status = async (path) => {
+    const answer = await fetch(`${store.endpoint}/${path}`);
+    return [answer.status, await answer.text()];
+  };
+  let gone;
+  for (let i = 0; i < 100 && gone?.[0] !== 410; i++) {
+    await new Promise((r) => setTimeout(r, 100));
+    gone = await status('Patient/p/_history/4');
+  }
+  assert.equal(gone[0], 410);
+  assert.match(gone[1], /history horizon, 20/);
+  assert.equal((await status('Patient/p'))[0], 200);
+  const url = store.lines.map((l) => l.match(/^metrics on (\S+)$/)).find(Boolean)[1];
+  const { figures } = await scrape(url);
+  assert.ok(figures.get('tarn_history_horizon_documents') >= 5);
+  assert.ok(figures.get('tarn_history_horizon_timestamp_seconds') > 1.7e9);
+  assert.equal(figures.get('tarn_history_deleted_documents_total'), 4);
+  await store.stop();
+  store = await started(data, keep); // a horizon never falls
+  assert.equal((await status('Patient/p/_history/4'))[0], 410);
+  await store.stop();
+  assert.equal((await run(['check', '--data', data])).status, 0);
+  const wrong = await run(['serve', '--data', data, '--history-horizon', '30 days']);
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /--history-horizon: '30 days'/);
+});

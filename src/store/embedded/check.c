@@ -75,17 +75,27 @@ static enum err check_version(const struct check *c, const struct entity_row *en
     return ERR_NONE;
 }
 
+/* May what `doc` superseded be gone, or the document itself? */
+static bool is_beyond(const struct check *c, uint64_t doc)
+{
+    return doc <= atomic_load(&c->store->horizon.doc);
+}
+
 static enum err check_entity(struct check *c, struct slice key, const struct entity_row *entity)
 {
     uint16_t type = get_be16((const uint8_t *)key.bytes);
     struct slice id = slice_from(key, 2);
     uint64_t doc = MIN(entity->head, c->reader->time), next = 0, version = 0;
+    bool is_cut = false; /* the older versions are gone */
     while (doc) {
         struct version_row v;
         bool found = false;
         TRY(store_version_at(c->store, entity->entity, doc, &found, &v));
         if (!found && !next)
             break; /* nothing of it is visible yet */
+        is_cut = next && is_beyond(c, next) && (!found || v.doc != doc);
+        if (is_cut)
+            break;
         if (!found || (next && (v.doc != doc || v.version + 1 != version))) {
             disagree(c, "the chain of versions is broken", type, id);
             break;
@@ -101,7 +111,7 @@ static enum err check_entity(struct check *c, struct slice key, const struct ent
         next = v.doc;
         doc = v.previous;
     }
-    if (next && version != 1)
+    if (next && version != 1 && !is_cut)
         disagree(c, "the first version is missing", type, id);
     c->checked++;
     tell(c, "resources", c->checked, 0);
@@ -205,7 +215,10 @@ static enum err check_document(const struct check *c, uint64_t doc, struct arena
     bool found = false;
     TRY(store_place_find(c->store, doc, &found, &place));
     if (!found) {
-        disagree(c, "a document has no place", 0, SLICE_NONE);
+        uint64_t killer = 0;
+        TRY(killer_of(c->store, doc, &killer));
+        if (!killer || !(killer == doc || is_beyond(c, killer)))
+            disagree(c, "a document has no place", 0, SLICE_NONE);
         return ERR_NONE;
     }
     rocksdb_pinnableslice_t *pin = NULL;

@@ -280,12 +280,14 @@ enum err store_apply_marked(struct store *store, struct store_condition *conditi
     c.refused = count;
     struct arena_mark before = arena_mark(arena);
     atomic_fetch_add_explicit(&store->writers, 1, memory_order_relaxed);
+    uint64_t place = gate_enter(&store->gate);
     int64_t begin_us = os_monotonic_us();
     enum err err = apply(&c, writes, results, ret_time);
     store_clock_add(&store->commit_clock, os_monotonic_us() - begin_us);
     *ret_refused = c.refused;
     commit_release(&c);
     arena_rewind(arena, before);
+    gate_leave(&store->gate, place);
     atomic_fetch_sub_explicit(&store->writers, 1, memory_order_release);
     return err;
 }

@@ -74,6 +74,10 @@ enum err store_doc_terms(struct store *store, uint64_t doc, struct arena *arena,
         err = id.bytes ? ERR_NONE : ERR_NO_MEMORY;
     }
     rocksdb_pinnableslice_destroy(pin);
+    if (err == ERR_CORRUPT && !pin) { /* it may just have been erased */
+        TRY(store_place_find(store, doc, &found, &place));
+        return found ? ERR_CORRUPT : ERR_NONE;
+    }
     TRY(err);
     return store->extract(store->extract_context, types_name(store->types, place.type), id, body,
                           arena, ret_terms, ret_count);

@@ -1,9 +1,10 @@
 /* store/embedded/engine.h - the store's state, shared by its files.
  *
- * Lock order, outermost first: condition_locks in order, checkpoint_lock,
- * change_lock and join_lock of postings, `ordered`, then any one of the small
- * locks (postings.lock, recent.lock, sync.lock, births, types, entities,
- * deaths), which are never held together.
+ * Lock order, outermost first: condition_locks in order, horizon.lock (under
+ * which the gate is waited for), checkpoint_lock, change_lock and join_lock of
+ * postings, `ordered`, then any one of the small locks (postings.lock,
+ * recent.lock, sync.lock, births, types, entities, deaths), which are never held
+ * together.
  *
  * Documents pass three marks, which only grow:
  *   written   their rows are in RocksDB's memtables, their run in the index
@@ -24,6 +25,7 @@
 #include "store/embedded/birth.h"
 #include "store/embedded/death.h"
 #include "store/embedded/frame.h"
+#include "store/embedded/gate.h"
 #include "store/embedded/postings.h"
 #include "store/embedded/recent.h"
 #include "store/embedded/rows.h"
@@ -55,6 +57,27 @@ struct store_clock {
 };
 void store_clock_add(struct store_clock *clock, int64_t took_us);
 void store_clock_read(struct store_clock *clock, struct store_times *ret);
+
+/* What was superseded by documents up to a mark may go (horizon.c). The marks
+ * only grow: purged <= gone <= doc <= visible. */
+struct horizon {
+    pthread_mutex_t lock;    /* one at a time raises or purges; before `ordered` */
+    _Atomic uint64_t doc;    /* readers of an earlier time are refused; persisted */
+    _Atomic int64_t instant; /* that it was raised to; persisted */
+    _Atomic uint64_t gone;   /* no such reader is left */
+    _Atomic uint64_t purged; /* rows of what documents up to here superseded are deleted;
+                              * persisted */
+    _Atomic uint64_t deleted; /* documents, since opening */
+    int64_t keep_us;         /* 0: all history is kept */
+};
+
+/* The thread that looks after what should go. */
+struct keeper {
+    pthread_t thread;
+    bool is_running;
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* something is to be done, or the store closes */
+};
 
 struct store {
     rocksdb_t *db;
@@ -94,7 +117,11 @@ struct store {
     _Atomic bool is_read_only;
     _Atomic uint64_t commits, syncs, ordered_ns, ordered_docs;
     struct store_clock commit_clock, sync_clock;
-    _Atomic uint64_t readers, writers; /* under way */
+    struct gate gate;         /* readers and commits under way */
+    _Atomic uint64_t writers; /* the commits among them */
+    _Atomic bool has_gaps;    /* versions may be missing: STORE_FORMAT_GAPS */
+    struct horizon horizon;
+    struct keeper keeper;
 
     /* The thread that derives what the index lacks, from opening on. */
     pthread_t deriver;
@@ -107,6 +134,7 @@ struct store {
 
 struct store_reader {
     struct store *store;
+    uint64_t place;             /* of the gate */
     uint64_t time;              /* documents up to here */
     uint64_t alive_at;          /* of searches: those that live then; at least `time` */
     struct postings_view *view; /* taken by the first search */
@@ -181,6 +209,16 @@ MUST_USE enum err store_derive(struct store *store, uint64_t covers);
 /* The same in a thread of its own; the store is read by id meanwhile. */
 MUST_USE enum err store_derive_start(struct store *store);
 void store_derive_stop(struct store *store);
+/* Before the first version goes. */
+MUST_USE enum err store_gaps_begin(struct store *store);
+
+/* The marks as they were stored; at opening. */
+MUST_USE enum err horizon_restore(struct store *store, struct slice value);
+MUST_USE enum err horizon_purged_restore(struct store *store, struct slice value);
+/* The thread that raises the horizon as time passes and deletes what is beyond. */
+MUST_USE enum err keeper_start(struct store *store);
+void keeper_stop(struct store *store);
+
 /* Before a search or a write: wait until the index is whole. ERR_BUSY after
  * INDEX_WAIT_MS; else what deriving failed with. */
 enum { INDEX_WAIT_MS = 5000 };

@@ -5,6 +5,7 @@
 #include "store/segment/tiers.h"
 
 enum { TIERS_MAX = 1024, RETRY_MS = 1000 };
+static const size_t GONE_ARENA_BYTES = (size_t)1 << 32; /* 2 bits a document */
 
 /* What one merge is about. Its segments are busy, so that their places in the
  * set can move but they stay neighbours. */
@@ -74,6 +75,7 @@ static struct merge job_merge(struct postings *p, const struct job *job)
         .number = segments_number(p->settings.segments),
         .past_number = segments_number(p->settings.segments),
         .is_past = job->is_past,
+        .gone = atomic_load(p->settings.gone),
         .deaths = p->settings.deaths,
         .context = p->settings.context,
         .stop = &p->give_up,
@@ -105,7 +107,17 @@ static uint32_t place_of(struct postings *p, const struct job *job, uint64_t *re
     return at;
 }
 
-static enum err job_show(struct postings *p, const struct job *job, struct merged *made)
+/* A file that the set left out goes. */
+static void made_release(struct segment *s, bool is_shown)
+{
+    if (s && is_shown && !s->footer.key_count)
+        atomic_store(&s->is_doomed, true);
+    segment_unref(s);
+}
+
+/* `gone`: what was dead then is not in what was made. */
+static enum err job_show(struct postings *p, const struct job *job, uint64_t gone,
+                         struct merged *made)
 {
     struct segment *const *list = job->set->list + job->first;
     mutex_lock(&p->change_lock);
@@ -114,6 +126,8 @@ static enum err job_show(struct postings *p, const struct job *job, struct merge
         dead += atomic_load(&list[i]->dead);
     if (made->segment)
         atomic_store(&made->segment->dead, dead - MIN(dead, job->dead_before));
+    if (made->past)
+        atomic_store(&made->past->dead, gone);
     struct segments_change c = { .count = job->count,
                                  .is_past = job->is_past,
                                  .segment = job->is_past ? made->past : made->segment,
@@ -123,10 +137,8 @@ static enum err job_show(struct postings *p, const struct job *job, struct merge
     mutex_unlock(&p->change_lock);
     for (uint32_t i = 0; !err && i < job->count; i++)
         atomic_store(&list[i]->is_doomed, true);
-    if (!err && made->segment && !made->segment->footer.key_count)
-        atomic_store(&made->segment->is_doomed, true);
-    segment_unref(made->segment);
-    segment_unref(made->past);
+    made_release(made->segment, !err);
+    made_release(made->past, !err);
     return err;
 }
 
@@ -153,10 +165,88 @@ static enum err job_run(struct postings *p, const struct job *job)
     struct merged made = { NULL, NULL };
     const struct merge m = job_merge(p, job);
     enum err err = merge_write(&m, &made);
-    if (!err && (err = job_show(p, job, &made)))
+    if (!err && (err = job_show(p, job, m.gone, &made)))
         p->settings.failed(p->settings.context, err);
     job_end(p, job, err);
     return err;
+}
+
+/* Take past segments away that hold nothing any more: no file is written. */
+static enum err job_drop(struct postings *p, const struct job *job)
+{
+    struct merged made = { NULL, NULL };
+    enum err err = job_show(p, job, 0, &made);
+    if (err)
+        p->settings.failed(p->settings.context, err);
+    job_end(p, job, err);
+    return err;
+}
+
+/* ---- leaving the past ---- */
+
+/* Is half or more of the past segment gone since it was written? */
+static enum err is_mostly_gone(struct postings *p, const struct segment *s, uint64_t gone,
+                               bool *ret)
+{
+    uint64_t docs = s->footer.last - s->footer.first + 1, before = atomic_load(&s->dead);
+    size_t words = (size_t)(docs / 64 + 1);
+    struct arena arena;
+    arena_init(&arena, GONE_ARENA_BYTES);
+    uint64_t *bits = arena_array(&arena, 2 * words, sizeof *bits);
+    if (!bits)
+        return ERR_NO_MEMORY;
+    struct merge_dead now = { .first = s->footer.first, .last = s->footer.last };
+    now.until = s->footer.until;
+    now.gone = gone;
+    now.dead_bits = bits;
+    now.gone_bits = bits + words;
+    struct merge_dead then = now;
+    then.gone = before;
+    enum err err = p->settings.deaths(p->settings.context, &now);
+    if (!err)
+        err = p->settings.deaths(p->settings.context, &then);
+    arena_release(&arena);
+    *ret = now.gone_count > then.gone_count &&
+           (now.gone_count - then.gone_count) * 2 >= then.dead_count;
+    return err;
+}
+
+/* The first past segment from *at on, with that place in *at: dropped or written
+ * again if that is due. *ret_any false: there is none. */
+static enum err forget_one(struct postings *p, uint32_t *at, bool *ret_any)
+{
+    uint64_t gone = atomic_load(p->settings.gone);
+    struct postings_view *view = postings_view_take(p);
+    const struct segment_set *set = view->segments;
+    bool is_due = false;
+    *ret_any = *at < set->past_count;
+    struct segment *s = *ret_any ? set->list[set->count + *at] : NULL;
+    bool is_empty = s && s->footer.until <= gone;
+    enum err err = ERR_NONE;
+    if (s && !is_empty && atomic_load(&s->dead) < gone)
+        err = is_mostly_gone(p, s, gone, &is_due);
+    struct job job;
+    bool is_taken = false;
+    mutex_lock(&p->lock);
+    if (!err && (is_empty || is_due) && !s->is_busy && p->current->segments == set) {
+        job_take(p->current->segments, set->count + *at, 1, &job);
+        is_taken = true;
+    }
+    mutex_unlock(&p->lock);
+    postings_view_give(view);
+    if (is_taken)
+        err = is_empty ? job_drop(p, &job) : job_run(p, &job);
+    else
+        ++*at;
+    return err;
+}
+
+enum err postings_forget(struct postings *p, const _Atomic bool *give_up)
+{
+    bool any = true;
+    for (uint32_t at = 0; any && !atomic_load(give_up);)
+        TRY(forget_one(p, &at, &any));
+    return ERR_NONE;
 }
 
 enum err postings_merge(struct postings *p, uint64_t most, bool *ret_any)

@@ -112,8 +112,15 @@ static enum err restore_meta(struct store *store, struct slice key, struct slice
     const uint8_t *bytes = (const uint8_t *)value.bytes;
     switch (key.bytes[0]) {
     case META_FORMAT:
-        return value.length == 4 && get_be32(bytes) == STORE_FORMAT_VERSION ? ERR_NONE
-                                                                            : ERR_UNSUPPORTED;
+        if (value.length != 4 || get_be32(bytes) < STORE_FORMAT_VERSION ||
+            get_be32(bytes) > STORE_FORMAT_GAPS)
+            return ERR_UNSUPPORTED;
+        atomic_store(&store->has_gaps, get_be32(bytes) == STORE_FORMAT_GAPS);
+        return ERR_NONE;
+    case META_HORIZON:
+        return horizon_restore(store, value);
+    case META_PURGED:
+        return horizon_purged_restore(store, value);
     case META_ENTITIES:
         if (value.length != 8)
             return ERR_CORRUPT;
@@ -242,30 +249,26 @@ static void checkpoint_failed(void *context, enum err err)
     store_latch(context);
 }
 
-/* The dead among first .. last, for merges: read from the truth, for the pages of
- * death.h would all be loaded and kept. */
-struct dead_bits {
-    uint64_t first, until, count;
-    uint64_t *bits;
-};
-
+/* The dead of a merge: read from the truth, for the pages of death.h would all be
+ * loaded and kept. What killed itself is a deletion, which has no postings, or was
+ * erased. */
 static enum err dead_bit(void *context, uint64_t doc, uint64_t killer)
 {
-    struct dead_bits *d = context;
-    if (killer > d->until)
-        return ERR_NONE;
-    d->bits[(doc - d->first) / 64] |= (uint64_t)1 << ((doc - d->first) % 64);
-    d->count++;
+    struct merge_dead *d = context;
+    uint64_t at = doc - d->first, bit = (uint64_t)1 << (at % 64);
+    if (killer <= d->gone || killer == doc) {
+        d->gone_bits[at / 64] |= bit;
+        d->gone_count++;
+    } else if (killer <= d->until) {
+        d->dead_bits[at / 64] |= bit;
+        d->dead_count++;
+    }
     return ERR_NONE;
 }
 
-static enum err deaths_between(void *context, uint64_t first, uint64_t last, uint64_t until,
-                               uint64_t *bits, uint64_t *ret_count)
+static enum err deaths_between(void *context, struct merge_dead *dead)
 {
-    struct dead_bits d = { .first = first, .until = until, .bits = bits };
-    TRY(death_load_some(context, first, last - first + 1, dead_bit, &d));
-    *ret_count = d.count;
-    return ERR_NONE;
+    return death_load_some(context, dead->first, dead->last - dead->first + 1, dead_bit, dead);
 }
 
 static enum err index_open(struct store *store, const struct store_settings *wanted)
@@ -285,6 +288,7 @@ static enum err index_open(struct store *store, const struct store_settings *wan
         .tail_bytes = wanted->index_bytes ? wanted->index_bytes : DEFAULT_INDEX_BYTES,
         .merge_threads = wanted->merge_threads ? wanted->merge_threads : DEFAULT_MERGE_THREADS,
         .visible = &store->visible,
+        .gone = &store->horizon.gone,
         .failed = checkpoint_failed,
         .context = store,
     };
@@ -323,6 +327,11 @@ static enum err store_init(struct store *store, const struct store_settings *set
     for (size_t i = 0; i < STORE_CONDITION_LOCKS; i++)
         mutex_init(&store->condition_locks[i]);
     mutex_init(&store->meta_lock);
+    mutex_init(&store->horizon.lock);
+    mutex_init(&store->keeper.lock);
+    cond_init(&store->keeper.work);
+    gate_init(&store->gate);
+    store->horizon.keep_us = settings->keep_index ? 0 : settings->history_us;
     mutex_init(&store->sync.lock);
     mutex_init(&store->entities.lock);
     cond_init(&store->sync.done);
@@ -345,6 +354,7 @@ static enum err store_init(struct store *store, const struct store_settings *set
 
 static void store_free(struct store *store)
 {
+    keeper_stop(store);
     store_derive_stop(store);
     postings_close(&store->postings);
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
@@ -375,6 +385,10 @@ static void store_free(struct store *store)
     mutex_destroy(&store->entities.lock);
     mutex_destroy(&store->sync.lock);
     mutex_destroy(&store->meta_lock);
+    mutex_destroy(&store->horizon.lock);
+    cond_destroy(&store->keeper.work);
+    mutex_destroy(&store->keeper.lock);
+    gate_release(&store->gate);
     mutex_destroy(&store->ordered);
     for (size_t i = 0; i < STORE_CONDITION_LOCKS; i++)
         mutex_destroy(&store->condition_locks[i]);
@@ -409,6 +423,9 @@ static enum err open_all(struct store *store, const struct store_settings *setti
     else if (settings->keep_index && err == ERR_CORRUPT)
         *error = SLICE("the index is damaged");
     TRY(err);
+    *error = SLICE("the store's threads could not be started");
+    if (!settings->keep_index)
+        TRY(keeper_start(store));
     *error = SLICE_NONE;
     return ERR_NONE;
 }
@@ -451,7 +468,8 @@ enum err store_close(struct store *store)
         return ERR_NONE;
     while (atomic_load_explicit(&store->writers, memory_order_acquire))
         os_sleep_us(1000);
-    CHECK(atomic_load(&store->readers) == 0);
+    keeper_stop(store);
+    CHECK(gate_count(&store->gate) == 0);
     store_derive_stop(store);
     postings_stop(&store->postings);
     enum err err = atomic_load(&store->is_read_only) ? ERR_READ_ONLY : close_flush(store);
@@ -471,6 +489,10 @@ void store_figures(struct store *store, struct store_figures *ret)
         .index_is_ready = atomic_load(&store->index_is_done) && !store->index_err,
     };
     store_clock_read(&store->commit_clock, &ret->commit_times);
+    ret->horizon_doc = atomic_load(&store->horizon.doc);
+    ret->horizon_instant = atomic_load(&store->horizon.instant);
+    ret->purged_doc = atomic_load(&store->horizon.purged);
+    ret->deleted_docs = atomic_load(&store->horizon.deleted);
     store_clock_read(&store->sync_clock, &ret->sync_times);
 }
 

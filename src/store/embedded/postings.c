@@ -318,6 +318,7 @@ static enum err checkpoint_write(struct postings *p, const struct postings_view 
         .until = atomic_load_explicit(p->settings.visible, memory_order_acquire),
         .number = segments_number(segments),
         .past_number = segments_number(segments),
+        .gone = atomic_load(p->settings.gone),
         .deaths = p->settings.deaths,
         .context = p->settings.context,
         .runs = view->runs,
@@ -328,6 +329,8 @@ static enum err checkpoint_write(struct postings *p, const struct postings_view 
     struct segments_change c = { .first = UINT32_MAX, .segment = made.segment };
     c.past = made.past;
     c.covers = m.last;
+    if (made.past)
+        atomic_store(&made.past->dead, m.gone);
     enum err err = postings_change(p, &c, view->runs[0], count);
     mutex_unlock(&p->change_lock);
     merged_release(&made, !err);

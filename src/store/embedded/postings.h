@@ -56,6 +56,7 @@ struct postings_settings {
                                 * writers wait */
     uint32_t merge_threads;    /* 1 .. POSTINGS_MERGE_THREADS_MAX */
     const _Atomic uint64_t *visible;
+    const _Atomic uint64_t *gone; /* what was dead then is asked for no more */
     void (*failed)(void *context, enum err err); /* a checkpoint or manifest could not
                                                    * be written */
     void *context; /* of deaths and failed */
@@ -113,6 +114,10 @@ MUST_USE enum err postings_merge(struct postings *p, uint64_t most, bool *ret_an
  * not there or are being merged. */
 MUST_USE enum err postings_merge_window(struct postings *p, bool is_past, uint32_t first,
                                         uint32_t count);
+
+/* What was dead at `gone` leaves the past: segments that hold nothing else are
+ * dropped, those of which it is half or more are written again. `give_up` stops. */
+MUST_USE enum err postings_forget(struct postings *p, const _Atomic bool *give_up);
 
 /* Of its files (postings.c, merger.c). Under change_lock: the set with the change
  * becomes the current one, on disk first, then for readers; `first` and the

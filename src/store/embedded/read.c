@@ -7,15 +7,23 @@
 /* Times are document numbers plus one, so that 0 can mean "now". */
 enum err store_read_begin(struct store *store, uint64_t time, struct store_reader **ret_reader)
 {
-    uint64_t visible = atomic_load_explicit(&store->visible, memory_order_acquire);
-    if (time && time - 1 > visible)
-        return ERR_INVALID;
     struct store_reader *reader = malloc(sizeof *reader); /* outlives no request */
     if (!reader)
         return ERR_NO_MEMORY;
-    uint64_t last = time ? time - 1 : visible;
-    *reader = (struct store_reader){ .store = store, .time = last, .alive_at = last };
-    atomic_fetch_add_explicit(&store->readers, 1, memory_order_relaxed);
+    *reader = (struct store_reader){ .store = store };
+    reader->place = gate_enter(&store->gate);
+    /* In this order: the horizon is never above what was visible before it. */
+    uint64_t horizon = atomic_load(&store->horizon.doc);
+    uint64_t visible = atomic_load_explicit(&store->visible, memory_order_acquire);
+    reader->time = reader->alive_at = time ? time - 1 : visible;
+    enum err err = reader->time > visible ? ERR_INVALID
+                   : reader->time < horizon ? ERR_GONE
+                                            : ERR_NONE;
+    if (err) {
+        gate_leave(&store->gate, reader->place);
+        free(reader);
+        return err;
+    }
     *ret_reader = reader;
     return ERR_NONE;
 }
@@ -25,7 +33,7 @@ void store_read_end(struct store_reader *reader)
     if (!reader)
         return;
     postings_view_give(reader->view);
-    atomic_fetch_sub_explicit(&reader->store->readers, 1, memory_order_release);
+    gate_leave(&reader->store->gate, reader->place);
     free(reader);
 }
 
@@ -223,18 +231,19 @@ enum err store_head(struct store_reader *reader, struct slice type, struct slice
 }
 
 /* Versions are numbered without gaps, newest last: the wanted one lies as many
- * rows back as its number is below the head's. */
+ * rows back as its number is below the head's, unless it or others are gone. */
 static enum err version_find(struct store_reader *reader, uint64_t entity, uint64_t version,
                              bool *ret_found, struct version_row *ret)
 {
     rocksdb_iterator_t *it = versions_iterator(reader->store);
     enum err err = version_seek(it, entity, reader->time, ret_found, ret);
+    bool is_older = *ret_found && ret->version > version;
     while (!err && *ret_found && ret->version > version)
         err = version_previous(it, entity, ret_found, ret);
     rocksdb_iter_destroy(it);
     if (*ret_found && ret->version != version)
         *ret_found = false;
-    return err;
+    return err || *ret_found || !is_older ? err : ERR_GONE;
 }
 
 enum err store_version(struct store_reader *reader, struct slice type, struct slice id,
@@ -291,6 +300,31 @@ enum err store_history(struct store_reader *reader, struct slice type, struct sl
     rocksdb_iterator_t *it = versions_iterator(reader->store);
     enum err err =
         history_fill(it, entity.entity, newest, since, &like, list, room, ret_count);
+    rocksdb_iter_destroy(it);
+    return err;
+}
+
+/* Where none is gone, the newest tells. Else they are counted. */
+enum err store_history_count(struct store_reader *reader, struct slice type, struct slice id,
+                             uint64_t *ret_count)
+{
+    struct entity_row entity;
+    struct version_row row;
+    bool found = false;
+    *ret_count = 0;
+    TRY(entity_of(reader->store, type, id, &found, &entity));
+    if (!found)
+        return ERR_NONE;
+    rocksdb_iterator_t *it = versions_iterator(reader->store);
+    enum err err = version_seek(it, entity.entity, reader->time, &found, &row);
+    if (!err && found && !atomic_load(&reader->store->has_gaps)) {
+        *ret_count = row.version;
+        found = false;
+    }
+    while (!err && found) {
+        ++*ret_count;
+        err = version_previous(it, entity.entity, &found, &row);
+    }
     rocksdb_iter_destroy(it);
     return err;
 }

@@ -17,7 +17,9 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-enum { STORE_FORMAT_VERSION = 1 };
+/* 2: versions may be missing, those beyond a horizon and those erased. Written
+ * when the first one goes, so that a program that knows nothing of it refuses. */
+enum { STORE_FORMAT_VERSION = 1, STORE_FORMAT_GAPS = 2 };
 
 /* RocksDB's column families, in the order they are opened. */
 enum family {
@@ -89,10 +91,17 @@ _Static_assert(sizeof(struct log_row_bytes) == 16, "log rows have 16 bytes");
 enum meta_kind {
     META_FORMAT = 'f',     /* -> format version(4) */
     META_ENTITIES = 'e',   /* -> entity numbers below this may be in use(8) */
+    META_HORIZON = 'h',    /* -> horizon_row_bytes */
+    META_PURGED = 'p',     /* -> versions superseded up to this document are deleted(8) */
     META_TYPE = 't',       /* type name -> type number(2) */
     META_DICTIONARY = 'd', /* dictionary id(4) -> its bytes */
     META_USER = 'u',       /* key -> value of store_meta_set() */
 };
+
+struct horizon_row_bytes {
+    uint8_t doc[8], instant[8];
+};
+_Static_assert(sizeof(struct horizon_row_bytes) == 16, "horizon rows have 16 bytes");
 
 static inline void put_instant(uint8_t at[8], int64_t instant)
 {

@@ -12,7 +12,8 @@
  *
  * Segments that are not past come first, ascending and not overlapping; past
  * ones follow in any order. `dead` counts documents of the segment that died
- * since it was written: when they are many, it is written again without them.
+ * since it was written: when they are many, it is written again without them. Of
+ * a past one it is the document up to which what was dead had gone by then.
  * A file in the folder that no manifest names is an orphan.
  */
 #ifndef STORE_SEGMENT_MANIFEST_H

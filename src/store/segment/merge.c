@@ -26,8 +26,7 @@ struct merging {
     uint32_t list_count;
     union block_room *rooms[2];
     struct posting_build live, dead;
-    uint64_t *dead_bits; /* NULL: nobody is dead */
-    uint64_t dead_count;
+    struct merge_dead deaths; /* its bits NULL: nobody is dead */
     struct segment_writer *writer, *past; /* NULL until needed */
     uint64_t keys;
     uint16_t *lows, *dead_lows; /* BLOCK_DOCS each */
@@ -145,7 +144,8 @@ static enum err writer_open(struct merging *g, bool is_past)
     struct segment_footer about = { .number = is_past ? m->past_number : m->number,
                                     .first = m->first,
                                     .last = m->last,
-                                    .docs = m->last - m->first + 1 - g->dead_count,
+                                    .docs = m->last - m->first + 1 - g->deaths.dead_count -
+                                            g->deaths.gone_count,
                                     .until = is_past ? m->until : 0 };
     struct segment_writer *w = arena_alloc(&g->arena, sizeof *w);
     if (!w)
@@ -155,16 +155,20 @@ static enum err writer_open(struct merging *g, bool is_past)
     return segment_writer_open(w, m->folder, &about);
 }
 
-/* The dead of a block move to the second list; returns how many stay. */
+/* The dead of a block move to the second list, unless they are gone; returns how
+ * many stay. All of a past segment's are dead and stay together. */
 static uint32_t split(struct merging *g, uint64_t number, uint32_t count)
 {
-    if (!g->dead_bits)
+    const struct merge_dead *d = &g->deaths;
+    if (!d->dead_bits)
         return count;
     uint32_t live = 0, dead = 0;
     uint64_t from = number << BLOCK_SHIFT;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t at = from + g->lows[i] - g->m->first;
-        if (g->dead_bits[at / 64] >> (at % 64) & 1)
+        if (d->gone_bits[at / 64] >> (at % 64) & 1)
+            continue;
+        if (!g->m->is_past && d->dead_bits[at / 64] >> (at % 64) & 1)
             g->dead_lows[dead++] = g->lows[i];
         else
             g->lows[live++] = g->lows[i];
@@ -221,18 +225,23 @@ static enum err write_key(struct merging *g)
 static enum err load_deaths(struct merging *g)
 {
     const struct merge *m = g->m;
-    if (m->is_past || !m->deaths)
+    if (!m->deaths)
         return ERR_NONE;
-    uint64_t docs = m->last - m->first + 1;
-    g->dead_bits = calloc((size_t)(docs / 64 + 1), sizeof *g->dead_bits);
-    if (!g->dead_bits)
+    size_t words = (size_t)((m->last - m->first + 1) / 64 + 1);
+    uint64_t *bits = calloc(2 * words, sizeof *bits);
+    if (!bits)
         return ERR_NO_MEMORY;
-    TRY(m->deaths(m->context, m->first, m->last, m->until, g->dead_bits,
-                  &g->dead_count));
-    if (!g->dead_count) {
-        free(g->dead_bits);
-        g->dead_bits = NULL;
-    }
+    g->deaths = (struct merge_dead){ .first = m->first,
+                                     .last = m->last,
+                                     .until = m->until,
+                                     .gone = m->gone,
+                                     .dead_bits = bits,
+                                     .gone_bits = bits + words };
+    TRY(m->deaths(m->context, &g->deaths));
+    if (g->deaths.gone_count || (g->deaths.dead_count && !m->is_past))
+        return ERR_NONE;
+    free(bits);
+    g->deaths.dead_bits = g->deaths.gone_bits = NULL;
     return ERR_NONE;
 }
 
@@ -318,7 +327,7 @@ enum err merge_write(const struct merge *m, struct merged *ret)
     }
     posting_build_release(&g.live);
     posting_build_release(&g.dead);
-    free(g.dead_bits);
+    free(g.deaths.dead_bits);
     arena_release(&g.arena);
     return err;
 }

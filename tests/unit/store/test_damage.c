@@ -224,7 +224,7 @@ static void files_of_merged_segments_go_with_their_last_reader(void **state)
 
 /* ---- while the index is being derived ---- */
 
-struct gate {
+struct latch {
     _Atomic bool is_open;
     _Atomic uint64_t asked;
     int64_t slow_us;
@@ -234,7 +234,7 @@ static enum err gated_extract(void *context, struct slice type, struct slice id,
                               struct slice body, struct arena *arena, struct term **ret_terms,
                               size_t *ret_count)
 {
-    struct gate *gate = context;
+    struct latch *gate = context;
     atomic_fetch_add(&gate->asked, 1);
     while (!atomic_load(&gate->is_open))
         os_sleep_us(500);
@@ -242,7 +242,7 @@ static enum err gated_extract(void *context, struct slice type, struct slice id,
     return fixture_extract(NULL, type, id, body, arena, ret_terms, ret_count);
 }
 
-static void open_gated(struct fixture *f, struct gate *gate)
+static void open_gated(struct fixture *f, struct latch *gate)
 {
     struct slice error = SLICE_NONE;
     struct store_settings settings = { .folder = f->folder, .extract = gated_extract };
@@ -254,7 +254,7 @@ static void open_gated(struct fixture *f, struct gate *gate)
 static void reads_by_id_do_not_wait_for_the_index(void **state)
 {
     struct fixture *f = *state;
-    struct gate gate = { .slow_us = 0 };
+    struct latch gate = { .slow_us = 0 };
     struct store_figures figures;
     fill(f);
     fixture_close(f);
@@ -276,7 +276,7 @@ static void reads_by_id_do_not_wait_for_the_index(void **state)
 static void closing_gives_up_deriving_and_the_next_start_goes_on(void **state)
 {
     struct fixture *f = *state;
-    struct gate gate = { .slow_us = 1000 };
+    struct latch gate = { .slow_us = 1000 };
     atomic_store(&gate.is_open, true);
     fill(f);
     fixture_close(f);

@@ -124,17 +124,15 @@ static struct run *make_run(struct world *w, uint64_t count)
     return run;
 }
 
-static enum err deaths(void *context, uint64_t first, uint64_t last, uint64_t until,
-                       uint64_t *bits, uint64_t *ret_count)
+static enum err deaths(void *context, struct merge_dead *dead)
 {
     const struct naive *n = context;
-    *ret_count = 0;
-    for (uint64_t doc = first; doc <= last; doc++) {
-        uint64_t died = n->died[doc - n->first];
-        if (!died || died > until)
+    for (uint64_t doc = dead->first; doc <= dead->last; doc++) {
+        uint64_t died = n->died[doc - n->first], at = doc - dead->first;
+        if (!died || died > dead->until)
             continue;
-        bits[(doc - first) / 64] |= (uint64_t)1 << ((doc - first) % 64);
-        ++*ret_count;
+        dead->dead_bits[at / 64] |= (uint64_t)1 << (at % 64);
+        dead->dead_count++;
     }
     return ERR_NONE;
 }
