@@ -16,6 +16,7 @@ static const struct {
     { "Bundle", rule_bundle },
     { "CodeSystem", rule_code_system },
     { "ValueSet", rule_value_set },
+    { "StructureDefinition", rule_structure },
 };
 
 void rule_report(struct check_run *run, const struct fhir_subject *s,

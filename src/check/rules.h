@@ -47,6 +47,7 @@ check_rule rule_answers;       /* QuestionnaireResponse: answers.c */
 check_rule rule_bundle;        /* bundle.c */
 check_rule rule_code_system;   /* codes.c */
 check_rule rule_questionnaire; /* questionnaire.c */
+check_rule rule_structure;     /* StructureDefinition: structure.c */
 check_rule rule_value_set;     /* codes.c */
 check_rule rule_narrative;     /* of every type that has one: narrative.c */
 

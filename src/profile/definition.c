@@ -15,6 +15,8 @@ struct pass {
     uint32_t depth;
     struct part_name parts[PATH_PARTS_MAX]; /* of the element before: the context */
     uint32_t part_count;
+    struct element **stated;
+    uint32_t reached;
     const char *reason;
 };
 
@@ -206,12 +208,17 @@ static enum err apply(struct pass *pass, struct json list)
 {
     for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
         struct element *e;
+        if (pass->stated)
+            pass->stated[pass->reached] = NULL;
         TRY(find_parts(pass, v));
         TRY(go(pass, &e));
         if (pass->is_snapshot && e->sliced && !json_exists(json_member(v, "type")))
             e->content = SLICE_NONE;
         TRY(element_state(pass->world, e, v));
         assume_slicing(e->sliced);
+        if (pass->stated)
+            pass->stated[pass->reached] = e;
+        pass->reached++;
     }
     return ERR_NONE;
 }
@@ -270,7 +277,9 @@ enum err definition_read(struct definitions *world, struct json json, bool gener
     else
         TRY(base_tree(world, d, ret_reason));
     pass->root = d->root;
+    pass->stated = pass->is_snapshot ? NULL : d->stated;
     enum err err = apply(pass, pass->is_snapshot ? snapshot : differential);
+    d->reached = pass->reached;
     if (err)
         *ret_reason = pass->reason ? pass->reason : err_text(err);
     return err;

@@ -63,6 +63,7 @@ struct element {
     const struct type_ref *types;
     uint32_t type_count;
     struct json fixed, pattern; /* the values; absent: none */
+    struct json overridden;     /* what was fixed before; absent: nothing */
     struct json min_value, max_value;
     uint32_t max_length; /* 0: none */
     uint8_t strength;    /* enum fhir_binding */
@@ -84,6 +85,10 @@ struct definition {
     struct json json;
     struct element *root;
     uint32_t depth; /* of derivation, while it is generated */
+    /* Of the elements of the differential which one each became, when the caller gives
+     * room for all of them; and at which one it ended. */
+    struct element **stated;
+    uint32_t reached;
 };
 
 /* Where other definitions are found, for bases and profiles of types. */

@@ -146,14 +146,16 @@ static void read_values(struct element *e, struct json json)
     for (struct json key = json_first(json); json_exists(key);
          key = json_next(json, json_value(key))) {
         struct slice name = json_string_raw(key);
-        if (slice_starts_with(name, SLICE("fixed")))
+        if (slice_starts_with(name, SLICE("fixed"))) {
+            e->overridden = e->fixed;
             e->fixed = json_value(key);
-        else if (slice_starts_with(name, SLICE("pattern")))
+        } else if (slice_starts_with(name, SLICE("pattern"))) {
             e->pattern = json_value(key);
-        else if (slice_starts_with(name, SLICE("minValue")))
+        } else if (slice_starts_with(name, SLICE("minValue"))) {
             e->min_value = json_value(key);
-        else if (slice_starts_with(name, SLICE("maxValue")))
+        } else if (slice_starts_with(name, SLICE("maxValue"))) {
             e->max_value = json_value(key);
+        }
     }
 }
 

@@ -160,4 +160,23 @@ MUST_USE enum err profile_compile(const struct profile_source *source,
                                   const struct profile_set *set, struct arena *arena,
                                   struct issues *issues, struct buf *out);
 
+/* ---- definitions themselves ---- */
+
+/* A thing that is wrong with a StructureDefinition. */
+struct profile_fault {
+    int64_t element;       /* in its differential; -1: the whole */
+    int64_t discriminator; /* of that element's slicing; -1: none */
+    struct json where;
+    bool is_warning;
+    struct slice text;
+};
+typedef void profile_fault_visit(void *context, const struct profile_fault *fault);
+
+/* What the official validator tells while it makes a snapshot of the definition: that
+ * the differential does not fit its base, slicings that cannot work, fixed values that
+ * contradict the base's, bindings of what has no codes. Nothing for what constrains no type of
+ * R4. ERR_NO_MEMORY. */
+MUST_USE enum err profile_examine(const struct profile_set *set, struct json definition,
+                                  struct arena *arena, profile_fault_visit *visit, void *context);
+
 #endif

@@ -1,6 +1,6 @@
 /* profile/source.c - StructureDefinitions of a package to its image. */
 #include "profile/compile.h"
-#include "profile/set.h"
+#include "profile/lookup.h"
 
 enum { TREE_BYTES_MAX = 64 << 20, ELEMENTS_TOTAL_MAX = 1000000 };
 
@@ -12,30 +12,9 @@ struct compiling {
     uint64_t element_total;   /* against ELEMENTS_TOTAL_MAX */
     struct map urls;          /* to place in `docs` + 1 */
     struct json *roots;
-    struct map others; /* definitions of other packages, parsed: to struct json_doc * */
-    const struct profile_set *set;
-    const struct profile_source *source;
+    struct lookup others; /* definitions of other packages */
     struct issues *issues;
 };
-
-/* Of another package; each is parsed once. */
-static struct json find_other(struct compiling *k, struct slice canonical)
-{
-    uint64_t *place;
-    bool is_new;
-    struct slice text = set_resource(k->set, PROFILE_STRUCTURE, canonical, k->source);
-    struct json_doc *doc = NULL;
-    if (!text.bytes || map_put(&k->others, canonical, &place, &is_new) != ERR_NONE)
-        return JSON_ABSENT;
-    if (is_new) {
-        doc = arena_alloc(k->arena, sizeof *doc);
-        if (doc && json_parse(text, NULL, k->arena, doc, NULL) != ERR_NONE)
-            doc = NULL;
-        *place = (uint64_t)(uintptr_t)doc;
-    }
-    doc = (struct json_doc *)(uintptr_t)*place;
-    return doc ? json_root(doc) : JSON_ABSENT;
-}
 
 static struct json find_definition(void *context, struct slice canonical)
 {
@@ -44,7 +23,7 @@ static struct json find_definition(void *context, struct slice canonical)
     const uint64_t *at = map_find(&k->urls, url);
     if (at && (rest.length == 0 || json_string_is(json_member(k->roots[*at - 1], "version"), rest)))
         return k->roots[*at - 1];
-    return k->set ? find_other(k, canonical) : JSON_ABSENT;
+    return lookup_find(&k->others, canonical);
 }
 
 static bool is_definition(struct json root)
@@ -126,7 +105,7 @@ static enum err compile_all(struct compiling *k, const struct profile_source *so
 enum err profile_compile(const struct profile_source *source, const struct profile_set *set,
                          struct arena *arena, struct issues *issues, struct buf *out)
 {
-    struct compiling k = { .set = set, .source = source, .issues = issues };
+    struct compiling k = { .issues = issues };
     struct image_builder *b;
     k.arena = arena;
     arena_init(&k.trees, TREE_BYTES_MAX);
@@ -136,12 +115,12 @@ enum err profile_compile(const struct profile_source *source, const struct profi
         return ERR_NO_MEMORY;
     TRY(image_builder_new(arena, source->name, source->version, &b));
     map_init(&k.urls, UINT32_MAX, (uint64_t)(uintptr_t)b);
-    map_init(&k.others, UINT32_MAX, (uint64_t)(uintptr_t)b);
+    lookup_init(&k.others, arena, set, source);
     enum err err = compile_all(&k, source, b);
     if (!err)
         err = image_render(b, out);
     map_release(&k.urls);
-    map_release(&k.others);
+    lookup_release(&k.others);
     image_builder_release(b);
     return err;
 }
