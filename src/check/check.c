@@ -121,18 +121,14 @@ static enum err run_with(struct check_run *run, struct json resource, const stru
     return fhir_validate(resource, type, &options, NULL);
 }
 
-enum err check_run(const struct check_options *o, struct json resource,
-                   const struct fhir_type *type, struct arena *arena)
+/* With the profiles that were asked for. */
+static enum err run_profiles(struct check_run *run, struct json resource,
+                             const struct fhir_type *type)
 {
-    uint64_t nodes = json_exists(resource) ? json_node(resource)->next - resource.at : 0;
-    struct check_run run = { .options = o,
-                             .arena = arena,
-                             .steps_left = STEPS_BASE + nodes * STEPS_PER_NODE };
-    if (!o->set || o->is_shape_only)
-        return run_with(&run, resource, type);
-    struct profile_codes codes = {
-        .terminology = o->terminology, .home = o->home, .arena = arena
-    };
+    const struct check_options *o = run->options;
+    struct profile_codes codes = { .terminology = o->terminology,
+                                   .home = o->home,
+                                   .arena = run->arena };
     const struct profile_options asked = {
         .set = o->set,
         .profiles = o->profiles,
@@ -146,13 +142,30 @@ enum err check_run(const struct check_options *o, struct json resource,
         .now_us = o->now_us,
     };
     struct profile_check *profiles = NULL;
-    struct arena_mark mark = arena_mark(arena);
-    enum err err = profile_check_begin(&asked, arena, &profiles);
+    struct arena_mark mark = arena_mark(run->arena);
+    enum err err = profile_check_begin(&asked, run->arena, &profiles);
     if (!err) {
-        run.profiles = profile_check_hooks(profiles);
-        err = run_with(&run, resource, type);
+        run->profiles = profile_check_hooks(profiles);
+        err = run_with(run, resource, type);
         profile_check_end(profiles);
     }
-    arena_rewind(arena, mark);
+    arena_rewind(run->arena, mark);
+    return err;
+}
+
+enum err check_run(const struct check_options *o, struct json resource,
+                   const struct fhir_type *type, struct arena *arena)
+{
+    uint64_t nodes = json_exists(resource) ? json_node(resource)->next - resource.at : 0;
+    struct check_run run = { .options = o,
+                             .arena = arena,
+                             .steps_left = STEPS_BASE + nodes * STEPS_PER_NODE };
+    map_init(&run.all_anchors, UINT32_MAX, (uint64_t)(uintptr_t)&run);
+    arena_init(&run.kept, arena->limit_bytes);
+    bool has_profiles = o->set && !o->is_shape_only;
+    enum err err =
+        has_profiles ? run_profiles(&run, resource, type) : run_with(&run, resource, type);
+    map_release(&run.all_anchors);
+    arena_release(&run.kept);
     return err;
 }

@@ -12,6 +12,9 @@ struct check_run {
     struct arena *arena;
     uint64_t steps_left; /* of the rules here, all together */
     bool is_tired;
+    bool has_all_anchors;   /* the next is filled */
+    struct map all_anchors; /* what links may lead to in the whole of what is checked */
+    struct arena kept;      /* until the run's end: the texts of these; `arena` is rewound */
 };
 
 /* One finding. `key` names the rule for programs; the text is the official

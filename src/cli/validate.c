@@ -211,6 +211,9 @@ static int check_file(struct session *s, const char *file)
         return 2;
     }
     s->text = buf_slice(&text);
+    /* A byte order mark is for editors; it is no part of the text. */
+    if (slice_starts_with(s->text, SLICE("\xef\xbb\xbf")))
+        s->text = slice_from(s->text, 3);
     arena_init(&arena, ARENA_BYTES);
     if (s->as_json) {
         struct buf name;

@@ -168,6 +168,8 @@ struct slice fhir_code_bound(const struct fhir_element *element);
  * or without parameters (RFC 6838 and 2045). */
 bool fhir_language_is_valid(struct slice tag);
 bool fhir_media_type_is_valid(struct slice text);
+/* Base64 of RFC 4648, padded; white space anywhere is passed over. */
+bool fhir_base64_is_valid(struct slice text);
 /* Systems whose codes are known by a grammar: false when it has none. */
 bool fhir_grammar_judge(struct slice system, struct slice code, bool *ret_is_valid);
 

@@ -1,5 +1,6 @@
 /* fhir/fhirpath_fhir.c - the functions that FHIR adds. */
 #include "fhir/fhirpath_functions.h"
+#include "fhir/xhtml.h"
 
 #define FUNCTION(name) enum err name(struct fp_call *call, struct fp_list *out)
 
@@ -187,11 +188,10 @@ FUNCTION(fp_conforms_to)
 FUNCTION(fp_html_checks)
 {
     struct slice text;
-    const char *reason;
     bool any;
     TRY(fp_one_text(call->run, call->node, &call->input, &text, &any));
     if (!any)
         return ERR_NONE;
     TRY(fp_spend(call->run, text.length / 16));
-    return fp_push_boolean(call->run, out, xhtml_is_narrative(text, &reason));
+    return fp_push_boolean(call->run, out, xhtml_check(text, NULL, NULL));
 }

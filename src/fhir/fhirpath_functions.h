@@ -135,8 +135,4 @@
 FP_FUNCTIONS(X)
 #undef X
 
-/* Does the XHTML keep to the subset of narratives? Defined in xhtml.c; `raw` is
- * the decoded text. *ret_reason (static) says what is wrong. */
-bool xhtml_is_narrative(struct slice text, const char **ret_reason);
-
 #endif

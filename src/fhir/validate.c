@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "fhir/moment.h"
+
 enum {
     ROWS_MAX = 128,       /* elements of one type; checked */
     STEPS_BASE = 3000000, /* for all invariants of a resource, and */
@@ -76,6 +78,7 @@ struct object {
     struct json value;
     const struct fhir_type *type;
     const struct fhir_spot *spot;
+    bool has_siblings;         /* some key begins with '_', or may do so escaped */
     uint32_t counts[ROWS_MAX]; /* values met of each element */
 };
 
@@ -107,6 +110,20 @@ static void check_item(struct fhir_check *c, const struct fhir_spot *spot, struc
         check_invariants(c, spot, item, holder);
 }
 
+/* An element has a value or children, and its id is none (ele-1). */
+static bool is_id_alone(struct json object)
+{
+    struct json key = json_first(object);
+    return json_exists(key) && slice_is(json_string_raw(key), "id") &&
+           !json_exists(json_next(object, json_value(key)));
+}
+
+static void report_nothing(struct fhir_check *c, const struct fhir_spot *spot, struct json where)
+{
+    check_report(c, spot, where, ISSUE_ERROR, "invariant", SLICE("ele-1"),
+                 "Constraint failed: ele-1: 'All FHIR elements must have a @value or children'");
+}
+
 static void check_complex(struct fhir_check *c, struct object *o, const struct fhir_spot *spot,
                           const struct fhir_element *element, struct json value)
 {
@@ -123,6 +140,8 @@ static void check_complex(struct fhir_check *c, struct object *o, const struct f
         return;
     }
     check_object(c, spot, value, type);
+    if (is_id_alone(value))
+        report_nothing(c, spot, value);
     if (!c->options->is_shape_only) {
         check_coded(c, spot, element, value);
         if (type->id == FHIR_TYPE_ATTACHMENT)
@@ -173,7 +192,7 @@ static void check_value(struct fhir_check *c, struct object *o, const struct fhi
     if (!is_primitive) {
         check_complex(c, o, spot, element, value);
     } else if (json_is(value, JSON_NULL)) {
-        if (!json_is(sibling, JSON_OBJECT))
+        if (!spot->has_index || !json_is(sibling, JSON_OBJECT))
             check_error(c, spot, value, "structure",
                         "This property must be a simple value, not null");
     } else if (json_exists(value)) {
@@ -181,15 +200,24 @@ static void check_value(struct fhir_check *c, struct object *o, const struct fhi
     }
 }
 
-/* id and extensions of a primitive. */
+/* id and extensions of a primitive, whose value may be absent. Null stands for
+ * nothing, and only in arrays. */
 static void check_sibling(struct fhir_check *c, const struct fhir_spot *spot,
-                          const struct fhir_element *element, struct json sibling)
+                          const struct fhir_element *element, struct json sibling,
+                          struct json value)
 {
-    if (json_is(sibling, JSON_OBJECT))
+    bool has_value = json_exists(value) && !json_is(value, JSON_NULL);
+    if (json_is(sibling, JSON_OBJECT)) {
         check_object(c, spot, sibling, &fhir_types[element->type]);
-    else if (!json_is(sibling, JSON_NULL))
+        if (!has_value && is_id_alone(sibling))
+            report_nothing(c, spot, sibling);
+    } else if (json_is(sibling, JSON_NULL) && spot->has_index) {
+        if (!json_exists(value))
+            report_nothing(c, spot, sibling);
+    } else {
         check_error(c, spot, sibling, "structure",
                     "The id and extensions of a primitive must be an Object");
+    }
 }
 
 static uint32_t check_array(struct fhir_check *c, struct object *o, struct fhir_spot *spot,
@@ -206,13 +234,27 @@ static uint32_t check_array(struct fhir_check *c, struct object *o, struct fhir_
                     SLICE_ARGS(element->name));
     for (struct json v = json_first(array); json_exists(v); v = json_next(array, v)) {
         if (is_sibling)
-            check_sibling(c, spot, element, v);
+            check_sibling(c, spot, element, v, other);
         else
             check_value(c, o, spot, element, v, other);
         other = json_exists(other) ? json_next(siblings, other) : JSON_ABSENT;
         spot->index++;
     }
     return spot->index;
+}
+
+static void report_no_array(struct fhir_check *c, const struct fhir_spot *spot,
+                            const struct fhir_element *element, struct json value, bool is_sibling)
+{
+    char room[512];
+    struct slice place = render_spot(spot->parent, room, sizeof room);
+    check_error(c, spot, value, "invalid",
+                "The property %s%.*s must be a JSON Array, not %s (at %.*s)", is_sibling ? "_" : "",
+                SLICE_ARGS(element->name),
+                json_is(value, JSON_OBJECT) ? "an Object"
+                : json_is(value, JSON_NULL) ? "a Null"
+                                            : "a Primitive property",
+                SLICE_ARGS(place));
 }
 
 static void check_member(struct fhir_check *c, struct object *o, const struct fhir_element *element,
@@ -226,7 +268,7 @@ static void check_member(struct fhir_check *c, struct object *o, const struct fh
     char room[ELEMENT_NAME_MAX + 1] = { '_' };
     struct json other = JSON_ABSENT;
     bool is_primitive = fhir_types[element->type].kind == FHIR_PRIMITIVE;
-    if (is_primitive && element->name.length < ELEMENT_NAME_MAX) {
+    if (is_primitive && o->has_siblings && element->name.length < ELEMENT_NAME_MAX) {
         memcpy(room + 1, element->name.bytes, element->name.length);
         struct slice name = slice_of(room + is_sibling, element->name.length + !is_sibling);
         other = json_get(o->value, name);
@@ -234,12 +276,10 @@ static void check_member(struct fhir_check *c, struct object *o, const struct fh
     uint32_t count = 1;
     if (json_is(value, JSON_ARRAY) && element->is_array)
         count = check_array(c, o, &spot, element, value, other, is_sibling);
-    else if (element->is_array && !is_sibling)
-        check_error(c, &spot, value, "structure", "The property %.*s must be a JSON Array, not %s",
-                    SLICE_ARGS(element->name),
-                    json_is(value, JSON_OBJECT) ? "an Object" : "a primitive property");
+    else if (element->is_array)
+        report_no_array(c, &spot, element, value, is_sibling);
     else if (is_sibling)
-        check_sibling(c, &spot, element, value);
+        check_sibling(c, &spot, element, value, other);
     else
         check_value(c, o, &spot, element, value, other);
     size_t row = (size_t)(element - o->type->elements);
@@ -332,6 +372,11 @@ static void check_object(struct fhir_check *c, const struct fhir_spot *spot, str
     if (!json_exists(json_first(value)))
         check_report(c, spot, value, ISSUE_ERROR, "invalid", SLICE("ele-1"),
                      "Object must have some content");
+    for (struct json key = json_first(value); json_exists(key) && !o.has_siblings;
+         key = json_next(value, json_value(key))) {
+        struct slice raw = json_string_raw(key);
+        o.has_siblings = raw.length > 0 && (raw.bytes[0] == '_' || raw.bytes[0] == '\\');
+    }
     for (struct json key = json_first(value); json_exists(key) && !c->failure;
          key = json_next(value, json_value(key)))
         check_key(c, &o, key);
@@ -423,6 +468,7 @@ enum err fhir_validate(struct json resource, const struct fhir_type *type,
                             .resource_type = type,
                             .outermost = resource };
     arena_init(&scratch, SCRATCH_BYTES);
+    c.this_year = c.options->now_us ? moment_of_instant(c.options->now_us).year : 0;
     uint32_t nodes = json_exists(resource) ? json_node(resource)->next - resource.at : 0;
     c.steps_left = STEPS_BASE + (uint64_t)nodes * STEPS_PER_NODE;
     struct fhir_spot spot = { .name = type ? type->name : SLICE("Resource"), .type = type };

@@ -22,6 +22,7 @@ struct fhir_check {
     uint64_t steps_left; /* for invariants */
     bool is_tired;       /* the budget's end is reported */
     int depth;
+    int this_year;    /* 0: nobody said when it is */
     enum err failure; /* ERR_NO_MEMORY, ERR_LIMIT */
 };
 

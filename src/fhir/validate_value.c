@@ -1,173 +1,14 @@
 /* fhir/validate_value.c - single values: formats, codes, references. */
-#include "base/codec.h"
-#include "fhir/fhirpath_functions.h"
+#include "fhir/format.h"
 #include "fhir/validate.h"
-
-enum { TEXT_BYTES_MAX = 1024 * 1024 };
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+#include "fhir/xhtml.h"
 
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
 
-/* ---- formats: NULL, or what is wrong ---- */
-
-static const char *check_code(struct slice s)
-{
-    for (size_t i = 0; i < s.length; i++) {
-        bool is_edge = i == 0 || i + 1 == s.length;
-        if (is_blank(s.bytes[i]) && (is_edge || is_blank(s.bytes[i + 1])))
-            return "a code has no white space at its ends, and single blanks inside";
-    }
-    return NULL;
-}
-
-/* urn:oid:[0-2](\.(0|[1-9][0-9]*))+ */
-static bool is_oid(struct slice s)
-{
-    struct slice rest = slice_from(s, strlen("urn:oid:"));
-    if (!slice_starts_with(s, SLICE("urn:oid:")))
-        return false;
-    struct slice first = slice_cut(&rest, '.');
-    if (first.length != 1 || first.bytes[0] < '0' || first.bytes[0] > '2' || !rest.bytes)
-        return false;
-    while (rest.bytes) {
-        struct slice part = slice_cut(&rest, '.');
-        if (part.length == 0 || (part.bytes[0] == '0' && part.length > 1))
-            return false;
-        for (size_t i = 0; i < part.length; i++)
-            if (!is_digit(part.bytes[i]))
-                return false;
-    }
-    return true;
-}
-
-static const char *check_uri(struct slice s)
-{
-    struct slice uuid = SLICE("urn:uuid:");
-    for (size_t i = 0; i < s.length; i++)
-        if (is_blank(s.bytes[i]))
-            return "URI values cannot have white space";
-    if (slice_starts_with(s, uuid) && !uuid_is_valid(slice_from(s, uuid.length)))
-        return "UUIDs must be valid";
-    if (slice_starts_with(s, SLICE("urn:oid:")) && !is_oid(s))
-        return "OIDs must be valid";
-    return NULL;
-}
-
-static const char *check_date_time(struct slice s, bool is_instant)
-{
-    struct moment m;
-    if (!moment_parse_date_time(s, &m))
-        return "not a valid date or time";
-    bool ends_with_t = s.bytes[s.length - 1] == 'T';
-    bool is_partial = m.precision == MOMENT_HOUR || m.precision == MOMENT_MINUTE;
-    if (ends_with_t || is_partial)
-        return "a time needs hours, minutes and seconds";
-    if (m.precision >= MOMENT_SECOND && !m.has_zone)
-        return "if a date has a time, it must have a timezone";
-    if (is_instant && m.precision < MOMENT_SECOND)
-        return "an instant is precise to the second";
-    return NULL;
-}
-
-static bool is_base64(struct slice s)
-{
-    size_t count = 0, padding = 0;
-    for (size_t i = 0; i < s.length; i++) {
-        char c = s.bytes[i];
-        if (is_blank(c))
-            continue;
-        bool is_letter =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '+' || c == '/';
-        if (c != '=' && (!is_letter || padding > 0))
-            return false;
-        padding += c == '=';
-        count++;
-    }
-    return count % 4 == 0 && padding <= 2;
-}
-
-static const char *check_time(struct slice s)
-{
-    struct moment m;
-    bool is_good = s.bytes[0] != 'T' && moment_parse_time(s, &m) && m.precision >= MOMENT_SECOND;
-    return is_good ? NULL : "not a valid time (hh:mm:ss)";
-}
-
-static bool has_text(struct slice s)
-{
-    for (size_t i = 0; i < s.length; i++)
-        if (!is_blank(s.bytes[i]))
-            return true;
-    return false;
-}
-
-static bool has_control(struct slice s)
-{
-    for (size_t i = 0; i < s.length; i++)
-        if ((unsigned char)s.bytes[i] < ' ' && !is_blank(s.bytes[i]))
-            return true;
-    return false;
-}
-
-/* Of a JSON string. */
-static const char *check_text(const struct fhir_type *type, struct slice s)
-{
-    struct moment m;
-    const char *reason = NULL;
-    switch (type->id) {
-    case FHIR_TYPE_CODE:
-        return check_code(s);
-    case FHIR_TYPE_ID:
-        return fhir_id_is_valid(s) ? NULL : "ids are 1 to 64 letters, digits, '-' and '.'";
-    case FHIR_TYPE_URI:
-    case FHIR_TYPE_URL:
-    case FHIR_TYPE_CANONICAL:
-        return check_uri(s);
-    case FHIR_TYPE_OID:
-        return is_oid(s) ? NULL : "OIDs are urn:oid: and numbers";
-    case FHIR_TYPE_UUID:
-        return slice_starts_with(s, SLICE("urn:uuid:")) && uuid_is_valid(slice_from(s, 9))
-                   ? NULL
-                   : "UUIDs are urn:uuid: and 36 characters";
-    case FHIR_TYPE_DATE:
-        return moment_parse_date(s, &m) ? NULL : "not a valid date";
-    case FHIR_TYPE_DATE_TIME:
-    case FHIR_TYPE_INSTANT:
-        return check_date_time(s, type->id == FHIR_TYPE_INSTANT);
-    case FHIR_TYPE_TIME:
-        return check_time(s);
-    case FHIR_TYPE_BASE64_BINARY:
-        return is_base64(s) ? NULL : "not valid base64";
-    case FHIR_TYPE_XHTML:
-        xhtml_is_narrative(s, &reason);
-        return reason;
-    default:
-        return has_text(s) ? NULL : "a text of white space only";
-    }
-}
-
-/* ---- numbers ---- */
-
-static const char *check_integer(const struct fhir_type *type, struct slice text)
-{
-    struct decimal value;
-    int64_t whole;
-    bool is_plain = slice_find_byte(text, '.') < 0 && slice_find_byte(text, 'e') < 0 &&
-                    slice_find_byte(text, 'E') < 0;
-    if (!is_plain || !decimal_parse(text, &value) || !decimal_to_int64(value, &whole) ||
-        whole > INT32_MAX || whole < INT32_MIN)
-        return "not a valid integer";
-    if (type->id == FHIR_TYPE_POSITIVE_INT && whole < 1)
-        return "must be greater than 0";
-    return type->id == FHIR_TYPE_UNSIGNED_INT && whole < 0 ? "must not be negative" : NULL;
-}
+/* ---- primitives ---- */
 
 static bool is_integer_type(uint16_t id)
 {
@@ -203,35 +44,66 @@ static bool has_markup(struct slice s)
     return false;
 }
 
+/* A narrative's findings on their way. */
+struct narrative {
+    struct fhir_check *check;
+    const struct fhir_spot *spot;
+    struct json where;
+};
+
+static void narrative_found(void *context, struct slice key, struct slice text)
+{
+    const struct narrative *n = context;
+    check_report(n->check, n->spot, n->where, ISSUE_ERROR,
+                 slice_is(key, "txt-2") ? "invariant" : "invalid", key, "%.*s", SLICE_ARGS(text));
+}
+
+static void check_narrative(struct fhir_check *c, const struct fhir_spot *spot, struct json where,
+                            struct slice text)
+{
+    struct narrative n = { c, spot, where };
+    xhtml_check(text, narrative_found, &n);
+}
+
+/* By its format; true when it is good enough to be looked at further. */
+static bool check_format(struct fhir_check *c, const struct fhir_spot *spot,
+                         const struct fhir_element *element, struct json value, struct slice text)
+{
+    char room[FORMAT_TEXT_BYTES];
+    bool is_text = json_is(value, JSON_STRING);
+    const struct format_ask ask = { .type = &fhir_types[element->type],
+                                    .text = text,
+                                    .is_resource_id = slice_is(element->name, "id"),
+                                    .has_escapes =
+                                        is_text && (json_node(value)->flags & JSON_HAS_ESCAPE),
+                                    .this_year = c->this_year };
+    enum format_verdict verdict = format_check(&ask, room);
+    if (verdict == FORMAT_DOUBTFUL && !c->options->is_shape_only)
+        check_report(c, spot, value, ISSUE_WARNING, "invalid", SLICE_NONE, "%s", room);
+    else if (verdict == FORMAT_WRONG)
+        check_error(c, spot, value, "invalid", "%s", room);
+    return verdict != FORMAT_WRONG;
+}
+
 static void check_string(struct fhir_check *c, const struct fhir_spot *spot,
                          const struct fhir_element *element, struct json value)
 {
     const struct fhir_type *type = &fhir_types[element->type];
     struct arena_mark mark = arena_mark(c->scratch);
     struct slice text = json_string(value, c->scratch);
+    bool is_shape_only = c->options->is_shape_only;
     if (!text.bytes) {
         c->failure = ERR_NO_MEMORY;
     } else if (text.length == 0) {
         check_error(c, spot, value, "invalid", "@value cannot be empty");
-    } else if (text.length > TEXT_BYTES_MAX && type->id != FHIR_TYPE_BASE64_BINARY &&
-               type->id != FHIR_TYPE_XHTML) {
-        check_error(c, spot, value, "invalid",
-                    "value is longer than permitted maximum length of %d", TEXT_BYTES_MAX);
-    } else {
-        bool is_shape_only = c->options->is_shape_only;
-        bool is_passed = is_shape_only && type->id == FHIR_TYPE_XHTML;
-        const char *reason = is_passed ? NULL : check_text(type, text);
-        /* Control characters come by escapes only, and then the text is a copy. */
-        if (!reason && text.bytes != json_string_raw(value).bytes && has_control(text))
-            reason = "strings have no characters below U+0020 but tab, CR and LF";
-        if (reason)
-            check_error(c, spot, value, "invalid", "'%.*s' is no valid %.*s: %s",
-                        SLICE_ARGS(slice_head(text, 60)), SLICE_ARGS(type->name), reason);
+    } else if (check_format(c, spot, element, value, text) && !is_shape_only) {
+        if (type->id == FHIR_TYPE_XHTML)
+            check_narrative(c, spot, value, text);
         else if (type->id == FHIR_TYPE_STRING && c->options->refuses_markup && has_markup(text))
             check_error(c, spot, value, "invalid",
                         "The string value contains text that looks like embedded HTML tags, which "
                         "are not allowed for security reasons in this context");
-        else if (type->id == FHIR_TYPE_CODE && !is_shape_only)
+        else if (type->id == FHIR_TYPE_CODE)
             check_code_value(c, spot, element, value, text);
     }
     arena_rewind(c->scratch, mark);
@@ -257,14 +129,10 @@ void check_primitive(struct fhir_check *c, const struct fhir_spot *spot,
                     "Error parsing JSON: the primitive value must be a %s", wanted_name);
         return;
     }
-    if (wanted == JSON_STRING) {
+    if (wanted == JSON_STRING)
         check_string(c, spot, element, value);
-        return;
-    }
-    const char *reason = is_integer ? check_integer(type, json_raw(value)) : NULL;
-    if (reason)
-        check_error(c, spot, value, "invalid", "'%.*s' is no valid %.*s: %s",
-                    SLICE_ARGS(slice_head(json_raw(value), 60)), SLICE_ARGS(type->name), reason);
+    else if (wanted == JSON_NUMBER)
+        check_format(c, spot, element, value, json_raw(value));
 }
 
 /* ---- codings ---- */

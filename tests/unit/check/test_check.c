@@ -13,7 +13,8 @@
 struct world {
     struct terminology *t;
     struct arena arena;
-    char found[8000]; /* "expression: text\n" of each error */
+    char found[8000];  /* "expression: text\n" of each error */
+    char warned[8000]; /* and of each warning */
 };
 
 static int setup(void **state)
@@ -37,17 +38,17 @@ static int teardown(void **state)
 static void take(void *context, const struct fhir_finding *f)
 {
     struct world *w = context;
-    size_t length = strlen(w->found);
-    if (f->severity <= ISSUE_ERROR)
-        snprintf(w->found + length, sizeof w->found - length, "%.*s: %.*s\n",
-                 SLICE_ARGS(f->expression), SLICE_ARGS(f->text));
+    char *list = f->severity <= ISSUE_ERROR ? w->found : w->warned;
+    size_t length = strlen(list);
+    snprintf(list + length, sizeof w->found - length, "%.*s: %.*s\n", SLICE_ARGS(f->expression),
+             SLICE_ARGS(f->text));
 }
 
 static const char *run(struct world *w, const char *text)
 {
     struct json_doc doc;
     struct json_error where;
-    w->found[0] = '\0';
+    w->found[0] = w->warned[0] = '\0';
     if (json_parse(slice_cstr(text), NULL, &w->arena, &doc, &where))
         fail_msg("no JSON at %zu: %s", where.offset, text + where.offset);
     const struct check_options options = { .found = take, .context = w, .terminology = w->t };
@@ -246,6 +247,51 @@ static void links_of_a_narrative_lead_somewhere(void **state)
     expect(run(w, NARRATIVE("<a href=\\\"#x\\\">y</a><p id='x'>z</p>")), NULL);
 }
 
+/* ---- narratives ---- */
+
+#define TEXT_DIV(attributes, text)                                                                 \
+    "\"text\":{\"status\":\"generated\",\"div\":\"<div "                                           \
+    "xmlns=\\\"http://www.w3.org/1999/xhtml\\\"" attributes ">" text "</div>\"}"
+#define LINKS "<a href='#one'>x</a> <img src='#two'/> <p id='three'>y</p> <a href='#three'>z</a>"
+
+static void links_lead_to_ids_of_the_resource_or_of_its_bundle(void **state)
+{
+    struct world *w = *state;
+    expect(run(w, "{\"resourceType\":\"Patient\"," TEXT_DIV("", LINKS) "}"),
+           "Patient.text.div: Hyperlink '#two' does not resolve");
+    expect(w->found, "Hyperlink '#one' does not resolve");
+    expect(run(w, "{\"resourceType\":\"Patient\"," TEXT_DIV(
+                      "", LINKS) ",\"name\":[{\"id\":\"one\","
+                                 "\"text\":\"x\"}],\"photo\":[{\"id\":\"two\",\"title\":\"x\"}]}"),
+           NULL);
+    const char *bundle =
+        "{\"resourceType\":\"Bundle\",\"type\":\"collection\",\"entry\":["
+        "{\"fullUrl\":\"urn:uuid:0b5d0f4c-0000-4000-8000-0123456789ab\",\"resource\":"
+        "{\"resourceType\":\"Patient\"," TEXT_DIV(
+            "",
+            LINKS) "}},"
+                   "{\"fullUrl\":\"urn:uuid:0b5d0f4c-0000-4000-8000-0123456789ac\",\"resource\":"
+                   "{\"resourceType\":\"Basic\",\"code\":{\"id\":\"two\",\"text\":\"x\"}," TEXT_DIV(
+                       "", "<p id='one'>x</p>") "}}]}";
+    expect(run(w, bundle), NULL);
+}
+
+static void the_language_is_said_on_the_div_as_well(void **state)
+{
+    struct world *w = *state;
+    expect(run(w, "{\"resourceType\":\"Patient\",\"language\":\"de\"," TEXT_DIV(" lang='en'",
+                                                                                "x") "}"),
+           NULL);
+    expect(w->warned,
+           "Resource has a language (de), and the XHTML has an lang (en), but they differ");
+    expect(w->warned, "does not have an xml:lang tag");
+    expect(run(w, "{\"resourceType\":\"Patient\",\"language\":\"de\"," TEXT_DIV(
+                      " lang='de' xml:lang='de'", "x") "}"),
+           NULL);
+    if (strstr(w->warned, "language"))
+        fail_msg("%s", w->warned);
+}
+
 /* ---- units ---- */
 
 static void units_of_quantities_are_looked_at_wherever_they_stand(void **state)
@@ -268,6 +314,9 @@ static void units_of_quantities_are_looked_at_wherever_they_stand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(links_lead_to_ids_of_the_resource_or_of_its_bundle, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_language_is_said_on_the_div_as_well, setup, teardown),
         cmocka_unit_test_setup_teardown(units_of_quantities_are_looked_at_wherever_they_stand,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(answers_have_the_type_that_is_asked_for, setup, teardown),
