@@ -50,6 +50,7 @@ static const struct route_row ROUTES[] = {
         { "PATCH", INTERACTION_PATCH, NULL } } },
     { "T/I/_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
     { "T/I/*", "GET, HEAD", { { "GET", INTERACTION_SEARCH, NULL } } },
+    { "T/I/*/_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
     { "T/I/T", "GET, HEAD", { { "GET", INTERACTION_SEARCH, NULL } } },
     { "T/I/T/_search", "POST", { { "POST", INTERACTION_SEARCH_FORM, NULL } } },
     { "T/I/_history", "GET, HEAD", { { "GET", INTERACTION_HISTORY, NULL } } },

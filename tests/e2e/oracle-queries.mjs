@@ -261,7 +261,7 @@ function filter(rng, world, r, depth) {
 }
 
 /**
- * A whole search: { path, type, criteria, result }; path is 'Type', 'Patient/1/Type',
+ * A whole search: { path, criteria, result }; path is 'Type', 'Patient/1/Type',
  * 'Patient/1/*' or '' with _type.
  */
 export function search(rng, world, types) {
@@ -275,12 +275,28 @@ export function search(rng, world, types) {
     if (c) criteria.push(c);
   }
   if (rng.chance(0.03)) criteria.length = 0;
+  if (rng.chance(0.06)) return overTypes(rng, world, types, r, criteria);
   let path = type;
   if (rng.chance(0.08)) {
     const owner = compartmentOf(rng, world, r);
+    if (owner && rng.chance(0.3)) return overTypes(rng, world, types, r, criteria, owner);
     if (owner) path = `${owner}/${type}`;
   }
-  return { path, type, criteria, result: results(rng, world, type) };
+  return { path, criteria, result: results(rng, world, type) };
+}
+
+/** Of several types, in a compartment or everywhere; conditions that all of them know. */
+function overTypes(rng, world, types, r, criteria, owner) {
+  const chosen = new Set([r.resourceType]);
+  for (let n = 1 + rng.below(3); n > 0; n--) chosen.add(rng.of(types));
+  const known = ([name]) => /^_(id|has)\b/.test(name) ? !name.startsWith('_has') : [...chosen].every((t) => {
+    const [a, b] = [r.resourceType, t].map((x) => world.definitions.params(x).get(name.split(/[.:]/)[0]));
+    return a && b && a.type === b.type && !name.includes('.') && !/:[A-Z]/.test(name);
+  });
+  const result = [['_type', [...chosen].join(',')]];
+  if (rng.chance(0.3)) result.push(['_sort', rng.of(['_id', '-_id', '_lastUpdated', '-_lastUpdated'])]);
+  if (rng.chance(0.5)) result.push(['_count', String(1 + rng.below(30))]);
+  return { path: owner ? `${owner}/*` : '', criteria: criteria.filter(known), result };
 }
 
 function compartmentOf(rng, world, r) {

@@ -10,7 +10,7 @@ import fhirpath from 'fhirpath';
 import r4 from 'fhirpath/fhir-context/r4/index.js';
 import lhc from '@lhncbc/ucum-lhc';
 
-export const ndjson = (path) => zstdDecompressSync(readFileSync(path)).toString('utf8')
+export const ndjson = (path) => (path.endsWith('.zst') ? zstdDecompressSync(readFileSync(path)) : readFileSync(path)).toString('utf8')
   .split('\n').filter(Boolean).map((line) => JSON.parse(line));
 
 /** Parameters of the five types, by resource type: { Patient: [{code, type, run}] }. */
@@ -28,7 +28,7 @@ export function loadParams(data) {
 }
 
 /** resolve() needs a server; the type that a reference names is in its text. */
-function compile(p) {
+export function compile(p) {
   const branches = splitUnion(p.expression).map((text) => {
     let target;
     let expression = text.replace(/\.where\(resolve\(\) is (\w+)\)/, (_, t) => ((target = t), ''));
