@@ -143,9 +143,9 @@ test('of the recorded deliveries strict refuses placeholder dates alone', { skip
 
 // Faults of the published examples themselves; strict and structure-only refuse them.
 const FAULTY = {
-  'ActivityDefinition/blood-tubes-supply': /nothing to read/, // an empty narrative
-  'ActivityDefinition/heart-valve-replacement': /nothing to read/,
-  'Questionnaire/zika-virus-exposure-assessment': /nothing to read/,
+  'ActivityDefinition/blood-tubes-supply': /txt-2/, // an empty narrative
+  'ActivityDefinition/heart-valve-replacement': /txt-2/,
+  'Questionnaire/zika-virus-exposure-assessment': /txt-2/,
   'DeviceUseStatement/example': /Found Procedure, but expected/,
   'Observation/clinical-gender': /Found Encounter, but expected/,
   'Questionnaire/qs1': /Questionnaire.item.linkId: minimum required = 1/,
