@@ -83,6 +83,8 @@
       "the network or the peer failed", NULL)                                                   \
     X(BUSY, 503, "throttled", 503, "InternalServerException",                                   \
       "overloaded, retry later", NULL)                                                          \
+    X(NOT_READY, 503, "transient", 503, "InternalServerException",                              \
+      "the index it needs is being built, retry later", NULL)                                   \
     X(READ_ONLY, 503, "exception", 503, "InternalServerException",                              \
       "the store is read-only after a write failed", NULL)                                      \
     X(TIMEOUT, 504, "timeout", 500, "InternalServerException", "timed out", NULL)

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -63,6 +64,11 @@ static inline void cond_broadcast(pthread_cond_t *c)
 MUST_USE static inline enum err thread_start(pthread_t *t, void *(*run)(void *), void *context)
 {
     return pthread_create(t, NULL, run, context) == 0 ? ERR_NONE : ERR_NO_MEMORY;
+}
+/* Let other threads go first where the processor is short: for work in the background. */
+static inline void os_thread_be_nice(void)
+{
+    (void)!setpriority(PRIO_PROCESS, 0, 10); /* on Linux of the calling thread alone */
 }
 static inline void thread_join(pthread_t t)
 {

@@ -50,8 +50,12 @@ static enum err deletion_parse(struct deletion *d)
 static enum err deletion_gather(struct deletion *d, struct store_reader *reader)
 {
     struct request *r = d->r;
-    TRY(store_search(reader, d->criteria.plan, 0, (size_t)d->limit + 1, r->arena, &d->docs,
-                     &d->count));
+    enum err err = store_search(reader, d->criteria.plan, 0, (size_t)d->limit + 1, r->arena,
+                                &d->docs, &d->count);
+    if (err == ERR_NOT_READY)
+        err = search_unready(r->rest->settings.store, d->criteria.plan,
+                             request_search_settings(r->rest).customs, &r->issues);
+    TRY(err);
     d->has_more = d->count > d->limit;
     d->count = MIN(d->count, d->limit);
     d->writes = arena_array(r->arena, d->count, sizeof *d->writes);
@@ -62,7 +66,7 @@ static enum err deletion_gather(struct deletion *d, struct store_reader *reader)
         struct store_version v;
         struct arena scratch;
         arena_init(&scratch, write_scratch_bytes(r));
-        enum err err = store_doc(reader, d->docs[i], &scratch, &v);
+        err = store_doc(reader, d->docs[i], &scratch, &v);
         char *id = err ? NULL : arena_copy(r->arena, v.id);
         d->writes[i] = (struct store_write){ .operation = STORE_DELETE,
                                              .expect = STORE_VERSION,

@@ -73,7 +73,11 @@ enum err criteria_search_at(struct criteria *c, struct store_reader *reader,
     uint64_t *docs;
     size_t found;
     c->count = 0;
-    TRY(store_search(reader, c->plan, 0, 2 + gone_count, arena, &docs, &found));
+    enum err err = store_search(reader, c->plan, 0, 2 + gone_count, arena, &docs, &found);
+    if (err == ERR_NOT_READY)
+        err = search_unready(c->rest->settings.store, c->plan,
+                             request_search_settings(c->rest).customs, c->issues);
+    TRY(err);
     for (size_t i = 0; i < found && c->count < 2; i++) {
         struct store_version v;
         TRY(store_doc(reader, docs[i], arena, &v));

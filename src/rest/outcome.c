@@ -126,8 +126,8 @@ void outcome_render_ok(struct buf *out, struct slice id, struct slice text)
  * client is told so. */
 static bool is_ours(enum err err)
 {
-    return err_http_status(err) >= 500 && err != ERR_BUSY && err != ERR_NOT_IMPLEMENTED &&
-           err != ERR_HTTP_VERSION;
+    return err_http_status(err) >= 500 && err != ERR_BUSY && err != ERR_NOT_READY &&
+           err != ERR_NOT_IMPLEMENTED && err != ERR_HTTP_VERSION;
 }
 
 static bool has_retry_after(const struct http_response *response)
@@ -158,7 +158,8 @@ void outcome_reply(struct http_request *http, const char *media, enum err err,
     if (!ignored)
         ignored = http_response_header(http, response, "x-amzn-ErrorType",
                                        slice_cstr(err_service_type(err)));
-    bool is_passing = err == ERR_THROTTLED || err == ERR_BUSY || err == ERR_NO_MEMORY;
+    bool is_passing = err == ERR_THROTTLED || err == ERR_BUSY || err == ERR_NOT_READY ||
+                      err == ERR_NO_MEMORY;
     if (!ignored && is_passing && !has_retry_after(response))
         ignored = http_response_header(http, response, "Retry-After", SLICE("1"));
     if (is_ours(err))

@@ -269,6 +269,9 @@ enum err rest_search(struct request *r)
     enum err err = docs_find(s);
     if (err == ERR_LIMIT && !r->issues.count)
         err = cost_refuse(s);
+    if (err == ERR_NOT_READY)
+        err = search_unready(r->rest->settings.store, s->query.plan, s->query.customs,
+                             &r->issues);
     if (err) {
         search_end(s);
         return err;

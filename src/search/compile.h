@@ -130,6 +130,9 @@ MUST_USE enum err stated_chain_check(struct compiler *c, const struct fhir_param
 MUST_USE enum err stated_repeats_check(struct compiler *c, const struct search_pair *pairs,
                                        size_t count);
 
+/* "Patient.name": what a plan's field is. In step.c. */
+void field_append(struct buf *out, const struct custom_set *customs, uint32_t field);
+
 /* May a reference parameter refer to the type? */
 bool reference_has_target(const struct fhir_param *param, const struct fhir_type *type);
 

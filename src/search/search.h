@@ -164,6 +164,11 @@ MUST_USE enum err search_page_parse(struct slice token, const struct search_page
 struct slice search_step_text(const struct plan *plan, const struct custom_set *customs,
                               struct arena *arena);
 
+/* After a search by the plan was ERR_NOT_READY: an issue that names what is being indexed
+ * and how far that is; `customs` as the query had. Returns ERR_NOT_READY. */
+MUST_USE enum err search_unready(struct store *store, const struct plan *plan,
+                                 const struct custom_set *customs, struct issues *issues);
+
 /* The parameters a type supports now, for the CapabilityStatement. `dialect` may be
  * NULL. */
 bool search_param_is_supported(const struct search_dialect *dialect, const struct fhir_type *type,

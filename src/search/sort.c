@@ -277,7 +277,7 @@ static enum err gather_fields(struct sorting *s, struct store_reader *reader)
 static enum err gather(struct sorting *s, struct store_reader *reader)
 {
     enum err err = gather_fields(s, reader);
-    if (err == ERR_BUSY)
+    if (err == ERR_BUSY || (err == ERR_NOT_READY && s->count <= BODIES_MAX))
         err = gather_bodies(s, reader);
     for (s->key = 0; !err && s->key < s->query->sort_count; s->key++)
         if (is_name(s->query->sorts[s->key].param, "_lastUpdated"))

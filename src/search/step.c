@@ -1,4 +1,5 @@
 /* A step of a plan as a person reads it. */
+#include "search/compile.h"
 #include "search/search.h"
 
 #include "base/date.h"
@@ -23,7 +24,7 @@ static void value_append(struct buf *out, struct slice value)
     buf_append_cstr(out, shown.length < value.length ? "...'" : "'");
 }
 
-static void field_append(struct buf *out, const struct custom_set *customs, uint32_t field)
+void field_append(struct buf *out, const struct custom_set *customs, uint32_t field)
 {
     uint16_t param = (uint16_t)(field & 0xffff), resource = (uint16_t)(field >> 16);
     if (resource < fhir_resource_count())

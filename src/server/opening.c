@@ -5,16 +5,39 @@
 #include "fhir/fhir.h"
 #include "index/index.h"
 
-/* Changes when what is found by changes: every parameter's rule, the code that
- * follows them, and the base that tells our absolute references from others. */
+/* What all terms depend on: the code that makes them, and the base that tells our
+ * absolute references from others. */
 static uint64_t rules_hash(struct slice base_url)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ INDEX_RULES;
-    for (uint16_t i = 0; i < fhir_param_count(); i++)
-        hash = (hash ^ fhir_param_at(i)->rule_hash) * UINT64_C(0x100000001b3);
+    uint64_t hash = (UINT64_C(0xcbf29ce484222325) ^ INDEX_RULES) * UINT64_C(0x100000001b3);
     for (size_t i = 0; i < base_url.length; i++)
         hash = (hash ^ (uint8_t)base_url.bytes[i]) * UINT64_C(0x100000001b3);
     return hash;
+}
+
+/* Of each type's each parameter: only what has changed is derived again. */
+static enum err rules_list(struct arena *arena, struct store_rules *ret)
+{
+    size_t count = 0, room = 0;
+    for (uint16_t t = 0; t < fhir_resource_count(); t++) {
+        (void)fhir_params_of(fhir_resource_at(t), &count);
+        room += count;
+    }
+    struct store_rule *list = arena_array(arena, room, sizeof *list);
+    if (!list)
+        return ERR_NO_MEMORY;
+    *ret = (struct store_rules){ .list = list };
+    for (uint16_t t = 0; t < fhir_resource_count(); t++) {
+        const struct fhir_type *type = fhir_resource_at(t);
+        const uint16_t *params = fhir_params_of(type, &count);
+        for (size_t i = 0; i < count; i++) {
+            const struct fhir_param *param = fhir_param_at(params[i]);
+            if (index_param_has_terms(param))
+                list[ret->count++] =
+                    (struct store_rule){ index_field(type, param->id), param->rule_hash };
+        }
+    }
+    return ERR_NONE;
 }
 
 enum err opening_store(struct opening *o, struct arena *arena, struct store **ret_store,
@@ -31,11 +54,14 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         return ERR_INVALID;
     }
     o->extract.base_url = slice_of(o->base_url, (size_t)length);
+    struct store_rules rules;
+    TRY(rules_list(arena, &rules));
     struct store_settings settings = {
         .folder = o->folder,
         .extract = rest_extract,
         .extract_context = &o->extract,
         .rules_hash = rules_hash(o->extract.base_url),
+        .rules = rules,
         .cache_bytes = s->cache_bytes,
         .index_bytes = s->index_bytes,
         .merge_threads = s->merge_threads,

@@ -35,11 +35,33 @@ typedef enum err store_extract(void *context, struct slice type, struct slice id
                                struct slice body, struct arena *arena, struct term **ret_terms,
                                size_t *ret_count);
 
+/* What makes the terms of one field; the hash changes when they would. */
+struct store_rule {
+    uint32_t field;
+    uint64_t hash;
+};
+/* All of them that there are. */
+struct store_rules {
+    const struct store_rule *list; /* in any order; a field once */
+    size_t count;
+    uint64_t number; /* the caller's name of this list, see store_write.rules */
+};
+
+/* The truth is open: reads by id, store_changes() and small records work. Called once
+ * by store_open(), before anything is derived, so that rules which are kept in the
+ * store itself can be made known to `extract` and listed in *rules, which holds
+ * what the settings say. */
+typedef enum err store_opened(void *extract_context, struct store *store,
+                              struct store_rules *rules);
+
 struct store_settings {
     const char *folder;          /* made if absent */
     store_extract *extract;      /* required */
     void *extract_context;
-    uint64_t rules_hash;         /* of all extraction rules; a change re-derives the index */
+    uint64_t rules_hash;         /* of what all terms depend on; a change re-derives the index */
+    struct store_rules rules;    /* of single fields: see store_rules_set(); borrowed until
+                                  * the store is open */
+    store_opened *opened;        /* NULL: the rules are these */
     size_t cache_bytes;          /* 0: default */
     size_t memtable_bytes;       /* 0: default */
     size_t index_bytes;          /* memory for terms not yet in a segment; at a quarter one is
@@ -88,6 +110,8 @@ struct store_write {
     struct slice home_type, home_id; /* whose record it lies in; empty: none */
     struct term *terms;    /* PUT: unsorted, repeats allowed; the store may reorder them */
     size_t term_count;
+    uint64_t rules;        /* number of the rules that made them; where it is not that of the
+                            * store, the store makes them again (see store_rules_set()) */
 };
 
 /* Is `version` one that a write with STORE_VERSION may meet? */
@@ -398,6 +422,33 @@ MUST_USE enum err store_meta_get(struct store *store, struct slice key, struct a
 MUST_USE enum err store_meta_set(struct store *store, struct slice key, struct slice expected,
                                  struct slice value);
 
+/* ---- rules of single fields ---- */
+
+/* From now on these rules hold, all of them. A field that is new or whose hash is
+ * another becomes *not ready*: its postings so far are never seen again, commits
+ * bring its terms from here on, and those of the documents before are derived from
+ * the bodies in the background, on and on over restarts and kills, until it is ready
+ * at once. A field that is no longer listed is found by nothing. Searches that use a
+ * field which is not ready are ERR_NOT_READY. Without documents all are ready.
+ *
+ * The new rules must be known to `extract` before this is called. A write whose terms
+ * were made under another number than the store's has them made again by `extract`, so
+ * that none is lost in between. Rules are compared with those of the last time at
+ * every opening, in the same way. ERR_LIMIT: more than 65,536; ERR_IO, ERR_NO_MEMORY;
+ * ERR_BUSY: the index is not whole yet. */
+MUST_USE enum err store_rules_set(struct store *store, const struct store_rules *rules);
+
+/* Derive these fields again, as if their rules had changed. Those without a rule are
+ * passed over. */
+MUST_USE enum err store_rebuild(struct store *store, const uint32_t *fields, size_t count);
+
+struct store_rule_state {
+    bool is_known; /* the field has a rule */
+    bool is_ready;
+    uint64_t done, whole; /* documents, while it is not */
+};
+void store_rule_state(struct store *store, uint32_t field, struct store_rule_state *ret);
+
 /* ---- care ---- */
 
 /* How long something took, counted: bucket i holds what took at most
@@ -432,6 +483,9 @@ struct store_index_figures {
     uint32_t runs;               /* in memory */
     uint32_t segments;           /* files that a search of now reads */
     uint32_t past_segments;      /* files that only a search of an earlier time reads */
+    uint32_t side_segments;      /* files of fields that were derived later than documents */
+    uint32_t fields_not_ready;   /* fields that are being derived, */
+    uint64_t fields_done, fields_whole; /* and how far the scan for the first of them is */
     uint64_t segment_bytes, past_bytes;
     uint64_t tail_docs;          /* documents that are in runs only, and would be derived */
     uint64_t tail_bytes;         /* again after a crash; memory of those runs */

@@ -7,7 +7,8 @@
 #include "base/slice.h"
 
 struct term {
-    uint32_t field;     /* opaque number; groups values */
+    uint32_t field;     /* opaque number; groups values. 0x80000000 to 0xbfffffff and
+                         * 0xffffffff are the store's own */
     struct slice value; /* opaque bytes, at most TERM_VALUE_BYTES_MAX; byte order counts */
 };
 

@@ -300,7 +300,23 @@ static enum err compress_all(struct commit *c)
     return err;
 }
 
-static enum err render_run(struct commit *c)
+/* Terms that were made by rules that hold no more, or not yet, are made again. They
+ * stay until the commit ends: conditions look at them. */
+static enum err render_terms(struct commit *c, const struct fields *fields)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        struct pending *p = &c->pendings[i];
+        const struct store_write *w = p->write;
+        if (!p->writes || p->outcome == STORE_DELETED || p->rules == fields->number)
+            continue;
+        TRY(c->store->extract(c->store->extract_context, w->type, w->id, w->body, c->arena,
+                              &p->terms, &p->term_count));
+        p->rules = fields->number;
+    }
+    return ERR_NONE;
+}
+
+static enum err build_run(struct commit *c, const struct fields *fields)
 {
     struct arena_mark mark = arena_mark(c->arena);
     struct run_source *sources = arena_array(c->arena, c->doc_count, sizeof *sources);
@@ -309,12 +325,24 @@ static enum err render_run(struct commit *c)
     for (size_t i = 0; i < c->count; i++) {
         const struct pending *p = &c->pendings[i];
         if (p->writes && p->outcome != STORE_DELETED)
-            sources[p->place] = (struct run_source){ p->write->terms, p->write->term_count };
+            sources[p->place] = (struct run_source){ p->terms, p->term_count };
     }
     run_unref(c->run);
     c->run = NULL;
-    enum err err = run_build(sources, c->doc_count, c->store->seed, c->arena, &c->run);
+    enum err err = run_build(sources, c->doc_count, c->store->seed,
+                             fields->moved_count ? fields_name : NULL, fields, c->arena, &c->run);
     arena_rewind(c->arena, mark);
+    return err;
+}
+
+static enum err render_run(struct commit *c)
+{
+    struct fields *fields = postings_fields(&c->store->postings);
+    c->mapping = fields->mapping;
+    enum err err = render_terms(c, fields);
+    if (!err)
+        err = build_run(c, fields);
+    fields_unref(fields);
     return err;
 }
 

@@ -26,6 +26,9 @@ struct check {
     void *context;
     uint64_t checked;
     bool index_is_unreadable; /* said once; then the sums mean nothing */
+    const struct fields *fields; /* as of the view that is compared */
+    uint32_t seen_field;         /* the last one asked about, */
+    bool seen_any, seen_compared; /* and the answer */
     uint64_t *sums; /* of documents first .. first + WINDOW_DOCS - 1 */
     uint64_t first;
 };
@@ -145,10 +148,26 @@ static uint64_t posting_hash(uint32_t field, struct slice value, uint64_t doc)
     return XXH3_64bits_withSeed(value.bytes, value.length, seed) | 1;
 }
 
+/* Not what is left of fields that moved, nor what is being derived. */
+static bool is_compared(struct check *c, uint32_t field)
+{
+    if (c->seen_any && c->seen_field == field)
+        return c->seen_compared;
+    bool is_ready = fields_has_place(c->fields, field);
+    for (uint32_t i = 0; is_ready && i < c->fields->count; i++)
+        if (c->fields->rows[i].place == field)
+            is_ready = c->fields->rows[i].done >= c->fields->rows[i].until;
+    c->seen_any = true;
+    c->seen_field = field;
+    return c->seen_compared = is_ready;
+}
+
 static enum err sum_visit(void *context, uint32_t field, struct slice value,
                           const uint64_t *docs, size_t count)
 {
     struct check *c = context;
+    if (!is_compared(c, field))
+        return ERR_NONE;
     for (size_t i = 0; i < count; i++)
         if (docs[i] - c->first < WINDOW_DOCS)
             c->sums[docs[i] - c->first] += posting_hash(field, value, docs[i]);
@@ -172,11 +191,16 @@ static enum err check_terms(const struct check *c, uint64_t doc, const struct pl
         return ERR_NONE;
     TRY(c->store->extract(c->store->extract_context, types_name(c->store->types, place->type), id,
                           body, arena, &terms, &count));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t called = FIELD_NOWHERE;
+        enum err err = fields_ask(c->fields, terms[i].field, &called);
+        terms[i].field = err ? FIELD_NOWHERE : called;
+    }
     if (count)
         qsort(terms, count, sizeof *terms, term_compare);
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++)
-        if (!i || term_compare(&terms[i - 1], &terms[i]))
+        if (terms[i].field != FIELD_NOWHERE && (!i || term_compare(&terms[i - 1], &terms[i])))
             sum += posting_hash(terms[i].field, terms[i].value, doc);
     if (sum != c->sums[doc - c->first])
         disagree(c, "the index differs from the terms of a body", place->type, id);
@@ -260,6 +284,7 @@ static enum err check_documents(struct check *c)
     TRY(store_wait_index(store));
     struct postings_reader postings = { .segments = &store->segments,
                                         .view = postings_view_take(&store->postings) };
+    c->fields = postings.view->fields;
     c->sums = malloc(WINDOW_DOCS * sizeof *c->sums); /* one big piece, freed at once */
     enum err err = c->sums ? ERR_NONE : ERR_NO_MEMORY;
     for (c->first = 1; !err && c->first <= c->reader->time; c->first += WINDOW_DOCS)

@@ -123,7 +123,7 @@ static enum err order_locked(struct commit *c)
     struct store *store = c->store;
     if (atomic_load(&store->is_read_only))
         return ERR_READ_ONLY;
-    if (has_conflict(c))
+    if (has_conflict(c) || postings_mapping(&store->postings) != c->mapping)
         return ERR_CONFLICT;
     if (store->conditions)
         TRY(commit_conditions(c));

@@ -37,6 +37,9 @@ struct pending {
     bool writes;     /* makes a document */
     uint64_t version;
     uint32_t place; /* of its document in the commit */
+    struct term *terms; /* the write's, or made again by `rules`, the table's number */
+    size_t term_count;
+    uint64_t rules;
 };
 
 /* A place in the batch that the ordered section fills in. */
@@ -64,6 +67,7 @@ struct commit {
     uint32_t *instants; /* instants to fill in */
     size_t instants_count;
     struct run *run;
+    uint64_t mapping;   /* of the table of fields that the run was made with */
     rocksdb_writebatch_t *batch;
     struct buf scratch; /* of compression */
 

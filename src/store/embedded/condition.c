@@ -111,10 +111,10 @@ void store_condition_end(struct store_condition *condition)
 
 /* ---- in the ordered section ---- */
 
-static bool is_watched(const struct store_condition *c, const struct store_write *w)
+static bool is_watched(const struct store_condition *c, const struct pending *p)
 {
-    for (size_t i = 0; i < w->term_count; i++) {
-        struct term term = { w->terms[i].field, watched_part(w->terms[i].value) };
+    for (size_t i = 0; i < p->term_count; i++) {
+        struct term term = { p->terms[i].field, watched_part(p->terms[i].value) };
         if (bsearch(&term, c->watches, c->count, sizeof term, watch_compare))
             return true;
     }
@@ -125,7 +125,7 @@ static bool brings_watched(const struct commit *c, const struct store_condition 
 {
     for (size_t i = 0; condition->count && i < c->count; i++) {
         const struct pending *p = &c->pendings[i];
-        if (p->writes && p->outcome != STORE_DELETED && is_watched(condition, p->write))
+        if (p->writes && p->outcome != STORE_DELETED && is_watched(condition, p))
             return true;
     }
     return false;

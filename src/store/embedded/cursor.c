@@ -9,7 +9,7 @@ static enum err gather(const struct postings_reader *reader, uint32_t field, str
     const struct postings_view *view = reader->view;
     const struct segment_set *set = view->segments;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < set->count + set->past_count; i++) {
+    for (uint32_t i = 0; i < segment_set_seen(set); i++) {
         bool found = false;
         if (reader_skips(reader, set->list[i]))
             continue;
@@ -34,15 +34,17 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
                           uint32_t field, struct slice value, struct arena *arena)
 {
     const struct segment_set *set = reader->view->segments;
-    size_t room = (size_t)set->count + set->past_count + reader->view->count;
+    size_t room = (size_t)segment_set_seen(set) + reader->view->count;
+    uint32_t place = FIELD_NOWHERE;
     *c = (struct term_cursor){ .segments = reader->segments };
-    if (!room || value.length > TERM_VALUE_BYTES_MAX)
+    TRY(fields_ask(reader->view->fields, field, &place));
+    if (!room || place == FIELD_NOWHERE || value.length > TERM_VALUE_BYTES_MAX)
         return ERR_NONE;
     struct posting *lists = arena_raw(arena, room * sizeof *lists);
     if (!lists)
         return ERR_NO_MEMORY;
     uint32_t count = 0;
-    TRY(gather(reader, field, value, lists, &count));
+    TRY(gather(reader, place, value, lists, &count));
     arena_trim(arena, lists, room * sizeof *lists, count * sizeof *lists);
     return posting_union_open(&c->lists, lists, count, arena);
 }
@@ -54,6 +56,7 @@ enum { FEW_LISTS = 192, FEW_KEYS = 256 /* looked at in one segment or run */ };
 struct few {
     const struct postings_reader *reader;
     const struct plan *plan;
+    uint32_t field; /* the plan's, as it is called in the segments */
     struct posting *lists;
     uint32_t count;
     bool is_over;
@@ -69,14 +72,14 @@ static enum err few_segment(struct few *f, const struct segment *segment,
                             struct segment_walk *w)
 {
     uint8_t key[KEY_BYTES_MAX];
-    size_t size = key_render(key, f->plan->field, f->plan->from);
+    size_t size = key_render(key, f->field, f->plan->from);
     bool any = false, past = false;
     TRY(segment_walk_seek(w, segment, key, size, &any));
     for (uint32_t seen = 0; any; seen++) {
         if (w->leaf.key_size < 4)
             return ERR_CORRUPT;
         struct slice value = slice_of((const char *)w->leaf.key + 4, w->leaf.key_size - 4);
-        if (key_field(w->leaf.key) != f->plan->field)
+        if (key_field(w->leaf.key) != f->field)
             return ERR_NONE;
         bool is_match = plan_value_matches(f->plan, value, &past);
         if (past || !few_room(f, seen))
@@ -91,11 +94,11 @@ static enum err few_segment(struct few *f, const struct segment *segment,
 
 static enum err few_run(struct few *f, const struct run *run)
 {
-    uint32_t first = run_lower_bound(run, f->plan->field, f->plan->from);
+    uint32_t first = run_lower_bound(run, f->field, f->plan->from);
     bool past = false;
     for (uint32_t at = first; at < run->key_count; at++) {
         const struct run_key *key = &run->keys[at];
-        if (key->field != f->plan->field)
+        if (key->field != f->field)
             return ERR_NONE;
         bool is_match = plan_value_matches(f->plan, run_value(run, key), &past);
         if (past || !few_room(f, at - first))
@@ -112,7 +115,7 @@ static enum err few_gather(struct few *f, struct segment_walk *walk)
 {
     const struct postings_view *view = f->reader->view;
     const struct segment_set *set = view->segments;
-    for (uint32_t i = 0; !f->is_over && i < set->count + set->past_count; i++) {
+    for (uint32_t i = 0; !f->is_over && i < segment_set_seen(set); i++) {
         if (reader_skips(f->reader, set->list[i]))
             continue;
         enum err err = few_segment(f, set->list[i], walk);
@@ -132,7 +135,8 @@ enum err term_cursor_open_few(struct term_cursor *c, const struct postings_reade
     struct segment_walk walk;
     *c = (struct term_cursor){ .segments = reader->segments };
     *ret_few = true;
-    if (plan->from.length > TERM_VALUE_BYTES_MAX)
+    TRY(fields_ask(reader->view->fields, plan->field, &f.field));
+    if (plan->from.length > TERM_VALUE_BYTES_MAX || f.field == FIELD_NOWHERE)
         return ERR_NONE;
     size_t room = FEW_LISTS * sizeof *f.lists;
     f.lists = arena_raw(arena, room);

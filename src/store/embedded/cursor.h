@@ -41,7 +41,7 @@ struct term_cursor {
     struct posting_union lists; /* cut from the arena */
 };
 
-/* ERR_NO_MEMORY, ERR_CORRUPT. */
+/* ERR_NO_MEMORY, ERR_CORRUPT, ERR_NOT_READY: the field is being derived. */
 MUST_USE enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *reader,
                                    uint32_t field, struct slice value, struct arena *arena);
 /* The documents of all values that a PLAN_PREFIX, PLAN_RANGE or PLAN_CONTAINS asks for,
@@ -58,7 +58,8 @@ static inline uint64_t term_cursor_estimate(const struct term_cursor *c)
     return c->lists.docs;
 }
 
-/* Which values of a field: a PLAN_PREFIX, PLAN_RANGE or PLAN_CONTAINS. */
+/* Which values of a field: a PLAN_PREFIX, PLAN_RANGE or PLAN_CONTAINS. ERR_NOT_READY as
+ * above. */
 typedef enum err scan_visit(void *context, struct slice value, const uint64_t *docs,
                             size_t count);
 MUST_USE enum err postings_scan(const struct postings_reader *reader, const struct plan *plan,
@@ -72,7 +73,8 @@ MUST_USE enum err postings_estimate(const struct postings_reader *reader, const 
  * it are none either. */
 bool plan_value_matches(const struct plan *plan, struct slice value, bool *ret_past);
 
-/* Every posting there is, in no order to rely on. */
+/* Every posting there is, in no order to rely on. Fields are called as in the
+ * segments, see fields.h. */
 typedef enum err scan_all_visit(void *context, uint32_t field, struct slice value,
                                 const uint64_t *docs, size_t count);
 MUST_USE enum err postings_scan_all(const struct postings_reader *reader, scan_all_visit *visit,

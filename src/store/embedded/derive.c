@@ -38,9 +38,13 @@ static enum err derive_flush(struct derivation *d)
         return ERR_NONE;
     struct postings *p = &d->store->postings;
     struct run *run = NULL;
-    TRY(run_build(d->sources, d->count, d->store->seed, &d->arena, &run));
+    struct fields *fields = postings_fields(p);
+    enum err err = run_build(d->sources, d->count, d->store->seed, fields_name, fields, &d->arena,
+                             &run);
+    fields_unref(fields);
+    TRY(err);
     run->base = d->first;
-    enum err err = postings_reserve(p);
+    err = postings_reserve(p);
     if (err) {
         run_unref(run);
         return err;

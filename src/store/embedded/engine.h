@@ -1,8 +1,8 @@
 /* store/embedded/engine.h - the store's state, shared by its files.
  *
- * Lock order, outermost first: condition_locks in order, horizon.lock (under
- * which the gate is waited for), checkpoint_lock, change_lock and join_lock of
- * postings, `ordered`, then any one of the small locks (postings.lock,
+ * Lock order, outermost first: condition_locks in order, rules_lock, horizon.lock
+ * (under which the gate is waited for), checkpoint_lock, change_lock and join_lock
+ * of postings, `ordered`, then any one of the small locks (postings.lock,
  * recent.lock, sync.lock, births, types, entities, deaths), which are never held
  * together.
  *
@@ -129,7 +129,15 @@ struct store {
     uint64_t derive_from; /* what the index covered at opening */
     _Atomic bool index_is_done; /* index_err says how it went */
     enum err index_err;
-    _Atomic bool closes; /* deriving gives up */
+    _Atomic bool closes; /* deriving gives up, as does rebuilding */
+
+    /* rebuild.c: the thread that derives fields again. */
+    pthread_t rebuilder;
+    bool rebuilder_runs;
+    pthread_mutex_t rebuild_lock; /* of the two below */
+    pthread_cond_t rebuild_work;
+    uint64_t rebuild_asked;       /* grows with whatever may have to be rebuilt */
+    pthread_mutex_t rules_lock;   /* one change of the fields at a time; outermost */
 };
 
 struct store_reader {
@@ -218,6 +226,13 @@ MUST_USE enum err horizon_purged_restore(struct store *store, struct slice value
 /* The thread that raises the horizon as time passes and deletes what is beyond. */
 MUST_USE enum err keeper_start(struct store *store);
 void keeper_stop(struct store *store);
+/* rebuild.c */
+MUST_USE enum err store_rebuild_start(struct store *store);
+void store_rebuild_stop(struct store *store);
+/* There may be something to do. */
+void store_rebuild_wake(struct store *store);
+/* The next piece of what is to be rebuilt; *ret_any false: nothing is. */
+MUST_USE enum err store_rebuild_step(struct store *store, bool *ret_any);
 
 /* Before a search or a write: wait until the index is whole. ERR_BUSY after
  * INDEX_WAIT_MS; else what deriving failed with. */

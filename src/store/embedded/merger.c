@@ -12,16 +12,18 @@ static const size_t GONE_ARENA_BYTES = (size_t)1 << 32; /* 2 bits a document */
 struct job {
     struct segment_set *set; /* referenced: the segments were found in it */
     uint32_t first, count;   /* in its list */
-    bool is_past;
+    enum segment_kind kind;
     uint64_t dead_before;    /* known dead of its segments */
     uint64_t postings;
 };
 
 /* ---- what is due ---- */
 
-static uint32_t tiers_of(struct segment *const *list, uint32_t count, struct tier tiers[])
+static uint32_t tiers_of(const struct segment_set *set, enum segment_kind kind,
+                         struct tier tiers[])
 {
-    count = MIN(count, (uint32_t)TIERS_MAX);
+    struct segment *const *list = set->list + set->from[kind];
+    uint32_t count = MIN(segment_set_count(set, kind), (uint32_t)TIERS_MAX);
     for (uint32_t i = 0; i < count; i++)
         tiers[i] = (struct tier){
             .weight = list[i]->footer.posting_count,
@@ -33,10 +35,12 @@ static uint32_t tiers_of(struct segment *const *list, uint32_t count, struct tie
 }
 
 /* Under the lock. */
-static void job_take(struct segment_set *set, uint32_t first, uint32_t count, struct job *ret)
+static void job_take(struct segment_set *set, enum segment_kind kind, uint32_t first,
+                     uint32_t count, struct job *ret)
 {
+    first += set->from[kind];
     *ret = (struct job){ .set = segment_set_ref(set), .first = first, .count = count };
-    ret->is_past = first >= set->count;
+    ret->kind = kind;
     for (uint32_t i = first; i < first + count; i++) {
         set->list[i]->is_busy = true;
         ret->dead_before += atomic_load(&set->list[i]->dead);
@@ -50,21 +54,27 @@ static bool job_pick(struct postings *p, uint64_t most, struct job *ret)
     struct segment_set *set = p->current->segments;
     struct tier tiers[TIERS_MAX];
     uint32_t first = 0, count = 0;
-    uint32_t n = tiers_of(set->list, set->count, tiers);
-    if (!tiers_pick(tiers, n, most, &first, &count)) {
-        n = tiers_of(set->list + set->count, set->past_count, tiers);
-        if (!tiers_pick(tiers, n, most, &first, &count))
-            return false;
-        first += set->count;
+    for (uint32_t kind = 0; kind < SEGMENT_KINDS; kind++) {
+        uint32_t n = tiers_of(set, (enum segment_kind)kind, tiers);
+        if (tiers_pick(tiers, n, most, &first, &count)) {
+            job_take(set, (enum segment_kind)kind, first, count, ret);
+            return true;
+        }
     }
-    job_take(set, first, count, ret);
-    return true;
+    return false;
 }
 
 /* ---- doing it ---- */
 
-/* Past segments overlap, and need not be neighbours in documents. */
-static struct merge job_merge(struct postings *p, const struct job *job)
+static bool is_past(enum segment_kind kind)
+{
+    return kind == SEGMENT_PAST || kind == SEGMENT_SIDE_PAST || kind == SEGMENT_PENDING_PAST;
+}
+
+/* Only main and pending segments do not overlap; others need not be neighbours in
+ * documents either. */
+static struct merge job_merge(struct postings *p, const struct job *job,
+                              const struct fields *fields)
 {
     struct segment *const *list = job->set->list + job->first;
     struct merge m = {
@@ -74,9 +84,11 @@ static struct merge job_merge(struct postings *p, const struct job *job)
         .until = list[0]->footer.until,
         .number = segments_number(p->settings.segments),
         .past_number = segments_number(p->settings.segments),
-        .is_past = job->is_past,
+        .is_past = is_past(job->kind),
         .gone = atomic_load(p->settings.gone),
         .deaths = p->settings.deaths,
+        .keeps = postings_keeps,
+        .fields = fields,
         .context = p->settings.context,
         .stop = &p->give_up,
         .segments = list,
@@ -87,30 +99,15 @@ static struct merge job_merge(struct postings *p, const struct job *job)
         m.last = MAX(m.last, list[i]->footer.last);
         m.until = MAX(m.until, list[i]->footer.until);
     }
-    if (!job->is_past)
+    if (!m.is_past)
         m.until = atomic_load_explicit(p->settings.visible, memory_order_acquire);
     return m;
 }
 
-/* Where the job's segments stand in the current set, under change_lock. */
-static uint32_t place_of(struct postings *p, const struct job *job, uint64_t *ret_covers)
-{
-    struct postings_view *view = postings_view_take(p);
-    const struct segment_set *set = view->segments;
-    uint32_t at = job->is_past ? set->count : 0;
-    while (set->list[at] != job->set->list[job->first])
-        at++;
-    CHECK(at + job->count <= set->count + set->past_count);
-    at -= job->is_past ? set->count : 0;
-    *ret_covers = view->covers;
-    postings_view_give(view);
-    return at;
-}
-
 /* A file that the set left out goes. */
-static void made_release(struct segment *s, bool is_shown)
+static void made_release(struct segment *s, bool is_shown, enum segment_kind kind)
 {
-    if (s && is_shown && !s->footer.key_count)
+    if (s && is_shown && !s->footer.key_count && kind < SEGMENT_PENDING)
         atomic_store(&s->is_doomed, true);
     segment_unref(s);
 }
@@ -128,17 +125,19 @@ static enum err job_show(struct postings *p, const struct job *job, uint64_t gon
         atomic_store(&made->segment->dead, dead - MIN(dead, job->dead_before));
     if (made->past)
         atomic_store(&made->past->dead, gone);
-    struct segments_change c = { .count = job->count,
-                                 .is_past = job->is_past,
-                                 .segment = job->is_past ? made->past : made->segment,
-                                 .past = job->is_past ? NULL : made->past };
-    c.first = place_of(p, job, &c.covers);
-    enum err err = postings_change(p, &c, NULL, 0);
+    struct postings_view *view = postings_view_take(p);
+    struct segments_change c = { .gone = list,
+                                 .gone_count = job->count,
+                                 .add = { made->segment, made->past },
+                                 .kinds = { job->kind, job->kind + !is_past(job->kind) },
+                                 .covers = view->covers };
+    postings_view_give(view);
+    enum err err = postings_change(p, &c, NULL, NULL, 0);
     mutex_unlock(&p->change_lock);
     for (uint32_t i = 0; !err && i < job->count; i++)
         atomic_store(&list[i]->is_doomed, true);
-    made_release(made->segment, !err);
-    made_release(made->past, !err);
+    made_release(made->segment, !err, job->kind);
+    made_release(made->past, !err, job->kind);
     return err;
 }
 
@@ -163,8 +162,10 @@ static void job_end(struct postings *p, const struct job *job, enum err err)
 static enum err job_run(struct postings *p, const struct job *job)
 {
     struct merged made = { NULL, NULL };
-    const struct merge m = job_merge(p, job);
+    struct fields *fields = postings_fields(p);
+    const struct merge m = job_merge(p, job, fields);
     enum err err = merge_write(&m, &made);
+    fields_unref(fields);
     if (!err && (err = job_show(p, job, m.gone, &made)))
         p->settings.failed(p->settings.context, err);
     job_end(p, job, err);
@@ -213,14 +214,15 @@ static enum err is_mostly_gone(struct postings *p, const struct segment *s, uint
 
 /* The first past segment from *at on, with that place in *at: dropped or written
  * again if that is due. *ret_any false: there is none. */
-static enum err forget_one(struct postings *p, uint32_t *at, bool *ret_any)
+static enum err forget_one(struct postings *p, enum segment_kind kind, uint32_t *at,
+                           bool *ret_any)
 {
     uint64_t gone = atomic_load(p->settings.gone);
     struct postings_view *view = postings_view_take(p);
     const struct segment_set *set = view->segments;
     bool is_due = false;
-    *ret_any = *at < set->past_count;
-    struct segment *s = *ret_any ? set->list[set->count + *at] : NULL;
+    *ret_any = *at < segment_set_count(set, kind);
+    struct segment *s = *ret_any ? set->list[set->from[kind] + *at] : NULL;
     bool is_empty = s && s->footer.until <= gone;
     enum err err = ERR_NONE;
     if (s && !is_empty && atomic_load(&s->dead) < gone)
@@ -229,7 +231,7 @@ static enum err forget_one(struct postings *p, uint32_t *at, bool *ret_any)
     bool is_taken = false;
     mutex_lock(&p->lock);
     if (!err && (is_empty || is_due) && !s->is_busy && p->current->segments == set) {
-        job_take(p->current->segments, set->count + *at, 1, &job);
+        job_take(p->current->segments, kind, *at, 1, &job);
         is_taken = true;
     }
     mutex_unlock(&p->lock);
@@ -243,9 +245,11 @@ static enum err forget_one(struct postings *p, uint32_t *at, bool *ret_any)
 
 enum err postings_forget(struct postings *p, const _Atomic bool *give_up)
 {
-    bool any = true;
-    for (uint32_t at = 0; any && !atomic_load(give_up);)
-        TRY(forget_one(p, &at, &any));
+    for (uint32_t kind = SEGMENT_PAST; kind < SEGMENT_PENDING; kind += 2) {
+        bool any = true;
+        for (uint32_t at = 0; any && !atomic_load(give_up);)
+            TRY(forget_one(p, (enum segment_kind)kind, &at, &any));
+    }
     return ERR_NONE;
 }
 
@@ -258,18 +262,18 @@ enum err postings_merge(struct postings *p, uint64_t most, bool *ret_any)
     return *ret_any ? job_run(p, &job) : ERR_NONE;
 }
 
-enum err postings_merge_window(struct postings *p, bool is_past, uint32_t first, uint32_t count)
+enum err postings_merge_window(struct postings *p, enum segment_kind kind, uint32_t first,
+                               uint32_t count)
 {
     struct job job;
     mutex_lock(&p->lock);
     struct segment_set *set = p->current->segments;
-    uint32_t all = is_past ? set->past_count : set->count;
+    uint32_t all = segment_set_count(set, kind);
     bool is_there = count && first < all && count <= all - first;
-    first += is_past ? set->count : 0;
     for (uint32_t i = first; is_there && i < first + count; i++)
-        is_there = !set->list[i]->is_busy;
+        is_there = !set->list[set->from[kind] + i]->is_busy;
     if (is_there)
-        job_take(set, first, count, &job);
+        job_take(set, kind, first, count, &job);
     mutex_unlock(&p->lock);
     return is_there ? job_run(p, &job) : ERR_NONE;
 }
@@ -306,9 +310,16 @@ void *postings_merge_thread(void *postings)
 
 /* ---- the dead ---- */
 
+static bool died_in(struct segment *s)
+{
+    uint64_t dead = 1 + atomic_fetch_add_explicit(&s->dead, 1, memory_order_relaxed);
+    return dead >= TIER_DEAD_MIN && dead % TIER_DEAD_MIN == 0;
+}
+
 static struct segment *segment_of(const struct segment_set *set, uint64_t doc)
 {
-    uint32_t low = 0, high = set->count;
+    uint32_t low = 0, high = set->from[SEGMENT_MAIN + 1];
+    uint32_t count = high;
     while (low < high) { /* segments below low end before doc, those from high on do not */
         uint32_t middle = low + (high - low) / 2;
         if (set->list[middle]->footer.last < doc)
@@ -316,7 +327,7 @@ static struct segment *segment_of(const struct segment_set *set, uint64_t doc)
         else
             high = middle;
     }
-    return low < set->count && set->list[low]->footer.first <= doc ? set->list[low] : NULL;
+    return low < count && set->list[low]->footer.first <= doc ? set->list[low] : NULL;
 }
 
 void postings_died(struct postings *p, const uint64_t *docs, size_t count)
@@ -324,11 +335,14 @@ void postings_died(struct postings *p, const uint64_t *docs, size_t count)
     struct postings_view *view = count ? postings_view_take(p) : NULL;
     bool is_due = false;
     for (size_t i = 0; i < count; i++) {
-        struct segment *s = segment_of(view->segments, docs[i]);
-        if (!s)
-            continue;
-        uint64_t dead = 1 + atomic_fetch_add_explicit(&s->dead, 1, memory_order_relaxed);
-        is_due = is_due || (dead >= TIER_DEAD_MIN && dead % TIER_DEAD_MIN == 0);
+        const struct segment_set *set = view->segments;
+        struct segment *s = segment_of(set, docs[i]);
+        if (s && died_in(s))
+            is_due = true;
+        for (uint32_t k = set->from[SEGMENT_SIDE]; k < set->from[SEGMENT_SIDE + 1]; k++)
+            if (set->list[k]->footer.first <= docs[i] && set->list[k]->footer.last >= docs[i] &&
+                died_in(set->list[k]))
+                is_due = true;
     }
     if (is_due) {
         mutex_lock(&p->lock);
@@ -345,19 +359,22 @@ void postings_figures(struct postings *p, struct postings_figures *ret)
     mutex_lock(&p->lock);
     const struct segment_set *set = p->current->segments;
     *ret = (struct postings_figures){ .runs = p->current->count,
-                                      .segments = set->count,
-                                      .past_segments = set->past_count,
+                                      .segments = segment_set_count(set, SEGMENT_MAIN),
+                                      .side_segments = segment_set_count(set, SEGMENT_SIDE),
                                       .tail_docs = p->tail_docs,
                                       .tail_bytes = p->tail_bytes,
                                       .merges = p->merges,
                                       .merged_postings = p->merged_postings,
                                       .merge_failures = p->merge_failures };
+    ret->past_segments = segment_set_count(set, SEGMENT_PAST) +
+                         segment_set_count(set, SEGMENT_SIDE_PAST);
     ret->damaged = atomic_load(&p->settings.segments->damaged);
-    for (uint32_t i = 0; i < set->count + set->past_count; i++)
-        *(i < set->count ? &ret->segment_bytes : &ret->past_bytes) += set->list[i]->size;
-    uint32_t n = tiers_of(set->list, set->count, tiers);
-    ret->debt = tiers_debt(tiers, n);
-    n = tiers_of(set->list + set->count, set->past_count, tiers);
-    ret->debt += tiers_debt(tiers, n);
+    for (uint32_t i = 0; i < segment_set_all(set); i++)
+        *(set->list[i]->footer.until ? &ret->past_bytes : &ret->segment_bytes) +=
+            set->list[i]->size;
+    for (uint32_t kind = 0; kind < SEGMENT_KINDS; kind++) {
+        uint32_t n = tiers_of(set, (enum segment_kind)kind, tiers);
+        ret->debt += tiers_debt(tiers, n);
+    }
     mutex_unlock(&p->lock);
 }

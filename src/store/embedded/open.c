@@ -271,7 +271,26 @@ static enum err deaths_between(void *context, struct merge_dead *dead)
     return death_load_some(context, dead->first, dead->last - dead->first + 1, dead_bit, dead);
 }
 
-static enum err index_open(struct store *store, const struct store_settings *wanted)
+/* The manifest's table under today's rules. What lies above the segments is derived
+ * again with them, and so need not be scanned. */
+static enum err index_fields(uint64_t covers, const struct store_rules *rules,
+                             struct fields **fields)
+{
+    struct fields *cut = NULL, *made = NULL;
+    bool is_changed = false;
+    TRY(fields_cut(*fields, covers, &cut));
+    enum err err = fields_change(cut, rules->list, rules->count, rules->number, covers, &made,
+                                 &is_changed);
+    fields_unref(cut);
+    if (err)
+        return err;
+    fields_unref(*fields);
+    *fields = made;
+    return ERR_NONE;
+}
+
+static enum err index_open(struct store *store, const struct store_settings *wanted,
+                           const struct store_rules *rules)
 {
     const struct segments_settings where = {
         .folder = store->index_path,
@@ -280,10 +299,18 @@ static enum err index_open(struct store *store, const struct store_settings *wan
         .keep = wanted->keep_index,
     };
     struct segment_set *set = NULL;
-    TRY(segments_open(&store->segments, &where, &set));
+    struct fields *fields = NULL;
+    TRY(segments_open(&store->segments, &where, &set, &fields));
+    enum err err = index_fields(set->covers, rules, &fields);
+    if (err) {
+        segment_set_unref(set);
+        fields_unref(fields);
+        return err;
+    }
     const struct postings_settings settings = {
         .segments = &store->segments,
         .set = set,
+        .fields = fields,
         .deaths = deaths_between,
         .tail_bytes = wanted->index_bytes ? wanted->index_bytes : DEFAULT_INDEX_BYTES,
         .merge_threads = wanted->merge_threads ? wanted->merge_threads : DEFAULT_MERGE_THREADS,
@@ -292,13 +319,15 @@ static enum err index_open(struct store *store, const struct store_settings *wan
         .failed = checkpoint_failed,
         .context = store,
     };
-    enum err err = postings_open(&store->postings, &settings);
-    if (err) {
+    if ((err = postings_open(&store->postings, &settings))) {
         segment_set_unref(set);
+        fields_unref(fields);
         return err;
     }
     store->derive_from = set->covers;
     TRY(postings_start(&store->postings));
+    if (!wanted->keep_index)
+        TRY(store_rebuild_start(store));
     bool is_whole = store->derive_from == atomic_load(&store->visible);
     if (!is_whole && !wanted->keep_index)
         return store_derive_start(store);
@@ -332,6 +361,9 @@ static enum err store_init(struct store *store, const struct store_settings *set
     cond_init(&store->keeper.work);
     gate_init(&store->gate);
     store->horizon.keep_us = settings->keep_index ? 0 : settings->history_us;
+    mutex_init(&store->rules_lock);
+    mutex_init(&store->rebuild_lock);
+    cond_init(&store->rebuild_work);
     mutex_init(&store->sync.lock);
     mutex_init(&store->entities.lock);
     cond_init(&store->sync.done);
@@ -356,6 +388,7 @@ static void store_free(struct store *store)
 {
     keeper_stop(store);
     store_derive_stop(store);
+    store_rebuild_stop(store);
     postings_close(&store->postings);
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
         if (store->families[f])
@@ -384,6 +417,9 @@ static void store_free(struct store *store)
     cond_destroy(&store->sync.done);
     mutex_destroy(&store->entities.lock);
     mutex_destroy(&store->sync.lock);
+    cond_destroy(&store->rebuild_work);
+    mutex_destroy(&store->rebuild_lock);
+    mutex_destroy(&store->rules_lock);
     mutex_destroy(&store->meta_lock);
     mutex_destroy(&store->horizon.lock);
     cond_destroy(&store->keeper.work);
@@ -416,8 +452,12 @@ static enum err open_all(struct store *store, const struct store_settings *setti
     TRY(rocks_err(text));
     store->sync.synced = atomic_load(&store->written);
     atomic_store(&store->visible, store->sync.synced);
+    struct store_rules rules = settings->rules;
+    *error = SLICE("the rules that are kept in the store could not be read");
+    if (settings->opened)
+        TRY(settings->opened(settings->extract_context, store, &rules));
     *error = SLICE("the index could not be derived from the stored bodies");
-    enum err err = index_open(store, settings);
+    enum err err = index_open(store, settings, &rules);
     if (settings->keep_index && err == ERR_CONFLICT)
         *error = SLICE("the index was made under other rules (another version or base URL)");
     else if (settings->keep_index && err == ERR_CORRUPT)
@@ -471,6 +511,7 @@ enum err store_close(struct store *store)
     keeper_stop(store);
     CHECK(gate_count(&store->gate) == 0);
     store_derive_stop(store);
+    store_rebuild_stop(store);
     postings_stop(&store->postings);
     enum err err = atomic_load(&store->is_read_only) ? ERR_READ_ONLY : close_flush(store);
     store_free(store);
@@ -504,6 +545,7 @@ void store_index_figures(struct store *store, struct store_index_figures *ret)
         .runs = f.runs,
         .segments = f.segments,
         .past_segments = f.past_segments,
+        .side_segments = f.side_segments,
         .segment_bytes = f.segment_bytes,
         .past_bytes = f.past_bytes,
         .tail_docs = f.tail_docs,
@@ -515,4 +557,11 @@ void store_index_figures(struct store *store, struct store_index_figures *ret)
         .damage = store->segments.damage,
         .damaged_segment = f.damaged,
     };
+    struct fields *fields = postings_fields(&store->postings);
+    const struct field_row *row = fields_unready(fields);
+    for (uint32_t i = 0; i < fields->count; i++)
+        ret->fields_not_ready += fields->rows[i].done < fields->rows[i].until;
+    ret->fields_done = row ? row->done : 0;
+    ret->fields_whole = row ? row->until : 0;
+    fields_unref(fields);
 }

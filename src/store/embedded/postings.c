@@ -31,6 +31,7 @@ void postings_view_give(struct postings_view *view)
     for (uint32_t i = 0; i < view->count; i++)
         run_unref(view->runs[i]);
     segment_set_unref(view->segments);
+    fields_unref(view->fields);
     free(view);
 }
 
@@ -55,6 +56,7 @@ enum err postings_open(struct postings *p, const struct postings_settings *setti
     if (!p->current)
         return ERR_NO_MEMORY;
     p->current->segments = settings->set;
+    p->current->fields = settings->fields;
     p->current->covers = settings->set->covers;
     mutex_init(&p->lock);
     mutex_init(&p->join_lock);
@@ -128,6 +130,7 @@ void postings_add(struct postings *p, struct run *run)
     p->spare = NULL;
     view->covers = p->current->covers;
     view->segments = segment_set_ref(p->current->segments);
+    view->fields = fields_ref(p->current->fields);
     view->count = p->current->count;
     for (uint32_t i = 0; i < view->count; i++)
         view->runs[i] = run_ref(p->current->runs[i]);
@@ -168,6 +171,7 @@ static struct postings_view *copy_view(const struct postings_view *from)
         return NULL;
     view->covers = from->covers;
     view->segments = segment_set_ref(from->segments);
+    view->fields = fields_ref(from->fields);
     for (uint32_t i = 0; i < from->count; i++)
         view->runs[i] = run_ref(from->runs[i]);
     return view;
@@ -188,6 +192,7 @@ static struct postings_view *replace(struct postings *p, const struct run *first
         return NULL;
     view->covers = old->covers;
     view->segments = segment_set_ref(old->segments);
+    view->fields = fields_ref(old->fields);
     uint32_t made = 0;
     for (uint32_t i = 0; i < old->count; i++) {
         if (i == at && run)
@@ -269,12 +274,51 @@ static struct postings_view *freeze(struct postings *p)
     return count ? view : NULL;
 }
 
+bool postings_keeps(const void *fields, uint32_t field)
+{
+    return fields_has_place(fields, field);
+}
+
+struct fields *postings_fields(struct postings *p)
+{
+    mutex_lock(&p->lock);
+    struct fields *fields = fields_ref(p->current->fields);
+    mutex_unlock(&p->lock);
+    return fields;
+}
+
+uint64_t postings_mapping(struct postings *p)
+{
+    mutex_lock(&p->lock);
+    uint64_t mapping = p->current->fields->mapping;
+    mutex_unlock(&p->lock);
+    return mapping;
+}
+
+enum err postings_fields_set(struct postings *p, struct fields *fields)
+{
+    mutex_lock(&p->lock);
+    struct postings_view *old = NULL, *made = copy_view(p->current);
+    if (made) {
+        fields_unref(made->fields);
+        made->fields = fields;
+        old = publish(p, made);
+    }
+    mutex_unlock(&p->lock);
+    postings_view_give(old);
+    return made ? ERR_NONE : ERR_NO_MEMORY;
+}
+
+/* The table that is written is at least as new as every run that the set's segments
+ * hold: it only changes under change_lock, or takes a new name for a field before a
+ * commit uses it. */
 enum err postings_change(struct postings *p, const struct segments_change *c,
-                         const struct run *first, uint32_t runs)
+                         struct fields *fields, const struct run *first, uint32_t runs)
 {
     struct segment_set *set = NULL;
     struct postings_view *made = NULL, *old = NULL, *now = postings_view_take(p);
-    enum err err = segments_change(p->settings.segments, now->segments, c, &set);
+    enum err err = segments_change(p->settings.segments, now->segments, c,
+                                   fields ? fields : now->fields, &set);
     mutex_lock(&p->lock);
     if (!err) {
         made = runs ? replace(p, first, runs, NULL) : copy_view(p->current);
@@ -284,6 +328,10 @@ enum err postings_change(struct postings *p, const struct segments_change *c,
         segment_set_unref(made->segments);
         made->segments = set;
         made->covers = set->covers;
+        if (fields) {
+            fields_unref(made->fields);
+            made->fields = fields_ref(fields);
+        }
         old = publish(p, made);
         p->changes++;
         cond_broadcast(&p->merge_work);
@@ -326,12 +374,12 @@ static enum err checkpoint_write(struct postings *p, const struct postings_view 
     };
     TRY(merge_write(&m, &made));
     mutex_lock(&p->change_lock);
-    struct segments_change c = { .first = UINT32_MAX, .segment = made.segment };
-    c.past = made.past;
-    c.covers = m.last;
     if (made.past)
         atomic_store(&made.past->dead, m.gone);
-    enum err err = postings_change(p, &c, view->runs[0], count);
+    const struct segments_change c = { .add = { made.segment, made.past },
+                                       .kinds = { SEGMENT_MAIN, SEGMENT_PAST },
+                                       .covers = m.last };
+    enum err err = postings_change(p, &c, NULL, view->runs[0], count);
     mutex_unlock(&p->change_lock);
     merged_release(&made, !err);
     return err;
@@ -362,7 +410,8 @@ enum err postings_checkpoint(struct postings *p)
 static bool is_behind(struct postings *p)
 {
     mutex_lock(&p->lock);
-    bool behind = p->current->segments->count >= POSTINGS_SEGMENTS_MAX;
+    bool behind =
+        segment_set_count(p->current->segments, SEGMENT_MAIN) >= POSTINGS_SEGMENTS_MAX;
     mutex_unlock(&p->lock);
     return behind;
 }

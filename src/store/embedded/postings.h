@@ -44,13 +44,15 @@ struct postings_view {
     _Atomic uint32_t references;
     uint32_t count;
     uint64_t covers; /* documents up to here are in the segments */
-    struct segment_set *segments; /* one reference is the view's */
+    struct segment_set *segments; /* one reference is the view's, */
+    struct fields *fields;        /* as of this */
     struct run *runs[];
 };
 
 struct postings_settings {
     struct segments *segments; /* borrowed */
-    struct segment_set *set;   /* taken over */
+    struct segment_set *set;   /* taken over, */
+    struct fields *fields;     /* as is this */
     merge_deaths *deaths;
     uint64_t tail_bytes;       /* of runs: at a quarter a checkpoint is due, at all of it
                                 * writers wait */
@@ -93,6 +95,14 @@ void postings_stop(struct postings *p);
 /* Frees the runs; no reader may be left. Stops the thread first if need be. */
 void postings_close(struct postings *p);
 
+/* The current table of fields, referenced once more; its `mapping`. */
+struct fields *postings_fields(struct postings *p);
+uint64_t postings_mapping(struct postings *p);
+/* Another table, taken over, for whoever takes a view from now on. ERR_NO_MEMORY:
+ * nothing changed. Who changes what fields are called holds the ordered section, so that
+ * no commit is between its run and its numbers, and change_lock, as for any other change. */
+MUST_USE enum err postings_fields_set(struct postings *p, struct fields *fields);
+
 /* Inside the ordered section: room first, then the run, which is taken over. */
 MUST_USE enum err postings_reserve(struct postings *p);
 void postings_add(struct postings *p, struct run *run);
@@ -110,24 +120,26 @@ void postings_died(struct postings *p, const uint64_t *docs, size_t count);
  * threads and for tests. */
 MUST_USE enum err postings_merge(struct postings *p, uint64_t most, bool *ret_any);
 
-/* Merge these neighbours, whether or not it is worth it; nothing when they are
- * not there or are being merged. */
-MUST_USE enum err postings_merge_window(struct postings *p, bool is_past, uint32_t first,
-                                        uint32_t count);
+/* Merge these neighbours of a kind, whether or not it is worth it; nothing when they
+ * are not there or are being merged. */
+MUST_USE enum err postings_merge_window(struct postings *p, enum segment_kind kind,
+                                        uint32_t first, uint32_t count);
 
 /* What was dead at `gone` leaves the past: segments that hold nothing else are
  * dropped, those of which it is half or more are written again. `give_up` stops. */
 MUST_USE enum err postings_forget(struct postings *p, const _Atomic bool *give_up);
 
-/* Of its files (postings.c, merger.c). Under change_lock: the set with the change
- * becomes the current one, on disk first, then for readers; `first` and the
- * `runs` - 1 runs after it are in the segments from now on. */
+/* Of its files (postings.c, merger.c, rebuild.c). Under change_lock: the set with the
+ * change becomes the current one, on disk first, then for readers; `first` and the
+ * `runs` - 1 runs after it are in the segments from now on. `fields`: the new table,
+ * NULL: as it is; the caller's reference stays his. */
 MUST_USE enum err postings_change(struct postings *p, const struct segments_change *c,
-                                  const struct run *first, uint32_t runs);
+                                  struct fields *fields, const struct run *first, uint32_t runs);
+bool postings_keeps(const void *fields, uint32_t field); /* struct merge's `keeps` */
 void *postings_merge_thread(void *postings);
 
 struct postings_figures {
-    uint32_t runs, segments, past_segments;
+    uint32_t runs, segments, past_segments, side_segments;
     uint64_t segment_bytes, past_bytes, tail_docs, tail_bytes;
     uint64_t debt; /* postings that merges which are due have to write */
     uint64_t merges, merged_postings, merge_failures;

@@ -71,6 +71,9 @@ static enum err gather_one(struct commit *c, size_t at, const struct store_write
 {
     struct pending *p = &c->pendings[at];
     p->write = write;
+    p->terms = write->terms;
+    p->term_count = write->term_count;
+    p->rules = write->rules;
     if (!write->id.length || write->id.length > ID_BYTES_MAX ||
         write->body.length + (uint64_t)write->appendix.length > INT32_MAX)
         return ERR_INVALID;

@@ -70,6 +70,7 @@ bool store_value_fits(const struct plan *leaf, struct slice value)
 struct scan {
     const struct postings_reader *reader;
     const struct plan *plan; /* NULL: every field and value */
+    uint32_t field;          /* the plan's, as it is called in the segments */
     scan_all_visit *visit;
     void *context;
     struct segment_walk *walk;
@@ -105,7 +106,7 @@ static enum err hand_out(struct scan *s, struct posting *list, uint32_t field,
 
 static bool is_wanted(const struct scan *s, uint32_t field, struct slice value, bool *ret_past)
 {
-    *ret_past = s->plan && field != s->plan->field;
+    *ret_past = s->plan && field != s->field;
     return !*ret_past && (!s->plan || plan_value_matches(s->plan, value, ret_past));
 }
 
@@ -144,7 +145,7 @@ static enum err scan_one(struct scan *s, const struct segment *segment)
 
 static enum err scan_run(struct scan *s, const struct run *run)
 {
-    uint32_t at = s->plan ? run_lower_bound(run, s->plan->field, s->plan->from) : 0;
+    uint32_t at = s->plan ? run_lower_bound(run, s->field, s->plan->from) : 0;
     for (bool past = false; at < run->key_count && !past; at++) {
         const struct run_key *key = &run->keys[at];
         struct slice value = run_value(run, key);
@@ -168,7 +169,7 @@ static enum err scan(struct scan *s)
     s->walk = arena_raw(&arena, sizeof *s->walk);
     s->room = arena_raw(&arena, sizeof *s->room);
     enum err err = s->walk && s->room ? ERR_NONE : ERR_NO_MEMORY;
-    for (uint32_t i = 0; !err && i < set->count + set->past_count; i++)
+    for (uint32_t i = 0; !err && i < segment_set_seen(set); i++)
         if (!reader_skips(s->reader, set->list[i]))
             err = scan_one(s, set->list[i]);
     for (uint32_t i = 0; !err && i < view->count; i++)
@@ -197,7 +198,10 @@ enum err postings_scan(const struct postings_reader *reader, const struct plan *
         return ERR_NONE;
     struct one_field f = { visit, context };
     struct scan s = { .reader = reader, .plan = plan, .visit = visit_field, .context = &f };
-    s.key_size = key_render(s.key, plan->field, plan->from);
+    TRY(fields_ask(reader->view->fields, plan->field, &s.field));
+    if (s.field == FIELD_NOWHERE)
+        return ERR_NONE;
+    s.key_size = key_render(s.key, s.field, plan->from);
     return scan(&s);
 }
 
@@ -240,15 +244,18 @@ enum err postings_estimate(const struct postings_reader *reader, const struct pl
     const struct postings_view *view = reader->view;
     const struct segment_set *set = view->segments;
     uint8_t low[KEY_BYTES_MAX], high[KEY_BYTES_MAX];
+    struct plan called = *plan;
     *ret_keys = *ret_postings = 0;
-    if (plan->from.length > TERM_VALUE_BYTES_MAX)
+    TRY(fields_ask(view->fields, plan->field, &called.field));
+    if (plan->from.length > TERM_VALUE_BYTES_MAX || called.field == FIELD_NOWHERE)
         return ERR_NONE;
+    plan = &called;
     struct slice from = slice_of((char *)low, key_render(low, plan->field, plan->from));
     struct slice to = slice_of((char *)high, bound_render(plan, high));
     if (to.length < 4) /* nothing above: no field is that high */
         return ERR_NONE;
     /* The oldest are the largest, as a rule. */
-    for (uint32_t i = 0; i < set->count + set->past_count && *ret_postings < enough; i++) {
+    for (uint32_t i = 0; i < segment_set_seen(set) && *ret_postings < enough; i++) {
         uint64_t keys = 0, postings = 0;
         if (reader_skips(reader, set->list[i]))
             continue;

@@ -30,9 +30,17 @@ void segment_set_unref(struct segment_set *set)
 {
     if (!set || atomic_fetch_sub_explicit(&set->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (uint32_t i = 0; i < set->count + set->past_count; i++)
+    for (uint32_t i = 0; i < segment_set_all(set); i++)
         segment_unref(set->list[i]);
     free(set);
+}
+
+enum segment_kind segment_set_kind(const struct segment_set *set, uint32_t at)
+{
+    uint32_t kind = 0;
+    while (at >= set->from[kind + 1])
+        kind++;
+    return (enum segment_kind)kind;
 }
 
 /* ---- the manifest ---- */
@@ -42,82 +50,109 @@ static void manifest_path(char out[SEGMENT_PATH_MAX], const char *folder)
     snprintf(out, SEGMENT_PATH_MAX, "%s/manifest", folder);
 }
 
-static enum err manifest_write(struct segments *segments, const struct segment_set *set)
+static struct manifest_segment segment_row(const struct segment_set *set, uint32_t at)
+{
+    const struct segment *s = set->list[at];
+    return (struct manifest_segment){
+        .number = s->footer.number,
+        .size_bytes = s->size,
+        .first = s->footer.first,
+        .last = s->footer.last,
+        .until = s->footer.until,
+        .dead = atomic_load_explicit(&s->dead, memory_order_relaxed),
+        .checksum = s->footer.checksum,
+        .kind = segment_set_kind(set, at),
+    };
+}
+
+static void field_rows(const struct fields *fields, struct manifest *m)
+{
+    for (uint32_t i = 0; i < fields->count; i++) {
+        const struct field_row *row = &fields->rows[i];
+        m->rules[m->rule_count++] = (struct manifest_rule){ row->field, row->place, row->hash };
+        if (row->until)
+            m->moved[m->moved_count++] = (struct manifest_moved){
+                .field = row->field, .until = row->until, .done = row->done
+            };
+    }
+}
+
+static enum err manifest_write(struct segments *segments, const struct segment_set *set,
+                               const struct fields *fields)
 {
     char path[SEGMENT_PATH_MAX];
-    uint32_t count = set->count + set->past_count;
-    struct manifest_segment *rows = calloc((size_t)count + 1, sizeof *rows);
+    struct manifest m = { .covers = set->covers,
+                          .next = atomic_load(&segments->next),
+                          .rules_hash = segments->rules_hash,
+                          .next_place = fields->next_place };
+    m.segments = calloc((size_t)segment_set_all(set) + 1, sizeof *m.segments);
+    m.rules = calloc((size_t)fields->count + 1, sizeof *m.rules);
+    m.moved = calloc((size_t)fields->count + 1, sizeof *m.moved);
     struct buf bytes;
     buf_init(&bytes, MANIFEST_BYTES_MAX);
-    if (!rows)
-        return ERR_NO_MEMORY;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct segment *s = set->list[i];
-        rows[i] = (struct manifest_segment){
-            .number = s->footer.number,
-            .size_bytes = s->size,
-            .first = s->footer.first,
-            .last = s->footer.last,
-            .until = s->footer.until,
-            .dead = atomic_load_explicit(&s->dead, memory_order_relaxed),
-            .checksum = s->footer.checksum,
-        };
+    enum err err = m.segments && m.rules && m.moved ? ERR_NONE : ERR_NO_MEMORY;
+    if (!err) {
+        for (uint32_t i = 0; i < segment_set_all(set); i++)
+            m.segments[m.segment_count++] = segment_row(set, i);
+        field_rows(fields, &m);
+        manifest_render(&m, &bytes);
+        err = buf_status(&bytes);
     }
-    const struct manifest m = { .covers = set->covers,
-                                .next = atomic_load(&segments->next),
-                                .rules_hash = segments->rules_hash,
-                                .segments = rows,
-                                .segment_count = count };
-    manifest_render(&m, &bytes);
-    enum err err = buf_status(&bytes);
     manifest_path(path, segments->folder);
     if (!err)
         err = os_file_replace(path, buf_slice(&bytes), 0600);
     buf_release(&bytes);
-    free(rows);
+    free(m.segments);
+    free(m.rules);
+    free(m.moved);
     return err;
 }
 
 /* ---- changes ---- */
 
-static void put(struct segment_set *set, uint32_t *count, struct segment *s)
+static bool is_gone(const struct segments_change *c, const struct segment *s)
 {
-    if (!s || !s->footer.key_count)
-        return;
-    set->list[set->count + set->past_count] = segment_ref(s);
-    ++*count;
+    for (uint32_t i = 0; i < c->gone_count; i++)
+        if (c->gone[i] == s)
+            return true;
+    return false;
 }
 
-/* One of the two halves of the list, with what the change does to it. */
-static void copy_half(struct segment_set *made, uint32_t *made_count,
-                      struct segment *const *from, uint32_t count,
-                      const struct segments_change *change, bool is_changed)
+/* Put in by its first document, among those of its kind, which end the list. */
+static void put(struct segment_set *set, enum segment_kind kind, struct segment *s)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        bool is_gone = is_changed && i >= change->first && i < change->first + change->count;
-        if (is_changed && i == change->first)
-            put(made, made_count, change->segment);
-        if (!is_gone)
-            put(made, made_count, from[i]);
-    }
-    if (is_changed && change->first >= count)
-        put(made, made_count, change->segment);
+    uint32_t at = set->from[kind + 1]++;
+    for (; at > set->from[kind] && set->list[at - 1]->footer.first > s->footer.first; at--)
+        set->list[at] = set->list[at - 1];
+    set->list[at] = segment_ref(s);
+}
+
+static void copy_kind(struct segment_set *made, const struct segment_set *set, uint32_t kind,
+                      const struct segments_change *c)
+{
+    bool is_pending = kind == SEGMENT_PENDING || kind == SEGMENT_PENDING_PAST;
+    made->from[kind + 1] = made->from[kind];
+    for (uint32_t i = set->from[kind]; i < set->from[kind + 1]; i++)
+        if (!is_gone(c, set->list[i]))
+            put(made, (enum segment_kind)kind, set->list[i]);
+    for (uint32_t i = 0; i < SEGMENTS_ADD_MAX; i++)
+        if (c->add[i] && c->kinds[i] == kind && (is_pending || c->add[i]->footer.key_count))
+            put(made, (enum segment_kind)kind, c->add[i]);
 }
 
 enum err segments_change(struct segments *segments, const struct segment_set *set,
-                         const struct segments_change *change, struct segment_set **ret_set)
+                         const struct segments_change *change, const struct fields *fields,
+                         struct segment_set **ret_set)
 {
-    struct segment_set *made = set_new(set->count + set->past_count + 2);
+    struct segment_set *made = set_new(segment_set_all(set) + SEGMENTS_ADD_MAX);
     if (!made)
         return ERR_NO_MEMORY;
     made->covers = change->covers;
-    copy_half(made, &made->count, set->list, set->count, change, !change->is_past);
-    copy_half(made, &made->past_count, set->list + set->count, set->past_count, change,
-              change->is_past);
-    put(made, &made->past_count, change->past);
+    for (uint32_t kind = 0; kind < SEGMENT_KINDS; kind++)
+        copy_kind(made, set, kind, change);
     enum err err = os_folder_sync(segments->folder); /* the new files' names */
     if (!err)
-        err = manifest_write(segments, made);
+        err = manifest_write(segments, made, fields);
     if (err) {
         segment_set_unref(made);
         return err;
@@ -167,11 +202,9 @@ static enum err open_one(const char *folder, const struct manifest_segment *row,
         return ERR_CORRUPT;
     TRY(err);
     atomic_store(&s->dead, row->dead);
-    set->list[set->count + set->past_count] = s;
-    if (row->until)
-        set->past_count++;
-    else
-        set->count++;
+    set->list[set->from[SEGMENT_KINDS]] = s;
+    for (uint32_t kind = row->kind; kind < SEGMENT_KINDS; kind++)
+        set->from[kind + 1]++;
     return s->size == row->size_bytes && s->footer.checksum == row->checksum &&
                    s->footer.first == row->first && s->footer.last == row->last &&
                    s->footer.until == row->until
@@ -183,7 +216,7 @@ static enum err open_named(struct segments *segments, const struct segments_sett
                            const struct manifest *m, struct segment_set **ret_set)
 {
     atomic_store(&segments->next, m->next);
-    if (m->rules_hash != settings->rules_hash || m->rule_count)
+    if (m->rules_hash != settings->rules_hash)
         return ERR_CONFLICT;
     if (m->covers > settings->last) {
         snprintf(segments->damage, sizeof segments->damage,
@@ -212,7 +245,7 @@ static enum err open_named(struct segments *segments, const struct segments_sett
 
 /* No manifest: an empty set. */
 static enum err try_open(struct segments *segments, const struct segments_settings *settings,
-                         struct segment_set **ret_set)
+                         struct segment_set **ret_set, struct fields **ret_fields)
 {
     char path[SEGMENT_PATH_MAX];
     struct buf bytes;
@@ -222,7 +255,8 @@ static enum err try_open(struct segments *segments, const struct segments_settin
     enum err err = os_file_read(path, &bytes);
     if (err == ERR_NOT_FOUND) {
         *ret_set = set_new(0);
-        return *ret_set ? ERR_NONE : ERR_NO_MEMORY;
+        *ret_fields = fields_new(NULL);
+        return *ret_set && *ret_fields ? ERR_NONE : ERR_NO_MEMORY;
     }
     if (!err)
         err = manifest_parse(buf_slice(&bytes), &m);
@@ -237,6 +271,8 @@ static enum err try_open(struct segments *segments, const struct segments_settin
         segment_set_unref(*ret_set);
         *ret_set = NULL;
     }
+    if (!err && !(*ret_fields = fields_new(&m)))
+        err = ERR_NO_MEMORY;
     buf_release(&bytes);
     return err;
 }
@@ -251,7 +287,7 @@ static enum err remove_orphan(void *context, const char *name)
     const struct orphans *o = context;
     char known[32], path[SEGMENT_PATH_MAX];
     bool is_named = strcmp(name, "manifest") == 0;
-    for (uint32_t i = 0; !is_named && i < o->set->count + o->set->past_count; i++) {
+    for (uint32_t i = 0; !is_named && i < segment_set_all(o->set); i++) {
         snprintf(known, sizeof known, SEGMENT_NAME_FORMAT,
                  (unsigned long long)o->set->list[i]->footer.number);
         is_named = strcmp(name, known) == 0;
@@ -264,36 +300,37 @@ static enum err remove_orphan(void *context, const char *name)
 
 /* Whatever the folder holds (an index of an older version too) gives way to an
  * empty manifest. The manifest goes first: it must not name what is gone. */
-static enum err throw_away(struct segments *segments, struct segment_set **ret_set)
+static enum err throw_away(struct segments *segments, struct segment_set **ret_set,
+                           struct fields **ret_fields)
 {
     *ret_set = set_new(0);
-    if (!*ret_set)
-        return ERR_NO_MEMORY;
-    return manifest_write(segments, *ret_set);
+    *ret_fields = fields_new(NULL);
+    return *ret_set && *ret_fields ? manifest_write(segments, *ret_set, *ret_fields)
+                                   : ERR_NO_MEMORY;
 }
 
 enum err segments_open(struct segments *segments, const struct segments_settings *settings,
-                       struct segment_set **ret_set)
+                       struct segment_set **ret_set, struct fields **ret_fields)
 {
     *segments = (struct segments){ .folder = settings->folder,
                                    .rules_hash = settings->rules_hash };
     atomic_init(&segments->next, 1);
     TRY(os_folder_make(settings->folder, 0700));
     struct segment_set *set = NULL;
-    enum err err = try_open(segments, settings, &set);
-    if (settings->keep || (err && err != ERR_CORRUPT && err != ERR_CONFLICT)) {
-        *ret_set = set;
-        return err;
-    }
-    if (err)
-        err = throw_away(segments, &set);
+    struct fields *fields = NULL;
+    enum err err = try_open(segments, settings, &set, &fields);
+    bool is_lost = err == ERR_CORRUPT || err == ERR_CONFLICT;
+    if (is_lost && !settings->keep)
+        err = throw_away(segments, &set, &fields);
     const struct orphans orphans = { set, settings->folder };
-    if (!err)
+    if (!err && !settings->keep)
         err = os_folder_each(settings->folder, remove_orphan, (void *)(uintptr_t)&orphans);
     if (err) {
         segment_set_unref(set);
+        fields_unref(fields);
         return err;
     }
     *ret_set = set;
+    *ret_fields = fields;
     return ERR_NONE;
 }

@@ -15,15 +15,33 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/embedded/fields.h"
+#include "store/segment/manifest.h"
 #include "store/segment/segment.h"
 
 struct segment_set {
     _Atomic uint32_t references;
-    uint64_t covers;     /* documents up to here */
-    uint32_t count;      /* those that are not past, ascending, come first, */
-    uint32_t past_count; /* then the past ones */
+    uint64_t covers; /* documents up to here */
+    /* Kind k (enum segment_kind) is list[from[k]] .. list[from[k + 1] - 1], by first
+     * document. Readers see what comes before from[SEGMENT_PENDING]. */
+    uint32_t from[SEGMENT_KINDS + 1];
     struct segment *list[];
 };
+
+static inline uint32_t segment_set_count(const struct segment_set *set, enum segment_kind kind)
+{
+    return set->from[kind + 1] - set->from[kind];
+}
+/* Those that readers see. */
+static inline uint32_t segment_set_seen(const struct segment_set *set)
+{
+    return set->from[SEGMENT_PENDING];
+}
+static inline uint32_t segment_set_all(const struct segment_set *set)
+{
+    return set->from[SEGMENT_KINDS];
+}
+enum segment_kind segment_set_kind(const struct segment_set *set, uint32_t at);
 
 struct segment_set *segment_set_ref(struct segment_set *set);
 void segment_set_unref(struct segment_set *set);
@@ -44,27 +62,28 @@ struct segments {
                                * of those that were read; 0: none */
 };
 
-/* What the manifest names, opened; an empty set when there is none. Damaged
- * segments are thrown away, all of them: they can be derived again. With
- * `keep` they are ERR_CORRUPT, those of other rules ERR_CONFLICT. */
+/* What the manifest names, opened, and its table of fields; empty ones when there
+ * is none. Damaged segments are thrown away, all of them: they can be derived
+ * again. With `keep` they are ERR_CORRUPT, those of other rules ERR_CONFLICT. */
 MUST_USE enum err segments_open(struct segments *segments,
                                 const struct segments_settings *settings,
-                                struct segment_set **ret_set);
+                                struct segment_set **ret_set, struct fields **ret_fields);
 
-/* A set like `set`, with `count` neighbours from `first` on (past ones if
- * is_past) replaced by `segment` and with `past` as one more past one; either
- * may be NULL, and a segment without keys is left out. Its manifest is written
- * and synced before this returns. On failure it is unknown which manifest is
- * there: nothing may change any more. */
+/* A set like `set` without `gone` and with `add`; a segment without keys that is not
+ * pending is left out. Its manifest, with this table of fields, is written and synced
+ * before this returns. On failure it is unknown which manifest is there: nothing
+ * may change any more. */
+enum { SEGMENTS_ADD_MAX = 2 };
 struct segments_change {
-    uint32_t first, count;
-    bool is_past;
-    struct segment *segment, *past; /* referenced once more by the new set */
+    struct segment *const *gone; /* of the set */
+    uint32_t gone_count;
+    struct segment *add[SEGMENTS_ADD_MAX]; /* NULL: none; referenced once more by the new set */
+    enum segment_kind kinds[SEGMENTS_ADD_MAX];
     uint64_t covers;
 };
 MUST_USE enum err segments_change(struct segments *segments, const struct segment_set *set,
                                   const struct segments_change *change,
-                                  struct segment_set **ret_set);
+                                  const struct fields *fields, struct segment_set **ret_set);
 
 /* A block was read whose bytes are wrong. Noted in the folder, so that the next
  * opening derives the index again; until then what needs the block is refused. */

@@ -6,11 +6,12 @@ struct head {
     char magic[8];
     uint32_t format, segment_count;
     uint64_t covers, next, rules_hash;
-    uint32_t rule_count, zero;
+    uint32_t rule_count, moved_count, next_place, zero;
 };
-_Static_assert(sizeof(struct head) == 48, "a manifest's head has 48 bytes");
-_Static_assert(sizeof(struct manifest_segment) == 56, "a manifest's segment has 56 bytes");
+_Static_assert(sizeof(struct head) == 56, "a manifest's head has 56 bytes");
+_Static_assert(sizeof(struct manifest_segment) == 72, "a manifest's segment has 72 bytes");
 _Static_assert(sizeof(struct manifest_rule) == 16, "a manifest's rule has 16 bytes");
+_Static_assert(sizeof(struct manifest_moved) == 24, "a manifest's moved field has 24 bytes");
 
 static const char MAGIC[8] = { 'T', 'A', 'R', 'N', 'I', 'D', 'X', 0 };
 
@@ -21,11 +22,14 @@ void manifest_render(const struct manifest *m, struct buf *out)
                          .covers = m->covers,
                          .next = m->next,
                          .rules_hash = m->rules_hash,
-                         .rule_count = m->rule_count };
+                         .rule_count = m->rule_count,
+                         .moved_count = m->moved_count,
+                         .next_place = m->next_place };
     memcpy(head.magic, MAGIC, sizeof MAGIC);
     size_t from = out->length;
     buf_append(out, slice_of((const char *)&head, sizeof head));
     buf_append(out, slice_of((const char *)m->rules, m->rule_count * sizeof *m->rules));
+    buf_append(out, slice_of((const char *)m->moved, m->moved_count * sizeof *m->moved));
     buf_append(out, slice_of((const char *)m->segments, m->segment_count * sizeof *m->segments));
     if (buf_status(out))
         return;
@@ -33,22 +37,48 @@ void manifest_render(const struct manifest *m, struct buf *out)
     buf_append(out, slice_of((const char *)&sum, sizeof sum));
 }
 
-/* What the readers rely on: segments that are not past ascend up to what is
- * covered, and every number is below the next. */
+static bool is_past_kind(uint32_t kind)
+{
+    return kind == SEGMENT_PAST || kind == SEGMENT_SIDE_PAST || kind == SEGMENT_PENDING_PAST;
+}
+
+/* What the readers rely on: kinds in order, main segments ascending up to what is
+ * covered, and every number below the next. */
 static enum err check_segments(const struct manifest *m)
 {
     uint64_t last = 0;
-    bool is_past = false;
+    uint32_t kind = 0;
     for (uint32_t i = 0; i < m->segment_count; i++) {
         const struct manifest_segment *s = &m->segments[i];
         if (s->number >= m->next || s->first > s->last || s->last > m->covers ||
-            (is_past && !s->until) || (!s->until && s->first <= last))
+            s->kind < kind || s->kind >= SEGMENT_KINDS ||
+            is_past_kind(s->kind) != (s->until != 0) ||
+            (s->kind == SEGMENT_MAIN && s->first <= last))
             return ERR_CORRUPT;
-        is_past = s->until != 0;
-        last = is_past ? last : s->last;
+        kind = s->kind;
+        last = kind == SEGMENT_MAIN ? s->last : last;
         for (uint32_t k = 0; k < i; k++)
             if (m->segments[k].number == s->number)
                 return ERR_CORRUPT;
+    }
+    return ERR_NONE;
+}
+
+/* Both ascend, and what is moved has a rule. */
+static enum err check_rules(const struct manifest *m)
+{
+    uint32_t rule = 0;
+    for (uint32_t i = 1; i < m->rule_count; i++)
+        if (m->rules[i].field <= m->rules[i - 1].field)
+            return ERR_CORRUPT;
+    for (uint32_t i = 0; i < m->moved_count; i++) {
+        const struct manifest_moved *v = &m->moved[i];
+        if (i && v->field <= m->moved[i - 1].field)
+            return ERR_CORRUPT;
+        while (rule < m->rule_count && m->rules[rule].field < v->field)
+            rule++;
+        if (rule == m->rule_count || m->rules[rule].field != v->field || v->done > v->until)
+            return ERR_CORRUPT;
     }
     return ERR_NONE;
 }
@@ -65,9 +95,11 @@ enum err manifest_parse(struct slice bytes, struct manifest *ret)
     if (head.format != MANIFEST_FORMAT)
         return ERR_UNSUPPORTED;
     size_t rules = head.rule_count * sizeof(struct manifest_rule);
+    size_t moved = head.moved_count * sizeof(struct manifest_moved);
     size_t segments = head.segment_count * sizeof(struct manifest_segment);
     if (head.segment_count > MANIFEST_SEGMENTS_MAX || head.rule_count > MANIFEST_RULES_MAX ||
-        bytes.length != sizeof head + rules + segments + sizeof sum)
+        head.moved_count > head.rule_count ||
+        bytes.length != sizeof head + rules + moved + segments + sizeof sum)
         return ERR_CORRUPT;
     memcpy(&sum, bytes.bytes + bytes.length - sizeof sum, sizeof sum);
     if (XXH3_64bits(bytes.bytes, bytes.length - sizeof sum) != sum)
@@ -76,9 +108,13 @@ enum err manifest_parse(struct slice bytes, struct manifest *ret)
     *ret = (struct manifest){ .covers = head.covers,
                               .next = head.next,
                               .rules_hash = head.rules_hash,
+                              .next_place = head.next_place,
                               .rules = (struct manifest_rule *)(void *)at,
                               .rule_count = head.rule_count,
-                              .segments = (struct manifest_segment *)(void *)(at + rules),
+                              .moved = (struct manifest_moved *)(void *)(at + rules),
+                              .moved_count = head.moved_count,
+                              .segments = (struct manifest_segment *)(void *)(at + rules + moved),
                               .segment_count = head.segment_count };
+    TRY(check_rules(ret));
     return check_segments(ret);
 }

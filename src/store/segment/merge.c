@@ -29,6 +29,8 @@ struct merging {
     struct merge_dead deaths; /* its bits NULL: nobody is dead */
     struct segment_writer *writer, *past; /* NULL until needed */
     uint64_t keys;
+    uint32_t field; /* of the key before, */
+    bool keeps;     /* and is it wanted? */
     uint16_t *lows, *dead_lows; /* BLOCK_DOCS each */
     uint8_t key[KEY_BYTES_MAX];
     size_t key_size;
@@ -270,13 +272,26 @@ static enum err begin(struct merging *g)
     return ERR_NONE;
 }
 
+static bool is_kept(struct merging *g)
+{
+    const struct merge *m = g->m;
+    if (!m->keeps || g->key_size < 4)
+        return true;
+    uint32_t field = key_field(g->key);
+    if (field != g->field || !g->keys)
+        g->keeps = m->keeps(m->fields, field);
+    g->field = field;
+    return g->keeps;
+}
+
 static enum err write_all(struct merging *g)
 {
     while (g->heap_count) {
-        if (g->m->stop && ++g->keys % STOP_EVERY == 0 && atomic_load(g->m->stop))
-            return ERR_BUSY;
         TRY(gather(g));
-        TRY(write_key(g));
+        if (is_kept(g))
+            TRY(write_key(g));
+        if (++g->keys % STOP_EVERY == 0 && g->m->stop && atomic_load(g->m->stop))
+            return ERR_BUSY;
     }
     return ERR_NONE;
 }

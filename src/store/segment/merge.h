@@ -34,6 +34,9 @@ struct merge {
     uint64_t number, past_number; /* of the files to write */
     bool is_past;         /* the inputs are: all of it goes to one past segment */
     merge_deaths *deaths; /* NULL: nobody is dead */
+    bool (*keeps)(const void *fields, uint32_t field); /* is a field wanted any more? NULL:
+                                                        * all are */
+    const void *fields;
     void *context;
     const _Atomic bool *stop; /* give up with ERR_BUSY; may be NULL */
 

@@ -261,8 +261,8 @@ static enum err grouping_render(struct grouping *g, struct arena *scratch, struc
     return ERR_NONE;
 }
 
-enum err run_build(const struct run_source *sources, size_t count, uint64_t seed,
-                   struct arena *scratch, struct run **ret_run)
+enum err run_build(const struct run_source *sources, size_t count, uint64_t seed, run_name *name,
+                   const void *context, struct arena *scratch, struct run **ret_run)
 {
     size_t terms = 0;
     for (size_t i = 0; i < count; i++)
@@ -272,10 +272,13 @@ enum err run_build(const struct run_source *sources, size_t count, uint64_t seed
     enum err err = grouping_init(&g, terms, scratch);
     for (size_t i = 0; !err && i < count; i++) {
         for (size_t t = 0; !err && t < sources[i].count; t++) {
-            if (sources[i].terms[t].value.length > TERM_VALUE_BYTES_MAX)
+            struct term term = sources[i].terms[t];
+            if (name)
+                term.field = name(context, term.field, (uint32_t)i);
+            if (term.value.length > TERM_VALUE_BYTES_MAX)
                 err = ERR_INVALID;
-            else
-                grouping_add(&g, &sources[i].terms[t], (uint32_t)i, seed);
+            else if (!name || term.field != RUN_NOWHERE)
+                grouping_add(&g, &term, (uint32_t)i, seed);
         }
     }
     if (!err)

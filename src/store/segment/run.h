@@ -45,10 +45,17 @@ struct run_source {
     size_t count;
 };
 
+/* What a term's field is called in the run, for the document at `place`;
+ * RUN_NOWHERE leaves the term out. */
+#define RUN_NOWHERE UINT32_MAX
+typedef uint32_t run_name(const void *context, uint32_t field, uint32_t place);
+
 /* Sort the terms of `count` documents in order of place. Scratch memory comes
- * from the arena. ERR_INVALID when a value is too long. */
+ * from the arena. `name` may be NULL: fields keep their numbers. ERR_INVALID when a
+ * value is too long. */
 MUST_USE enum err run_build(const struct run_source *sources, size_t count, uint64_t seed,
-                            struct arena *scratch, struct run **ret_run);
+                            run_name *name, const void *context, struct arena *scratch,
+                            struct run **ret_run);
 /* Neighbours in document order into one. */
 MUST_USE enum err run_join(struct run *const *runs, size_t count, struct run **ret_run);
 

@@ -23,6 +23,11 @@ struct fixture {
     struct store *store;
     struct arena arena;
     uint64_t rules_hash;
+    store_extract *extract; /* NULL: fixture_extract() */
+    void *extract_context;
+    struct store_rules rules;
+    store_opened *opened;
+    size_t index_bytes;
 };
 
 /* field is the number before '=', value the bytes up to ';'. What follows the
@@ -62,7 +67,13 @@ static inline enum err fixture_try_open(struct fixture *f)
 {
     struct slice error = SLICE_NONE;
     struct store_settings settings = {
-        .folder = f->folder, .extract = fixture_extract, .rules_hash = f->rules_hash
+        .folder = f->folder,
+        .extract = f->extract ? f->extract : fixture_extract,
+        .extract_context = f->extract_context,
+        .rules_hash = f->rules_hash,
+        .rules = f->rules,
+        .opened = f->opened,
+        .index_bytes = f->index_bytes,
     };
     enum err err = store_open(&settings, &f->arena, &f->store, &error);
     if (err)

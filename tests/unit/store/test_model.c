@@ -3,6 +3,7 @@
  * the store was open, as a crash would leave it. Fixed seeds. */
 #include "fixture.h"
 
+#include "os/clock.h"
 #include "os/random.h"
 #include "store/embedded/engine.h"
 
@@ -533,7 +534,37 @@ static void crash(struct fixture *f)
     fixture_open(f);
 }
 
-static void step_other(struct model *m, struct fixture *f)
+/* Every field has a rule, the last one too, which nothing is found by. */
+static void await_rules(struct fixture *f)
+{
+    struct store_rule_state state = { .is_ready = false };
+    for (uint32_t field = 0; field < FIELDS; field++)
+        for (int ms = 0; ms < 20000; ms++) {
+            store_rule_state(f->store, field, &state);
+            assert_true(state.is_known);
+            if (state.is_ready)
+                break;
+            os_sleep_us(1000);
+        }
+    assert_true(state.is_ready);
+}
+
+static void rebuild(struct model *m, struct fixture *f)
+{
+    uint32_t fields[FIELDS];
+    size_t count = 0;
+    for (uint32_t field = 0; field < FIELDS; field++)
+        if (roll(m, 2))
+            fields[count++] = field;
+    assert_int_equal(store_rebuild(f->store, fields, count), ERR_NONE);
+    for (uint64_t commits = roll(m, 4); commits > 0; commits--)
+        step_apply(m, f);
+    if (roll(m, 3) == 0)
+        crash(f);
+    await_rules(f);
+}
+
+static void step_other(struct model *m, struct fixture *f, struct store_rule *rules)
 {
     switch (roll(m, 40)) {
     case 0:
@@ -558,9 +589,20 @@ static void step_other(struct model *m, struct fixture *f)
     case 7:
     case 8:
     case 9:
-        assert_int_equal(postings_merge_window(&f->store->postings, roll(m, 3) == 0,
+        assert_int_equal(postings_merge_window(&f->store->postings,
+                                               (enum segment_kind)roll(m, SEGMENT_KINDS),
                                                (uint32_t)roll(m, 4), 1 + (uint32_t)roll(m, 5)),
                          ERR_NONE);
+        break;
+    case 10:
+    case 11:
+        rebuild(m, f);
+        break;
+    case 12:
+        fixture_close(f);
+        rules[roll(m, FIELDS)].hash++;
+        fixture_open(f);
+        await_rules(f);
         break;
     default:
         break;
@@ -572,10 +614,16 @@ static void run_model(struct fixture *f, uint64_t seed)
     struct model *m = calloc(1, sizeof *m);
     m->versions = calloc(VERSIONS_MAX, sizeof *m->versions);
     m->random = seed;
+    struct store_rule rules[FIELDS];
+    for (uint32_t field = 0; field < FIELDS; field++)
+        rules[field] = (struct store_rule){ field, field };
+    fixture_close(f);
+    f->rules = (struct store_rules){ .list = rules, .count = FIELDS };
+    fixture_open(f);
     for (int step = 0; step < STEPS; step++) {
         struct arena_mark mark = arena_mark(&f->arena);
         step_apply(m, f);
-        step_other(m, f);
+        step_other(m, f, rules);
         for (int reads = 0; m->time_count && reads < 4; reads++) {
             size_t at = roll(m, 2) ? m->time_count - 1 : roll(m, m->time_count);
             struct store_reader *reader = reader_at(f, m->times[at]);

@@ -11,7 +11,7 @@ static struct run *build(struct arena *arena, const struct term *terms, size_t p
     for (size_t i = 0; i < docs; i++)
         sources[i] = (struct run_source){ terms + i * per_doc, per_doc };
     struct run *run = NULL;
-    assert_int_equal(run_build(sources, docs, 7, arena, &run), ERR_NONE);
+    assert_int_equal(run_build(sources, docs, 7, NULL, NULL, arena, &run), ERR_NONE);
     return run;
 }
 

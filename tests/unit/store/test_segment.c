@@ -118,7 +118,7 @@ static struct run *make_run(struct world *w, uint64_t count)
         sources[i] = (struct run_source){ terms, made };
     }
     struct run *run = NULL;
-    assert_int_equal(run_build(sources, count, 7, &w->arena, &run), ERR_NONE);
+    assert_int_equal(run_build(sources, count, 7, NULL, NULL, &w->arena, &run), ERR_NONE);
     run->base = n->first + from;
     arena_rewind(&w->arena, mark);
     return run;
@@ -394,21 +394,26 @@ static void a_changed_byte_is_refused_or_changes_nothing(void **state)
 static void a_manifest_is_whole_or_refused(void **state)
 {
     struct world *w = *state;
-    struct manifest_segment rows[3] = { { 4, 100, 1, 10, 0, 3, 77 },
-                                        { 7, 200, 11, 30, 0, 0, 78 },
-                                        { 2, 300, 1, 20, 25, 0, 79 } };
-    struct manifest_rule rule = { 65536, 0, 99 };
+    struct manifest_segment rows[4] = { { 4, 100, 1, 10, 0, 3, 77, SEGMENT_MAIN, 0, 0 },
+                                        { 7, 200, 11, 30, 0, 0, 78, SEGMENT_MAIN, 1, 0 },
+                                        { 2, 300, 1, 20, 25, 0, 79, SEGMENT_PAST, 0, 0 },
+                                        { 3, 40, 2, 12, 0, 0, 80, SEGMENT_PENDING, 0, 7 } };
+    struct manifest_rule rules[2] = { { 65536, 1u << 31, 99 }, { 65537, 65537, 98 } };
+    struct manifest_moved moved = { 65536, 0, 20, 10 };
     struct manifest m = { .covers = 30, .next = 9, .rules_hash = 5, .segments = rows }, got;
-    m.segment_count = 3;
-    m.rules = &rule;
-    m.rule_count = 1;
+    m.segment_count = 4;
+    m.rules = rules;
+    m.rule_count = 2;
+    m.moved = &moved;
+    m.moved_count = 1;
     struct buf bytes;
     buf_init(&bytes, 1 << 20);
     manifest_render(&m, &bytes);
     assert_int_equal(manifest_parse(buf_slice(&bytes), &got), ERR_NONE);
     assert_true(got.covers == 30 && got.next == 9 && got.rules_hash == 5);
     assert_memory_equal(got.segments, rows, sizeof rows);
-    assert_memory_equal(got.rules, &rule, sizeof rule);
+    assert_memory_equal(got.rules, rules, sizeof rules);
+    assert_memory_equal(got.moved, &moved, sizeof moved);
     for (size_t cut = 0; cut < bytes.length; cut++)
         assert_int_not_equal(manifest_parse(slice_of(bytes.bytes, cut), &got), ERR_NONE);
     for (size_t at = 0; at < bytes.length; at++) {
@@ -419,15 +424,29 @@ static void a_manifest_is_whole_or_refused(void **state)
     }
     /* Whole, but saying what cannot be. */
     const struct manifest_segment wrong[] = {
-        { 9, 100, 1, 10, 0, 0, 0 },  /* a number not handed out */
-        { 4, 100, 10, 1, 0, 0, 0 },  /* ends before it begins */
-        { 4, 100, 1, 31, 0, 0, 0 },  /* beyond what is covered */
-        { 4, 100, 1, 11, 0, 0, 0 },  /* over its neighbour */
-        { 7, 100, 1, 10, 0, 0, 0 },  /* twice the same file */
-        { 4, 100, 1, 10, 20, 0, 0 }, /* past before one that is not */
+        { 9, 100, 1, 10, 0, 0, 0, SEGMENT_MAIN, 0, 0 },  /* a number not handed out */
+        { 4, 100, 10, 1, 0, 0, 0, SEGMENT_MAIN, 0, 0 },  /* ends before it begins */
+        { 4, 100, 1, 31, 0, 0, 0, SEGMENT_MAIN, 0, 0 },  /* beyond what is covered */
+        { 4, 100, 1, 11, 0, 0, 0, SEGMENT_MAIN, 0, 0 },  /* over its neighbour */
+        { 7, 100, 1, 10, 0, 0, 0, SEGMENT_MAIN, 0, 0 },  /* twice the same file */
+        { 4, 100, 1, 10, 20, 0, 0, SEGMENT_MAIN, 0, 0 }, /* a past one that says it is not */
+        { 4, 100, 1, 10, 20, 0, 0, SEGMENT_PAST, 0, 0 }, /* kinds out of order */
+        { 4, 100, 1, 10, 0, 0, 0, SEGMENT_KINDS, 0, 0 }, /* no kind */
     };
+    const struct manifest_segment right = rows[0];
     for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
         rows[0] = wrong[i];
+        buf_clear(&bytes);
+        manifest_render(&m, &bytes);
+        assert_int_equal(manifest_parse(buf_slice(&bytes), &got), ERR_CORRUPT);
+    }
+    rows[0] = right;
+    const struct manifest_moved wrong_moved[] = {
+        { 65536, 0, 20, 21 }, /* more than whole */
+        { 65538, 0, 20, 10 }, /* a field without a rule */
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(wrong_moved); i++) {
+        moved = wrong_moved[i];
         buf_clear(&bytes);
         manifest_render(&m, &bytes);
         assert_int_equal(manifest_parse(buf_slice(&bytes), &got), ERR_CORRUPT);
