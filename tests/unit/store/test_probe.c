@@ -192,6 +192,7 @@ static bool says(const struct model *m, const struct plan *p, uint64_t doc, uint
         return found;
     case PLAN_NONE:
     case PLAN_INSTANT:
+    case PLAN_CREATED:
         break;
     }
     return false;
