@@ -118,9 +118,7 @@ static void page_append(const struct explain_page *page, struct buf *out)
                "{\"severity\":\"information\",\"code\":\"informational\",\"diagnostics\":"
                "\"the page: %zu matches, %llu units, %lld us, %s\"}",
                page->count, (unsigned long long)page->work, (long long)page->microseconds,
-               page->is_sorted         ? "sorted by values"
-               : page->is_newest_first ? "from the newest on"
-                                       : "from the oldest on");
+               page->strategy);
 }
 
 enum err explain_append(struct store_reader *reader, const struct plan *plan,

@@ -14,7 +14,7 @@ struct explain_page {
     size_t count;
     uint64_t work;
     int64_t microseconds;
-    bool is_sorted, is_newest_first;
+    const char *strategy; /* of finding it */
 };
 
 /* An OperationOutcome with an issue for the page and one for each step, indented in

@@ -181,8 +181,7 @@ static enum err explain_entry_append(struct searching *s, struct buf *out)
     const struct explain_page page = { .count = s->found.count,
                                        .work = s->work.done,
                                        .microseconds = s->microseconds,
-                                       .is_sorted = q->sort_count > 0,
-                                       .is_newest_first = q->is_newest_first };
+                                       .strategy = s->found.strategy };
     if (!q->is_explained)
         return ERR_NONE;
     entries_comma(&s->entries, out);

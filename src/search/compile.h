@@ -150,10 +150,13 @@ MUST_USE enum err plan_typed(struct compiler *c, struct plan *plan, struct plan 
 
 enum { SEARCH_WORK_BYTES = 512 << 20 }; /* of one search, while it runs */
 
-/* `limit` matches from `position` on in the order of the query's keys. */
+/* `limit` matches behind or before the page's position, in the order of the query's keys.
+ * ERR_INVALID without an issue: the position is no match. */
 MUST_USE enum err sort_run(const struct search_query *q, struct store_reader *reader,
-                           uint64_t position, size_t limit, struct arena *arena,
-                           struct issues *issues, uint64_t **ret_docs, size_t *ret_count);
+                           size_t limit, struct arena *arena, struct issues *issues,
+                           struct search_found *ret);
+/* Once the types are known: the parameter of each key in every type. */
+MUST_USE enum err sort_bind(struct compiler *c, struct search_query *q);
 /* The value of _sort, of _include and _revinclude, into the query. */
 MUST_USE enum err sort_parse(struct compiler *c, struct slice value, struct search_query *q);
 MUST_USE enum err include_parse(struct compiler *c, struct slice modifier, struct slice value,

@@ -10,6 +10,8 @@
 enum {
     TOKEN_AFTER = 2, /* versions of the format, one for each direction */
     TOKEN_BEFORE = 3,
+    TOKEN_SORTED_AFTER = 4, /* in the order of values */
+    TOKEN_SORTED_BEFORE = 5,
     TOKEN_CHECK_BYTES = 16,
     TOKEN_BYTES_MAX = 1 + 2 * VARINT_BYTES_MAX + TOKEN_CHECK_BYTES,
     TOKEN_TEXT_BYTES_MAX = (TOKEN_BYTES_MAX + 2) / 3 * 4,
@@ -20,7 +22,8 @@ static size_t token_encode(const struct search_page_key *key, const struct searc
                            uint8_t bytes[TOKEN_BYTES_MAX])
 {
     size_t length = 0;
-    bytes[length++] = page->is_before ? TOKEN_BEFORE : TOKEN_AFTER;
+    bytes[length++] = (uint8_t)((page->is_sorted ? TOKEN_SORTED_AFTER : TOKEN_AFTER) +
+                                (page->is_before ? 1 : 0));
     length += put_varint(bytes + length, page->time);
     length += put_varint(bytes + length, page->position);
     /* What it is bound to is signed, not said. */
@@ -64,9 +67,10 @@ static bool token_decode(struct slice bytes, struct search_page *ret)
 {
     const uint8_t *at = (const uint8_t *)bytes.bytes;
     size_t room = bytes.length;
-    if (room < 1 || (at[0] != TOKEN_AFTER && at[0] != TOKEN_BEFORE))
+    if (room < 1 || at[0] < TOKEN_AFTER || at[0] > TOKEN_SORTED_BEFORE)
         return false;
-    ret->is_before = at[0] == TOKEN_BEFORE;
+    ret->is_before = at[0] == TOKEN_BEFORE || at[0] == TOKEN_SORTED_BEFORE;
+    ret->is_sorted = at[0] >= TOKEN_SORTED_AFTER;
     size_t length = 1, part = get_varint(at + length, room - length, &ret->time);
     if (part == 0)
         return false;

@@ -548,20 +548,6 @@ static bool is_general(const struct plan *plan)
     return general;
 }
 
-/* Only what has one order over all types. */
-static enum err sorts_check(struct parser *p)
-{
-    for (size_t i = 0; i < p->query.sort_count; i++) {
-        struct slice code = p->query.sorts[i].param->code;
-        if (!slice_is(code, "_id") && !slice_is(code, "_lastUpdated"))
-            return issues_fail(p->compiler.issues, ERR_UNSUPPORTED, "not-supported",
-                               "A search over several types sorts by _id and _lastUpdated, not by "
-                               "'%.*s'.",
-                               SLICE_ARGS(code));
-    }
-    return ERR_NONE;
-}
-
 /* Every type has conditions of its own, on its own fields: any of them. */
 static enum err parse_types(struct parser *p, const struct search_pair *pairs, size_t count)
 {
@@ -593,8 +579,19 @@ static enum err parse_types(struct parser *p, const struct search_pair *pairs, s
         TRY(plan_list_add(c, &p->types, plan));
     }
     p->query.type = types[0];
-    TRY(type_count > 1 ? sorts_check(p) : ERR_NONE);
+    p->query.types = types;
+    p->query.type_count = type_count;
     return plan_join(c, PLAN_OR, &p->types, &p->query.plan);
+}
+
+static enum err types_single(struct parser *p, const struct fhir_type *type)
+{
+    p->query.types = arena_array(p->compiler.arena, 1, sizeof(const struct fhir_type *));
+    if (!p->query.types)
+        return ERR_NO_MEMORY;
+    p->query.types[0] = type;
+    p->query.type_count = 1;
+    return type_finish(p, &p->query.plan);
 }
 
 enum err search_parse(const struct search_settings *settings, const struct fhir_type *type,
@@ -614,7 +611,9 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
     buf_init(&p.applied, applied_limit(pairs, count));
     enum err err = type ? parse_pairs(&p, pairs, count) : parse_types(&p, pairs, count);
     if (!err && type)
-        err = type_finish(&p, &p.query.plan);
+        err = types_single(&p, type);
+    if (!err)
+        err = sort_bind(&p.compiler, &p.query);
     if (!err)
         err = keep_applied(&p);
     buf_release(&p.applied);

@@ -36,6 +36,7 @@ struct search_page {
     uint64_t time, position;
     uint32_t bound; /* a token is good with this alone; 0: nothing. Not in the token */
     bool is_before;
+    bool is_sorted; /* of an answer in the order of values */
 };
 
 /* What a search lacks of R4's, or reads otherwise. */
@@ -76,7 +77,8 @@ enum {
 };
 
 struct search_sort {
-    const struct fhir_param *param;
+    const struct fhir_param *param; /* of the first type */
+    const struct fhir_param **params; /* of each of the query's types */
     bool is_descending;
 };
 
@@ -90,12 +92,14 @@ struct search_include {
 
 struct search_query {
     const struct fhir_type *type; /* of several the first */
+    const struct fhir_type **types; /* that are searched */
+    size_t type_count;
     struct plan *plan;      /* type included */
     uint32_t count;         /* page size as applied */
     bool count_only;        /* _count=0 or _summary=count */
     enum search_total total;
     /* Of the page token; time 0: now. The page lies behind the document `position` in
-     * the answer's order, or before it; sorted: behind so many. */
+     * the answer's order, or before it. */
     struct search_page page;
     bool is_newest_first;   /* _sort=-_lastUpdated */
     struct slice base_url;  /* of the settings */
@@ -137,7 +141,8 @@ struct search_found {
     uint64_t *docs; /* in the answer's order */
     size_t count;   /* at most the query's */
     bool has_next, has_previous;
-    uint64_t position; /* sorted: how many come before */
+    uint64_t position; /* of the page: what it lies behind, or before */
+    const char *strategy; /* how they were found, for a person */
 };
 
 /* The page that the query asks for. ERR_LIMIT with an issue when there are more

@@ -384,6 +384,65 @@ MUST_USE enum err store_search(struct store_reader *reader, const struct plan *p
 MUST_USE enum err store_count(struct store_reader *reader, const struct plan *plan,
                               uint64_t *ret_count);
 
+/* The last `limit` of them below `before`, ascending: read from there back, so that the
+ * cost is that of what is found. */
+MUST_USE enum err store_search_back(struct store_reader *reader, const struct plan *plan,
+                                    uint64_t before, size_t limit, struct arena *arena,
+                                    uint64_t **ret_docs, size_t *ret_count);
+
+/* ---- in the order of values ---- */
+
+/* What a plan matches, to be gathered or to be walked in an order. Lives in the arena,
+ * and as long as the reader. */
+struct store_matches;
+MUST_USE enum err store_matches_open(struct store_reader *reader, const struct plan *plan,
+                                     struct arena *arena, struct store_matches **ret);
+/* How many at most, as far as is known before a block is read. */
+uint64_t store_matches_estimate(const struct store_matches *matches);
+/* All, ascending, up to `limit`, as store_search() gives them. */
+MUST_USE enum err store_matches_gather(struct store_matches *matches, size_t limit,
+                                       struct arena *arena, uint64_t **ret_docs,
+                                       size_t *ret_count);
+
+/* The values of a field that begin with `prefix`; their keys are the bytes behind it. */
+struct store_part {
+    uint32_t field;
+    struct slice prefix; /* not empty */
+};
+struct store_order {
+    const struct store_part *parts; /* merged */
+    size_t part_count;
+    size_t key_bytes; /* a key has so many; 0: it ends before the first NUL */
+    bool is_descending;
+    bool is_implied;  /* who has such a value matches the plan */
+    bool has_from;    /* begin with the key `from`, be it there or not, not with the first */
+    struct slice from;
+    uint64_t budget;  /* of postings looked at, then ERR_BUSY; 0: none */
+};
+/* Walks the keys that matches have, the matches of each at once: so a document comes
+ * once for each of its keys, a page costs what it holds, and nothing is put in order. */
+struct store_walk;
+MUST_USE enum err store_walk_open(struct store_matches *matches, const struct store_order *order,
+                                  struct arena *arena, struct store_walk **ret);
+/* The next key, matches or not; *ret_any false at the end. It lives until the next call. */
+MUST_USE enum err store_walk_next(struct store_walk *walk, bool *ret_any, struct slice *ret_key);
+/* Of the key's matches those between `after` and `before` (both excluded), ascending; up
+ * to `limit`: the first ones, or the last ones. */
+struct store_between {
+    uint64_t after, before;
+    bool is_from_end;
+    size_t limit;
+};
+MUST_USE enum err store_walk_docs(struct store_walk *walk, const struct store_between *between,
+                                  struct arena *arena, uint64_t **ret_docs, size_t *ret_count);
+/* The matches that have no such value. One pass over them all. */
+MUST_USE enum err store_walk_missing(struct store_walk *walk, const struct store_between *between,
+                                     struct arena *arena, uint64_t **ret_docs,
+                                     size_t *ret_count);
+/* About how many postings the parts have; counted no further than `enough`. */
+MUST_USE enum err store_order_size(struct store_reader *reader, const struct store_order *order,
+                                   uint64_t enough, uint64_t *ret_postings);
+
 /* Every value of a field with its documents, dead ones and those above the
  * reader's time included; a value may come in several pieces, in no order to rely
  * on. Stops at the first error. */

@@ -9,7 +9,7 @@ enum {
     BODY_UNITS = 300,        /* a body's terms */
     FOLLOW_UNITS = 60,       /* a name, and its lists */
     REVERSE_UNITS = 120,     /* a small search of what refers to it */
-    POSTINGS_PER_UNIT = 8,   /* handed out block by block */
+    POSTINGS_PER_UNIT = 16,  /* gathered block by block */
     FAN_OUT = 8,             /* documents that refer to one: a guess */
     FEW_KEYS = 64,           /* read block by block where they are wanted, as one is */
 };

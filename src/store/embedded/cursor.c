@@ -51,7 +51,7 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
 
 /* ---- few values ---- */
 
-enum { FEW_LISTS = 192, FEW_KEYS = 256 /* looked at in one segment or run */ };
+enum { FEW_LISTS = 96, FEW_KEYS = 128 /* looked at in one segment or run */ };
 
 struct few {
     const struct postings_reader *reader;

@@ -65,6 +65,11 @@ typedef enum err scan_visit(void *context, struct slice value, const uint64_t *d
 MUST_USE enum err postings_scan(const struct postings_reader *reader, const struct plan *plan,
                                 scan_visit *visit, void *context);
 
+/* The same, of which only the documents are wanted. */
+struct docset;
+MUST_USE enum err postings_gather(const struct postings_reader *reader, const struct plan *plan,
+                                  struct docset *set);
+
 /* About how many keys and postings such a scan visits; it stops counting at `enough`
  * postings. */
 MUST_USE enum err postings_estimate(const struct postings_reader *reader, const struct plan *plan,

@@ -1,5 +1,6 @@
 /* Scanning the values of a field: all there are, or those that a plan asks. */
 #include "store/embedded/cursor.h"
+#include "store/embedded/docset.h"
 #include "store/embedded/engine.h"
 
 enum { PIECE = 256, POSTINGS_PER_UNIT = 32 };
@@ -73,6 +74,7 @@ struct scan {
     uint32_t field;          /* the plan's, as it is called in the segments */
     scan_all_visit *visit;
     void *context;
+    struct docset *set; /* takes all documents, instead of a visit */
     struct segment_walk *walk;
     union block_room *room;
     enum err visit_err; /* what the visitor ended the scan with */
@@ -91,6 +93,11 @@ static enum err hand_out(struct scan *s, struct posting *list, uint32_t field,
         struct block_place place = { 0 };
         uint64_t docs[PIECE];
         TRY(posting_next(list, s->room, &block));
+        if (s->set) {
+            TRY(s->visit_err = docset_add_block(s->set, &block));
+            TRY(work_spend(s->reader->work, s->plan, block.count / POSTINGS_PER_UNIT));
+            continue;
+        }
         for (uint32_t low = 0; low != BLOCK_NONE;) {
             size_t n = 0;
             while (n < PIECE && (low = block_seek(&block, &place, low)) != BLOCK_NONE)
@@ -198,6 +205,19 @@ enum err postings_scan(const struct postings_reader *reader, const struct plan *
         return ERR_NONE;
     struct one_field f = { visit, context };
     struct scan s = { .reader = reader, .plan = plan, .visit = visit_field, .context = &f };
+    TRY(fields_ask(reader->view->fields, plan->field, &s.field));
+    if (s.field == FIELD_NOWHERE)
+        return ERR_NONE;
+    s.key_size = key_render(s.key, s.field, plan->from);
+    return scan(&s);
+}
+
+enum err postings_gather(const struct postings_reader *reader, const struct plan *plan,
+                         struct docset *set)
+{
+    if (plan->from.length > TERM_VALUE_BYTES_MAX)
+        return ERR_NONE;
+    struct scan s = { .reader = reader, .plan = plan, .set = set };
     TRY(fields_ask(reader->view->fields, plan->field, &s.field));
     if (s.field == FIELD_NOWHERE)
         return ERR_NONE;

@@ -134,6 +134,17 @@ enum err cursor_block(struct cursor *c, uint64_t number, bool *ret_any, struct b
     return ERR_NONE;
 }
 
+enum err cursor_rewind(struct cursor *c)
+{
+    c->is_loaded = c->is_done = false;
+    c->set.at = 0;
+    if (c->kind == CURSOR_TERM)
+        return posting_union_rewind(&c->term.lists);
+    for (size_t i = 0; i < c->child_count; i++)
+        TRY(cursor_rewind(&c->children[i]));
+    return ERR_NONE;
+}
+
 /* What lies above the reader's time, in the last block only. */
 static bool cut(struct tree *t, const struct block *b, struct block *ret)
 {

@@ -71,6 +71,8 @@ MUST_USE enum err tree_open(struct tree *t, const struct plan *plan, int depth,
  * above 0; it lives until the next call. *ret_any false at the end. */
 MUST_USE enum err cursor_block(struct cursor *c, uint64_t number, bool *ret_any,
                                struct block *ret);
+/* So that a lower block may be asked for. */
+MUST_USE enum err cursor_rewind(struct cursor *c);
 /* Of the block, the documents alive at the tree's time; false: none. The result
  * lives until the next call. */
 MUST_USE enum err tree_live(struct tree *t, const struct block *b, bool *ret_any,

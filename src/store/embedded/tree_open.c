@@ -12,13 +12,6 @@ enum err cursor_of_set(struct tree *s, struct cursor *c)
     return ERR_NONE;
 }
 
-static enum err gather_visit(void *context, struct slice value, const uint64_t *docs,
-                             size_t count)
-{
-    (void)value;
-    return docset_add(context, docs, count);
-}
-
 static enum err open_scan(struct tree *s, const struct plan *plan, struct cursor *c)
 {
     bool is_few = false;
@@ -29,7 +22,7 @@ static enum err open_scan(struct tree *s, const struct plan *plan, struct cursor
         return ERR_NONE;
     }
     docset_init(&c->set, s->time, s->arena);
-    TRY(postings_scan(&s->postings, plan, gather_visit, &c->set));
+    TRY(postings_gather(&s->postings, plan, &c->set));
     return cursor_of_set(s, c);
 }
 

@@ -1,7 +1,7 @@
 /* How many postings a range of keys has, without reading it. */
 #include "store/segment/segment.h"
 
-enum { EXACT_KEYS = 24 /* that are looked at one by one */ };
+enum { EXACT_KEYS = 64 /* that are looked at one by one */ };
 
 /* Where among all keys the walk stands, from 0 to 1: at each level a block's place
  * in bytes. An entry's own width is taken as that of the average one. */
@@ -10,7 +10,7 @@ static double place_of(const struct segment_walk *w)
     double place = 0, width = 1;
     for (uint32_t level = w->height; level-- > 1;) {
         double behind = (double)w->next[level] / (double)MAX(w->size[level], (uint64_t)1);
-        double entries = MAX((double)w->size[level] / 24, 2.0); /* of about so many bytes */
+        double entries = KEYS_RESTART_EVERY * (w->restarts[level] - 0.5);
         place += width * MAX(behind - 1 / entries, 0.0);
         width /= entries;
     }

@@ -153,6 +153,33 @@ enum err keys_seek(struct keys_reader *r, const uint8_t *key, size_t size, bool 
     }
 }
 
+/* Entries are known to be below only once the one behind is read; so the last of them
+ * is read again from its restart. */
+enum err keys_seek_below(struct keys_reader *r, const uint8_t *key, size_t size, bool *ret_any)
+{
+    uint32_t low = 0, high = r->restarts;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        TRY(restart(r, middle));
+        if (key_compare_bytes(r->key, r->key_size, key, size) < 0)
+            low = middle;
+        else
+            high = middle;
+    }
+    TRY(restart(r, low));
+    uint32_t steps = 0;
+    bool any = true;
+    while (any && key_compare_bytes(r->key, r->key_size, key, size) < 0) {
+        steps++;
+        TRY(keys_next(r, &any));
+    }
+    *ret_any = steps > 0;
+    TRY(restart(r, low));
+    for (; steps > 1; steps--)
+        TRY(keys_next(r, &any));
+    return ERR_NONE;
+}
+
 /* ---- writing ---- */
 
 static const size_t BLOCK_BYTES_LIMIT = 4 * KEYS_BLOCK_BYTES;

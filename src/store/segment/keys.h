@@ -68,6 +68,10 @@ MUST_USE enum err keys_next(struct keys_reader *r, bool *ret_any);
 MUST_USE enum err keys_seek(struct keys_reader *r, const uint8_t *key, size_t size,
                             bool *ret_any);
 
+/* To the last entry with a key below; *ret_any false when there is none. */
+MUST_USE enum err keys_seek_below(struct keys_reader *r, const uint8_t *key, size_t size,
+                                  bool *ret_any);
+
 int key_compare_bytes(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size);
 
 struct keys_writer {

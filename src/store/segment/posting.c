@@ -33,7 +33,8 @@ enum err posting_open_sparse(struct posting *p, struct slice bytes, uint64_t cou
                              uint64_t first)
 {
     *p = (struct posting){ .shape = POSTING_SPARSE, .count = count, .left = count };
-    p->at = (const uint8_t *)bytes.bytes;
+    p->at = p->begin = (const uint8_t *)bytes.bytes;
+    p->first = first;
     p->end = p->at + bytes.length;
     p->doc = first;
     if (!count || count > bytes.length || first > UINT64_MAX / 4)
@@ -76,6 +77,27 @@ void posting_open_run(struct posting *p, const uint32_t *places, uint32_t count,
 }
 
 /* ---- skipping ---- */
+
+static void run_to(struct posting *p, uint32_t at);
+
+enum err posting_rewind(struct posting *p)
+{
+    switch ((enum posting_shape)p->shape) {
+    case POSTING_SPARSE:
+        p->at = p->begin;
+        p->doc = p->first;
+        p->left = p->count;
+        return sparse_step(p);
+    case POSTING_BLOCKS:
+        p->entry_at = 0;
+        p->number = p->entries[0].number;
+        return ERR_NONE;
+    case POSTING_RUN:
+        run_to(p, 0);
+        return ERR_NONE;
+    }
+    return ERR_CORRUPT;
+}
 
 static uint32_t gallop_entries(const struct posting *p, uint64_t number)
 {
@@ -248,6 +270,8 @@ enum err posting_next_count(struct posting *p, union block_room *room, struct bl
 
 /* ---- unions ---- */
 
+enum { UNION_FEW = 6 /* lists of a block that are put together one by one */ };
+
 enum err posting_union_open(struct posting_union *u, struct posting *lists, uint32_t count,
                             struct arena *arena)
 {
@@ -260,6 +284,24 @@ enum err posting_union_open(struct posting_union *u, struct posting *lists, uint
     u->room = arena_raw(arena, bytes);
     u->piece = count > 1 ? arena_raw(arena, bytes) : u->room;
     return u->room && u->piece ? ERR_NONE : ERR_NO_MEMORY;
+}
+
+/* Bits as a block in the union's room. */
+static enum err union_settle(struct posting_union *u, uint64_t number, const uint64_t *bits,
+                             struct block *ret)
+{
+    union block_room *room = u->room;
+    block_of_bits(ret, number, bits);
+    if (ret->count > u->docs)
+        return ERR_CORRUPT;
+    if (ret->count > BLOCK_LIST_MAX) {
+        memcpy(room->bits, bits, sizeof room->bits);
+        ret->bits = room->bits;
+    } else {
+        uint32_t count = block_lows(ret, room->list);
+        block_of_list(ret, number, room->list, count);
+    }
+    return ERR_NONE;
 }
 
 /* Put one more block over the union's, which stands in the room. A bitmap may
@@ -280,17 +322,21 @@ static enum err union_add(struct posting_union *u, struct block *sum, const stru
     uint64_t bits[BLOCK_WORDS] = { 0 };
     block_or_into(sum, bits);
     block_or_into(add, bits);
-    block_of_bits(sum, sum->number, bits);
-    if (sum->count > u->docs)
-        return ERR_CORRUPT;
-    if (sum->count > BLOCK_LIST_MAX) {
-        memcpy(room->bits, bits, sizeof bits);
-        sum->bits = room->bits;
-    } else {
-        uint32_t count = block_lows(sum, room->list);
-        block_of_list(sum, sum->number, room->list, count);
+    return union_settle(u, sum->number, bits, sum);
+}
+
+/* Many lists: all into bits. */
+static enum err union_many(struct posting_union *u, uint64_t number, struct block *ret)
+{
+    uint64_t bits[BLOCK_WORDS] = { 0 };
+    for (uint32_t i = 0; i < u->count; i++) {
+        struct block next;
+        if (u->lists[i].number != number)
+            continue;
+        TRY(posting_next(&u->lists[i], u->piece, &next));
+        block_or_into(&next, bits);
     }
-    return ERR_NONE;
+    return union_settle(u, number, bits, ret);
 }
 
 /* The lists that have the block `number`, one over the other. The first stays
@@ -298,6 +344,11 @@ static enum err union_add(struct posting_union *u, struct block *sum, const stru
 static enum err union_block(struct posting_union *u, uint64_t number, struct block *ret)
 {
     bool any = false;
+    uint32_t having = 0;
+    for (uint32_t i = 0; i < u->count; i++)
+        having += u->lists[i].number == number;
+    if (having > UNION_FEW)
+        return union_many(u, number, ret);
     for (uint32_t i = 0; i < u->count; i++) {
         struct posting *p = &u->lists[i];
         if (p->number != number)
@@ -326,6 +377,13 @@ enum err posting_union_peek(struct posting_union *u, uint64_t number, uint64_t *
         least = MIN(least, u->lists[i].number);
     }
     *ret_number = least;
+    return ERR_NONE;
+}
+
+enum err posting_union_rewind(struct posting_union *u)
+{
+    for (uint32_t i = 0; i < u->count; i++)
+        TRY(posting_rewind(&u->lists[i]));
     return ERR_NONE;
 }
 

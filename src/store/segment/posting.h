@@ -48,7 +48,8 @@ struct posting {
     uint64_t count;  /* documents of the whole list */
     uint64_t number; /* of the next block; UINT64_MAX: at the end */
     /* sparse */
-    const uint8_t *at, *end;
+    const uint8_t *begin, *at, *end;
+    uint64_t first;
     uint64_t doc; /* the next */
     uint64_t left;
     /* blocks */
@@ -71,6 +72,8 @@ MUST_USE enum err posting_open_sparse(struct posting *p, struct slice bytes, uin
 MUST_USE enum err posting_open_blocks(struct posting *p, struct slice bytes, uint64_t count);
 void posting_open_run(struct posting *p, const uint32_t *places, uint32_t count, uint64_t base);
 
+/* To the first block again. */
+MUST_USE enum err posting_rewind(struct posting *p);
 /* Skip to the first block with a number at or above. */
 MUST_USE enum err posting_skip(struct posting *p, uint64_t number);
 /* The next block (p->number must not be POSTING_END), and step over it. Its
@@ -97,6 +100,8 @@ MUST_USE enum err posting_union_open(struct posting_union *u, struct posting *li
 MUST_USE enum err posting_union_next(struct posting_union *u, uint64_t number, bool *ret_any,
                                      struct block *ret);
 
+/* To the first block again. */
+MUST_USE enum err posting_union_rewind(struct posting_union *u);
 /* The number of that block, nothing read; POSTING_END at the end. */
 MUST_USE enum err posting_union_peek(struct posting_union *u, uint64_t number,
                                      uint64_t *ret_number);

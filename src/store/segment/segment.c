@@ -181,6 +181,7 @@ enum err segment_walk_seek(struct segment_walk *w, const struct segment *s, cons
         TRY(block_open(s, &w->inner, at, length, level));
         TRY(keys_seek(&w->inner, key, size, ret_any));
         w->next[level] = w->inner.at;
+        w->restarts[level] = w->inner.restarts;
         at = w->inner.value.offset;
         length = w->inner.value.length;
     }
@@ -193,6 +194,38 @@ enum err segment_walk_next(struct segment_walk *w, bool *ret_any)
 {
     TRY(keys_next(&w->leaf, ret_any));
     return *ret_any ? ERR_NONE : next_leaf(w, ret_any);
+}
+
+/* What leads down is the last block whose first key is below; so only the root can
+ * have none. */
+enum err segment_walk_seek_below(struct segment_walk *w, const struct segment *s,
+                                 const uint8_t *key, size_t size, bool *ret_any)
+{
+    w->segment = s;
+    w->height = s->footer.height;
+    *ret_any = false;
+    if (!w->height)
+        return ERR_NONE;
+    uint64_t at = s->footer.root_at, length = s->footer.root_size;
+    for (uint32_t level = w->height - 1; level > 0; level--) {
+        TRY(block_open(s, &w->inner, at, length, level));
+        TRY(keys_seek_below(&w->inner, key, size, ret_any));
+        if (!*ret_any)
+            return ERR_NONE;
+        at = w->inner.value.offset;
+        length = w->inner.value.length;
+    }
+    TRY(block_open(s, &w->leaf, at, length, 0));
+    return keys_seek_below(&w->leaf, key, size, ret_any);
+}
+
+enum err segment_walk_previous(struct segment_walk *w, bool *ret_any)
+{
+    uint8_t key[KEY_BYTES_MAX];
+    size_t size = w->leaf.key_size;
+    memcpy(key, w->leaf.key, size);
+    TRY(keys_seek_below(&w->leaf, key, size, ret_any));
+    return *ret_any ? ERR_NONE : segment_walk_seek_below(w, w->segment, key, size, ret_any);
 }
 
 enum err segment_walk_list(const struct segment_walk *w, struct posting *ret)

@@ -81,6 +81,7 @@ struct segment_walk {
     uint32_t height;
     uint64_t at[SEGMENT_LEVELS_MAX], size[SEGMENT_LEVELS_MAX]; /* of the block at each level */
     size_t next[SEGMENT_LEVELS_MAX]; /* behind the entry in it that led down */
+    uint32_t restarts[SEGMENT_LEVELS_MAX]; /* of it; after segment_walk_seek() alone */
     struct keys_reader leaf;
     struct keys_reader inner; /* scratch */
 };
@@ -89,6 +90,10 @@ struct segment_walk {
 MUST_USE enum err segment_walk_seek(struct segment_walk *w, const struct segment *s,
                                     const uint8_t *key, size_t size, bool *ret_any);
 MUST_USE enum err segment_walk_next(struct segment_walk *w, bool *ret_any);
+/* The same from high to low: to the last key below; and on from the current one. */
+MUST_USE enum err segment_walk_seek_below(struct segment_walk *w, const struct segment *s,
+                                          const uint8_t *key, size_t size, bool *ret_any);
+MUST_USE enum err segment_walk_previous(struct segment_walk *w, bool *ret_any);
 /* The current key's list. */
 MUST_USE enum err segment_walk_list(const struct segment_walk *w, struct posting *ret);
 static inline uint32_t key_field(const uint8_t *key)

@@ -307,7 +307,8 @@ static void searches_go_over_types_and_compartments(void **state)
     assert_found(w, "Patient/p1/*?_tag=t", "p1 o1");
     assert_refused(w, "?_type=Patient,Nonsense", "Nonsense");
     assert_refused(w, "?_type=Patient,Observation&status=final", "status");
-    assert_refused(w, "?_sort=name&_type=Patient,Person", "_lastUpdated");
+    assert_refused(w, "?_sort=birthdate&_type=Patient,Observation", "_lastUpdated");
+    assert_found(w, "?_sort=-subject&_type=Observation,Condition", "o2 o1 c1");
     expect_status(get(w, "Observation/o1/Patient"), 404);
     expect_status(get(w, "Patient/p1/Nonsense"), 404);
     struct answer a = ask(w, "POST", "_search", "Content-Type: application/x-www-form-urlencoded",
