@@ -31,13 +31,19 @@ enum err check_coding(struct check_run *run, const struct fhir_subject *s)
                     SLICE_ARGS(slice_head(code.system, 300)),
                     answer.version.length ? " version '" : "", SLICE_ARGS(answer.version),
                     answer.version.length ? "'" : "");
+    else if (answer.is_in_part)
+        rule_report(run, s, &code_spot, json_member(coding, "code"), ISSUE_WARNING, "code-invalid",
+                    "Unknown Code '%.*s' in the CodeSystem '%.*s' - note that the code system is "
+                    "labeled as a fragment, so the code may be valid in some other fragment",
+                    SLICE_ARGS(slice_head(code.code, 100)),
+                    SLICE_ARGS(slice_head(code.system, 300)));
     else if (answer.truth == TERMINOLOGY_UNKNOWN)
         rule_report(run, s, s->spot, coding, ISSUE_INFORMATION, "not-found",
                     "A definition for CodeSystem '%.*s' could not be found, so the code cannot be "
                     "validated",
                     SLICE_ARGS(slice_head(code.system, 300)));
     else if (answer.has_wrong_display)
-        rule_report(run, s, &display_spot, json_member(coding, "display"), ISSUE_WARNING, "invalid",
+        rule_report(run, s, &display_spot, json_member(coding, "display"), wrong, "invalid",
                     "Wrong Display Name '%.*s' for %.*s#%.*s. Valid display is '%.*s'",
                     SLICE_ARGS(slice_head(code.display, 200)),
                     SLICE_ARGS(slice_head(code.system, 300)),

@@ -166,6 +166,20 @@ enum err image_add_dependency(struct image_builder *b, struct slice name, struct
     return b->failure;
 }
 
+static enum resource_rank rank_of(struct json root, enum profile_kind kind)
+{
+    struct json content = json_member(root, "content");
+    if (kind == PROFILE_VALUE_SET)
+        return json_exists(json_member(root, "compose")) ||
+                       json_exists(json_member(root, "expansion"))
+                   ? RANK_WHOLE
+                   : RANK_EMPTY;
+    if (kind == PROFILE_STRUCTURE || json_string_is(content, SLICE("complete")) ||
+        json_string_is(content, SLICE("supplement")))
+        return RANK_WHOLE;
+    return json_exists(json_first(json_member(root, "concept"))) ? RANK_PART : RANK_EMPTY;
+}
+
 enum err image_add_resource(struct image_builder *b, struct json root)
 {
     static const char *const kinds[] = { "StructureDefinition", "ValueSet", "CodeSystem" };
@@ -187,6 +201,7 @@ enum err image_add_resource(struct image_builder *b, struct json root)
     struct image_resource row = { .url = builder_text(b, url),
                                   .version = builder_text(b, version),
                                   .kind = kind,
+                                  .rank = rank_of(root, kind),
                                   .at = (uint32_t)start,
                                   .length = (uint32_t)(out->length - start) };
     row.sum = (uint32_t)XXH3_64bits(out->bytes + start, row.length);

@@ -10,7 +10,7 @@
 #include "profile/element.h"
 #include "profile/profile.h"
 
-enum { IMAGE_FORMAT = 3, IMAGE_BYTES_MAX = 512 << 20 };
+enum { IMAGE_FORMAT = 4, IMAGE_BYTES_MAX = 512 << 20 };
 
 struct image_text {
     uint32_t at, length;
@@ -90,7 +90,12 @@ struct image_resource {
     uint32_t kind;       /* enum profile_kind */
     uint32_t at, length; /* in IMAGE_RESOURCE_TEXT */
     uint32_t sum;        /* of the text: the lower half of its XXH3 */
+    uint32_t rank;       /* enum resource_rank: of several the highest is meant */
 };
+
+/* How much of it is there: a guide may name a code system of which another package, or
+ * a store, has the codes. */
+enum resource_rank { RANK_EMPTY, RANK_PART, RANK_WHOLE };
 
 enum image_section {
     IMAGE_TEXT,  /* bytes */

@@ -84,14 +84,16 @@ static const struct image_resource *choose_resource(const struct profile_set *se
         const struct link *l = &set->resources.links[at - 1];
         const struct image *im = &set->images[l->image];
         const struct image_resource *row = image_resource_at(im, l->row);
-        if (row->kind != (uint32_t)kind ||
+        if (row->kind != (uint32_t)kind || row->rank == RANK_EMPTY ||
             (version.length > 0 && !slice_equal(version, image_slice(im, row->version))))
             continue;
-        if (best && !is_named(source, im))
+        bool is_better = !best || row->rank > best->rank ||
+                         (row->rank == best->rank && is_named(source, im));
+        if (!is_better)
             continue;
         best = row;
         *ret_image = im;
-        if (is_named(source, im))
+        if (row->rank == RANK_WHOLE && is_named(source, im))
             break;
     }
     return best;
@@ -101,15 +103,19 @@ static struct slice find_resource(const struct profile_set *set, enum profile_ki
                                   struct slice url, struct slice version,
                                   const struct profile_source *source)
 {
-    for (; set; set = set->below) {
+    const struct image_resource *best = NULL;
+    const struct image *best_image = NULL;
+    for (; set && (!best || best->rank < RANK_WHOLE); set = set->below) {
         const struct image *im = NULL;
         const uint64_t *first = map_find(&set->resources.urls, url);
         const struct image_resource *row =
             first ? choose_resource(set, (uint32_t)*first, kind, version, source, &im) : NULL;
-        if (row)
-            return image_resource_text(im, row);
+        if (!row || (best && row->rank <= best->rank))
+            continue;
+        best = row;
+        best_image = im;
     }
-    return SLICE_NONE;
+    return best ? image_resource_text(best_image, best) : SLICE_NONE;
 }
 
 struct slice set_resource(const struct profile_set *set, enum profile_kind kind,
@@ -152,7 +158,7 @@ static struct slice find_near(const struct profile_set *set, enum profile_kind k
             const struct image *im = &set->images[l->image];
             const struct image_resource *row = image_resource_at(im, l->row);
             int near = nearness(from, im);
-            if (row->kind != (uint32_t)kind || near <= best_near ||
+            if (row->kind != (uint32_t)kind || row->rank == RANK_EMPTY || near <= best_near ||
                 (version.length > 0 && !slice_equal(version, image_slice(im, row->version))))
                 continue;
             best = row;

@@ -53,8 +53,7 @@ static enum err find_stored(struct rest *rest, const char *type_name, struct sli
                                         .default_count = 1,
                                         .largest_count = 1 };
     struct search_pair pairs[] = { { .name = SLICE("url"), .value = escaped(url, arena) },
-                                   { .name = SLICE("version"),
-                                     .value = escaped(version, arena) } };
+                                   { .name = SLICE("version"), .value = escaped(version, arena) } };
     struct search_query query;
     struct issues issues;
     issues_init(&issues, arena);
@@ -67,12 +66,26 @@ static enum err find_stored(struct rest *rest, const char *type_name, struct sli
     return newest(rest, &query, arena, ret_text);
 }
 
+/* A CodeSystem that only says of itself that its codes are elsewhere. */
+static bool is_stub(struct slice text, struct arena *arena)
+{
+    struct json_doc doc;
+    struct arena_mark mark = arena_mark(arena);
+    bool is_it = json_parse(text, NULL, arena, &doc, NULL) == ERR_NONE &&
+                 json_string_is(json_member(json_root(&doc), "content"), SLICE("not-present")) &&
+                 !json_exists(json_first(json_member(json_root(&doc), "concept")));
+    arena_rewind(arena, mark);
+    return is_it;
+}
+
 static enum err find(void *context, enum terminology_kind kind, struct slice url,
                      struct slice version, struct arena *arena, struct slice *ret_text)
 {
     struct rest *rest = context;
     TRY(find_stored(rest, TYPES[kind], url, version, arena, ret_text));
-    if (ret_text->bytes || !rest->settings.profiles)
+    bool is_here =
+        ret_text->bytes && !(kind == TERMINOLOGY_CODE_SYSTEM && is_stub(*ret_text, arena));
+    if (is_here || !rest->settings.profiles)
         return ERR_NONE;
     const struct terminology_source packages = profile_terminology(rest->settings.profiles);
     return packages.find(packages.context, kind, url, version, arena, ret_text);
@@ -95,6 +108,12 @@ enum err codes_open(struct rest *rest)
 {
     const struct terminology_source source = { .context = rest, .find = find };
     return terminology_open(&source, &rest->terminology);
+}
+
+struct terminology *codes_terminology(const struct rest *rest)
+{
+    definitions_look(rest);
+    return rest->terminology;
 }
 
 void codes_note(struct rest *rest, const struct store_write *writes, size_t count)

@@ -10,6 +10,9 @@
 /* rest->terminology. */
 MUST_USE enum err codes_open(struct rest *rest);
 
+/* It, as the packages are now. */
+struct terminology *codes_terminology(const struct rest *rest);
+
 /* check_options.questionnaire over the store; context: the struct rest. */
 enum err codes_questionnaire(void *context, struct slice canonical, struct arena *arena,
                              struct slice *ret_text);

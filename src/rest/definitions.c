@@ -3,9 +3,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "os/clock.h"
 #include "rest/request.h"
 
-enum { DEFINITIONS_MAX = 2000, COMPILE_BYTES = 512 << 20, IMAGE_BYTES = 64 << 20 };
+enum {
+    LOOK_US = 100000,
+    DEFINITIONS_MAX = 2000,
+    COMPILE_BYTES = 512 << 20,
+    IMAGE_BYTES = 64 << 20
+};
 
 static const char TYPE[] = "StructureDefinition";
 
@@ -13,6 +19,8 @@ struct definitions {
     atomic_bool is_stale;               /* a definition was written since they were read */
     pthread_mutex_t lock;               /* of ... */
     struct profile_set *packages, *set; /* the packages that the set lies over; counted */
+    struct profile_set *codes_of;       /* those whose codes the terminology has; counted */
+    _Atomic int64_t looked_us;
 };
 
 struct definitions *definitions_open(void)
@@ -21,6 +29,7 @@ struct definitions *definitions_open(void)
     if (!d)
         return NULL;
     atomic_init(&d->is_stale, true);
+    atomic_init(&d->looked_us, 0);
     mutex_init(&d->lock);
     return d;
 }
@@ -31,6 +40,7 @@ void definitions_close(struct definitions *d)
         return;
     profile_set_unref(d->packages);
     profile_set_unref(d->set);
+    profile_set_unref(d->codes_of);
     mutex_destroy(&d->lock);
     free(d);
 }
@@ -113,8 +123,32 @@ static void read_again(struct rest *rest, struct definitions *d, struct profile_
     d->set = set;
 }
 
-struct profile_set *definitions_now(struct rest *rest, const struct fhir_type *asking,
-                                    bool *ret_is_new)
+/* Codes are read anew when the packages are others. Under the lock. */
+static void follow(const struct rest *rest, struct definitions *d, struct profile_set *packages)
+{
+    if (d->codes_of == packages)
+        return;
+    if (d->codes_of)
+        terminology_forget(rest->terminology);
+    profile_set_unref(d->codes_of);
+    d->codes_of = profile_set_ref(packages);
+}
+
+void definitions_look(const struct rest *rest)
+{
+    struct definitions *d = rest->definitions;
+    int64_t now = os_now_us();
+    if (!rest->settings.profiles || now - atomic_load(&d->looked_us) < LOOK_US)
+        return;
+    atomic_store(&d->looked_us, now);
+    struct profile_set *packages = profile_home_set(rest->settings.profiles, NULL);
+    mutex_lock(&d->lock);
+    follow(rest, d, packages);
+    mutex_unlock(&d->lock);
+    profile_set_unref(packages);
+}
+
+struct profile_set *definitions_now(struct rest *rest, const struct fhir_type *asking)
 {
     struct definitions *d = rest->definitions;
     if (!rest->settings.profiles)
@@ -130,11 +164,10 @@ struct profile_set *definitions_now(struct rest *rest, const struct fhir_type *a
         profile_set_unref(d->packages);
         d->packages = profile_set_ref(packages);
     }
+    follow(rest, d, packages);
     struct profile_set *set = profile_set_ref(d->set);
     mutex_unlock(&d->lock);
     profile_set_unref(packages);
-    if (ret_is_new)
-        *ret_is_new = is_new;
     return set;
 }
 

@@ -16,10 +16,10 @@ struct definitions *definitions_open(void);
 void definitions_close(struct definitions *d);
 
 /* What is known now; the caller unrefs. NULL when the server has no packages and no
- * place for them. *ret_is_new (may be NULL): the packages are others than the last
- * call saw, so codes are to be read anew. */
-struct profile_set *definitions_now(struct rest *rest, const struct fhir_type *asking,
-                                    bool *ret_is_new);
+ * place for them. rest->terminology reads codes anew when the packages are others. */
+struct profile_set *definitions_now(struct rest *rest, const struct fhir_type *asking);
+/* The same for who asks for codes alone; cheap. */
+void definitions_look(const struct rest *rest);
 
 /* To be called when writes are done. */
 void definitions_note(struct rest *rest, const struct store_write *writes, size_t count);

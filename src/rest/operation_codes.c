@@ -1,4 +1,5 @@
 /* $validate-code of ValueSet and CodeSystem, and $lookup. */
+#include "rest/codes.h"
 #include "rest/operation.h"
 #include "rest/reply.h"
 
@@ -135,16 +136,15 @@ static enum err asked_find(struct request *r, const struct operation_input *in, 
         ret->text = json_raw(inner->resource);
         return ERR_NONE;
     }
-    ret->canonical = version.length ? arena_printf(r->arena, "%.*s|%.*s", SLICE_ARGS(url),
-                                                   SLICE_ARGS(version))
-                                    : url;
+    ret->canonical = version.length
+                         ? arena_printf(r->arena, "%.*s|%.*s", SLICE_ARGS(url), SLICE_ARGS(version))
+                         : url;
     bool is_here = true;
     if (url.length && ret->is_set)
-        TRY(terminology_has(r->rest->terminology, TERMINOLOGY_VALUE_SET, ret->canonical, r->arena,
-                            &is_here));
+        TRY(terminology_has(codes_terminology(r->rest), TERMINOLOGY_VALUE_SET, ret->canonical,
+                            r->arena, &is_here));
     if (!is_here)
-        return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found",
-                           "The value set %.*s is not here",
+        return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "The value set %.*s is not here",
                            SLICE_ARGS(slice_head(ret->canonical, 400)));
     return ERR_NONE;
 }
@@ -152,7 +152,7 @@ static enum err asked_find(struct request *r, const struct operation_input *in, 
 static enum err ask(struct request *r, const struct asked *asked, struct terminology_code *code,
                     struct terminology_answer *ret)
 {
-    struct terminology *t = r->rest->terminology;
+    struct terminology *t = codes_terminology(r->rest);
     if (asked->is_set && asked->text.length)
         return terminology_in_text(t, asked->text, code, r->arena, ret);
     if (asked->is_set)
@@ -218,8 +218,7 @@ enum err rest_validate_code(struct request *r)
 
 /* ---- $lookup ---- */
 
-static void property_append(struct buf *out, struct slice name, const char *type,
-                            struct slice text)
+static void property_append(struct buf *out, struct slice name, const char *type, struct slice text)
 {
     buf_append_cstr(out, ",{\"name\":\"property\",\"part\":[{\"name\":\"code\",\"valueCode\":");
     json_write_string(out, name);
@@ -322,7 +321,7 @@ static enum err lookup(struct request *r, const struct operation_input *in)
     if (!code.code.length || !code.system.length)
         return issues_fail(&r->issues, ERR_INVALID, "required",
                            "code and system, or a coding, are needed");
-    TRY(terminology_lookup(r->rest->terminology, &code, r->arena, &is_found, &concept));
+    TRY(terminology_lookup(codes_terminology(r->rest), &code, r->arena, &is_found, &concept));
     if (is_found)
         return reply_concept(r, &code, &concept);
     return issues_fail(&r->issues, ERR_NOT_FOUND, "not-found", "%.*s#%.*s is not known here",
@@ -332,8 +331,8 @@ static enum err lookup(struct request *r, const struct operation_input *in)
 
 enum err rest_lookup(struct request *r)
 {
-    static const char *const KNOWN[] = { "code",     "system",          "version", "coding", "date",
-                                         "property", "displayLanguage", NULL };
+    static const char *const KNOWN[] = { "code", "system",   "version",         "coding",
+                                         "date", "property", "displayLanguage", NULL };
     struct operation_input in;
     enum err err = operation_begin(r, KNOWN, &in);
     if (!err)

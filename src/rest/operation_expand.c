@@ -3,6 +3,7 @@
 #include "base/date.h"
 #include "os/clock.h"
 #include "os/random.h"
+#include "rest/codes.h"
 #include "rest/operation.h"
 #include "rest/reply.h"
 
@@ -115,9 +116,9 @@ static enum err run(struct expanding *x, struct slice text, struct slice url)
         set = json_root(&doc);
     }
     enum err err = text.length
-                       ? terminology_expand_text(r->rest->terminology, text, CODES_MAX, r->arena,
-                                                 row_take, x, &reason, &about)
-                       : terminology_expand(r->rest->terminology, url, CODES_MAX, r->arena,
+                       ? terminology_expand_text(codes_terminology(r->rest), text, CODES_MAX,
+                                                 r->arena, row_take, x, &reason, &about)
+                       : terminology_expand(codes_terminology(r->rest), url, CODES_MAX, r->arena,
                                             row_take, x, &reason, &about);
     if (err == ERR_NOT_FOUND)
         return issues_fail(&r->issues, err, "not-found", "The value set %.*s is not here",
@@ -173,10 +174,11 @@ static enum err expand(struct request *r, const struct operation_input *in)
 
 enum err rest_expand(struct request *r)
 {
-    static const char *const KNOWN[] = { "url",     "valueSet",    "valueSetVersion",
-                                         "filter",  "offset",      "count",
-                                         "context", "activeOnly",  "includeDesignations",
-                                         "date",    "displayLanguage", "excludeNested", NULL };
+    static const char *const KNOWN[] = { "url",     "valueSet",        "valueSetVersion",
+                                         "filter",  "offset",          "count",
+                                         "context", "activeOnly",      "includeDesignations",
+                                         "date",    "displayLanguage", "excludeNested",
+                                         NULL };
     struct operation_input in;
     enum err err = operation_begin(r, KNOWN, &in);
     if (!err)

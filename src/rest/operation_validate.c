@@ -55,7 +55,7 @@ static bool profile_is_known(struct request *r, struct slice canonical)
     struct profile_info info;
     if (!r->rest->settings.profiles)
         return false;
-    struct profile_set *set = definitions_now(r->rest, NULL, NULL);
+    struct profile_set *set = definitions_now(r->rest, NULL);
     bool is_known = profile_find(set, canonical, &info);
     profile_set_unref(set);
     return is_known;

@@ -1,6 +1,7 @@
 /* Search on one type: the query goes to search/, the plan to the store, the
  * documents found into a searchset, a page at a time. */
 #include "os/clock.h"
+#include "rest/codes.h"
 #include "rest/explain.h"
 #include "rest/include.h"
 #include "rest/media.h"
@@ -66,7 +67,7 @@ struct search_settings request_search_settings(const struct rest *rest)
         .default_count = (uint32_t)s->behaviour.limits.page_size,
         .largest_count = (uint32_t)s->behaviour.limits.page_size_max,
         .now_us = os_now_us(),
-        .terminology = rest->terminology,
+        .terminology = codes_terminology(rest),
         .read = read_stored,
         .read_context = (void *)(uintptr_t)rest,
         .dialect = s->behaviour.dialect,

@@ -62,7 +62,7 @@ enum err validity_level(struct request *r)
 /* Findings on their way into a list; `text` tells lines. */
 struct gathering {
     struct issues *issues;
-    struct slice text; /* of the document; empty: no lines */
+    struct slice text;   /* of the document; empty: no lines */
     const char *heading; /* said before the first error; NULL: nothing */
     size_t errors;
     /* Where the last finding was: the next is mostly behind it. */
@@ -112,17 +112,6 @@ static bool has_packages(const struct profile_set *set)
     return profile_set_package_count(set) > (profile_find(set, any, &core) ? 1u : 0u);
 }
 
-/* The profiles as they are now; the caller unrefs. Codes are read anew when the
- * packages are others. */
-static struct profile_set *profiles_now(const struct validity_ask *ask)
-{
-    bool is_new;
-    struct profile_set *set = definitions_now(ask->rest, ask->type, &is_new);
-    if (is_new)
-        terminology_forget(ask->rest->terminology);
-    return set;
-}
-
 static bool is_unknown_error(const struct validity_ask *ask, const struct profile_set *set)
 {
     const struct rest_settings *s = &ask->rest->settings;
@@ -143,7 +132,8 @@ static enum err gather(const struct validity_ask *ask, bool is_errors_only, stru
 {
     struct rest *rest = ask->rest;
     bool is_strict = ask->level == REST_STRICT || ask->level == REST_STRICT_ASKED;
-    struct profile_set *set = is_strict && rest->settings.profiles ? profiles_now(ask) : NULL;
+    struct profile_set *set =
+        is_strict && rest->settings.profiles ? definitions_now(rest, ask->type) : NULL;
     bool unknown_is_error = set && is_unknown_error(ask, set);
     const struct check_options options = {
         .rules = ask->level == REST_MINIMAL ? NULL : rest->rules,
@@ -261,8 +251,7 @@ enum err validity_check(const struct draft *d, struct json *ret_resource)
     bool is_minimal = d->level == REST_MINIMAL;
     struct issues marks;
     struct gathering g = { .issues = is_minimal ? &marks : d->issues,
-                           .text = d->is_result || is_minimal ? SLICE_NONE
-                                                              : d->resource.doc->text,
+                           .text = d->is_result || is_minimal ? SLICE_NONE : d->resource.doc->text,
                            .heading = is_minimal ? NULL : OUTCOME_INVALID_RESOURCE };
     *ret_resource = d->resource;
     if (d->level == REST_UNCHECKED)

@@ -45,6 +45,7 @@ enum err ask_in_system(struct ask *ask, const struct terminology_code *code,
         say(ret, TERMINOLOGY_NO, TERMINOLOGY_NO_CODE, code->system);
     else
         say(ret, TERMINOLOGY_UNKNOWN, TERMINOLOGY_NO_SYSTEM, code->system);
+    ret->is_in_part = ret->truth == TERMINOLOGY_UNKNOWN && s && s->count > 0;
     return ERR_NONE;
 }
 

@@ -8,10 +8,14 @@
 static enum filter_op filter_op_find(struct json op)
 {
     static const char *const names[] = {
-        [FILTER_EQUAL] = "=",          [FILTER_IS_A] = "is-a",
-        [FILTER_DESCENDENT] = "descendent-of", [FILTER_IS_NOT_A] = "is-not-a",
-        [FILTER_GENERALIZES] = "generalizes", [FILTER_REGEX] = "regex",
-        [FILTER_IN] = "in",            [FILTER_NOT_IN] = "not-in",
+        [FILTER_EQUAL] = "=",
+        [FILTER_IS_A] = "is-a",
+        [FILTER_DESCENDENT] = "descendent-of",
+        [FILTER_IS_NOT_A] = "is-not-a",
+        [FILTER_GENERALIZES] = "generalizes",
+        [FILTER_REGEX] = "regex",
+        [FILTER_IN] = "in",
+        [FILTER_NOT_IN] = "not-in",
         [FILTER_EXISTS] = "exists",
     };
     for (size_t i = 0; i < ARRAY_COUNT(names); i++)
@@ -133,8 +137,8 @@ enum err set_compile(struct json resource, struct arena *arena, struct set *ret)
     struct json excludes = json_member(compose, "exclude");
     struct json contains = json_member(json_member(resource, "expansion"), "contains");
     bool is_expansion = !json_exists(compose);
-    uint32_t room = is_expansion ? contains_count(contains)
-                                 : json_count(includes) + json_count(excludes);
+    uint32_t room =
+        is_expansion ? contains_count(contains) : json_count(includes) + json_count(excludes);
     s.clauses = arena_array(arena, room, sizeof *s.clauses);
     if (!s.clauses)
         return ERR_NO_MEMORY;
@@ -268,6 +272,27 @@ static enum terminology_truth filter_passes(struct ask *ask, const struct filter
     return holds ? TERMINOLOGY_YES : TERMINOLOGY_NO;
 }
 
+/* Of a system that is here in part, what a hierarchy does not show may be there. */
+static enum terminology_truth doubt(const struct filter *f, enum terminology_truth truth)
+{
+    switch (f->op) {
+    case FILTER_IS_A:
+    case FILTER_DESCENDENT:
+    case FILTER_GENERALIZES:
+        return truth == TERMINOLOGY_NO ? TERMINOLOGY_UNKNOWN : truth;
+    case FILTER_IS_NOT_A:
+        return truth == TERMINOLOGY_YES ? TERMINOLOGY_UNKNOWN : truth;
+    case FILTER_EQUAL:
+    case FILTER_REGEX:
+    case FILTER_IN:
+    case FILTER_NOT_IN:
+    case FILTER_EXISTS:
+    case FILTER_UNKNOWN:
+        break;
+    }
+    return truth;
+}
+
 enum terminology_truth ask_filters(struct ask *ask, const struct clause *clause,
                                    const struct system *system, const struct concept *concept)
 {
@@ -279,7 +304,7 @@ enum terminology_truth ask_filters(struct ask *ask, const struct clause *clause,
         struct arena_mark mark = arena_mark(ask->arena);
         enum terminology_truth one = filter_passes(ask, &clause->filters[i], system, concept);
         arena_rewind(ask->arena, mark);
-        all = MIN(all, one);
+        all = MIN(all, system->is_complete ? one : doubt(&clause->filters[i], one));
     }
     return all;
 }

@@ -67,6 +67,7 @@ struct terminology_answer {
     bool has_wrong_display; /* one was given, and it is none of the concept's */
     bool is_abstract;       /* not for use in records */
     bool is_inactive;
+    bool is_in_part; /* UNKNOWN: the system is here, without the code, but not whole */
 };
 
 /* Is the code in the value set? Without a system it is one of any of the set's

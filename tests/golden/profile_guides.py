@@ -10,8 +10,11 @@ in every way that its profile's published snapshot suggests, one at a time:
   repeat     an element of a list beyond its max
   forbid     an element with max 0, put in
   fixed      another text where a fixed or pattern value stands, outside of slices
-  slice      what makes an element belong to a required slice
+  slice      what makes an element belong to a required slice, spoilt
+  slice twice  a second element of a slice that may have one
   type       another type of a choice than the profile leaves
+  code       a code that the value set of a required binding cannot have
+  extra      a member that no definition has
 
 and must be told at the right place: at the element, or at what should hold it.
 """
@@ -43,6 +46,10 @@ EXCEPTIONS = {
     **{
         f"us-core-{v}/Observation-satO2-fiO2.json": "its L/min is not in the value set of R4's vital signs"
         for v in ("3.1.1", "4.0.0", "6.1.0", "7.0.0")
+    },
+    **{
+        f"us-core-{v}/Patient-example.json": "a display that R4's code system cuts off"
+        for v in ("6.1.0", "7.0.0")
     },
     **{
         f"us-core-{v}/Bundle-{name}.json": "a link of its narrative leads nowhere"
@@ -196,16 +203,117 @@ def matches(value, pattern):
     return value == pattern
 
 
-def unsliced(resource, element):
-    """Required slices that a pattern of the slice itself makes."""
-    pattern = fixed_value(element)
-    if "sliceName" not in element or element.get("min", 0) < 1 or pattern is None:
+def criteria(element, definition):
+    """What a slice of a list asks of its elements: (path, pattern) each; None: it is told otherwise."""
+    rows = {e["id"]: e for e in definition["snapshot"]["element"]}
+    sliced = rows.get(element["id"].rpartition(":")[0], {})
+    asked = []
+    for d in sliced.get("slicing", {}).get("discriminator", []):
+        if d["type"] not in ("value", "pattern") or "(" in d["path"]:
+            return None
+        path = [] if d["path"] == "$this" else d["path"].split(".")
+        for depth in range(len(path), -1, -1):
+            row = rows.get(".".join([element["id"]] + path[:depth]), {})
+            if fixed_value(row) is not None:
+                asked.append((path[:depth], fixed_value(row)))
+                break
+        else:
+            return None
+    return asked or None
+
+
+def selected(value, path):
+    values = [value]
+    for name in path:
+        inner = [v[name] for v in values if isinstance(v, dict) and name in v]
+        values = [i for v in inner for i in (v if isinstance(v, list) else [v])]
+    return values
+
+
+def is_in_slice(value, asked):
+    return all(any(matches(v, p) for v in selected(value, path)) for path, p in asked)
+
+
+def sliced_lists(resource, element, definition):
+    """(holder's place, names, list, what the slice asks) wherever the slice has elements."""
+    if "sliceName" not in element or "/" in element["sliceName"]:
+        return
+    asked = criteria(element, definition)
+    for _, where, name, names in holders(resource, element) if asked else ():
+        for holder, at in steps(resource, names, resource["resourceType"]):
+            values = holder.get(name)
+            if at == where and isinstance(values, list) and any(is_in_slice(v, asked) for v in values):
+                yield where, names, name, values, asked
+
+
+def spoilt(value, asked):
+    other = copy.deepcopy(value)
+    path, pattern = asked[0]
+    if not path:
+        return other_text(other)
+    holder = other
+    for step in path[:-1]:
+        holder = holder[step][0] if isinstance(holder[step], list) else holder[step]
+    holder[path[-1]] = other_text(holder[path[-1]])
+    return other
+
+
+def unsliced(resource, element, definition):
+    """Required slices spoilt: their elements belong there no more."""
+    if element.get("min", 0) < 1:
+        return
+    for where, names, name, values, asked in sliced_lists(resource, element, definition):
+        rest = [spoilt(v, asked) if is_in_slice(v, asked) else v for v in values]
+        yield apply(resource, names, where, lambda h: h.update({name: rest})), [where]
+
+
+def sliced_twice(resource, element, definition):
+    """A slice that may have one element gets two."""
+    if element.get("max") != "1":
+        return
+    for where, names, name, values, asked in sliced_lists(resource, element, definition):
+        more = values + [copy.deepcopy(v) for v in values if is_in_slice(v, asked)]
+        yield apply(resource, names, where, lambda h: h.update({name: more})), [where]
+
+
+# Code systems that are whole in R4 or in a guide: of others a wrong code is not known.
+WHOLE = set()
+
+
+def read_systems(ig, work):
+    r4 = os.path.join(ig, "../r4/definitions/codesystem.ndjson.zst")
+    lines = subprocess.run(["zstd", "-dc", r4], capture_output=True, text=True, check=True).stdout
+    texts = lines.splitlines()
+    for path in glob.glob(os.path.join(work, "*/package/CodeSystem-*.json")):
+        texts.append(open(path, encoding="utf-8").read())
+    for text in texts:
+        system = json.loads(text)
+        if system["content"] == "complete":
+            WHOLE.add(system["url"])
+
+
+def recoded(resource, element):
+    """A code that a required binding's value set cannot have."""
+    if element.get("binding", {}).get("strength") != "required" or "sliceName" in element:
         return
     for holder, where, name, names in holders(resource, element):
-        values = holder.get(name)
-        if isinstance(values, list) and any(matches(v, pattern) for v in values):
-            rest = [other_text(v) if matches(v, pattern) else v for v in values]
-            yield apply(resource, names, where, lambda h: h.update({name: rest})), [where]
+        value = holder.get(name)
+        if isinstance(value, str):
+            yield (apply(resource, names, where, lambda h: h.update({name: "no-such-code"})),
+                   [f"{where}.{name}"])
+        codings = value.get("coding", []) if isinstance(value, dict) else []
+        if codings and all(c.get("system") in WHOLE for c in codings):
+            wrong = {**value, "coding": [{**c, "code": "no-such-code"} for c in codings]}
+            yield (apply(resource, names, where, lambda h: h.update({name: wrong})),
+                   [f"{where}.{name}"])
+
+
+def extended(resource, element):
+    """A member that no definition has."""
+    for holder, where, name, names in holders(resource, element):
+        if name == element["path"].split(".")[-1] and isinstance(holder.get(name), dict):
+            more = {**holder[name], "shoeSize": 42}
+            yield apply(resource, names, where, lambda h: h.update({name: more})), [f"{where}.{name}"]
 
 
 def retyped(resource, element):
@@ -233,15 +341,20 @@ KINDS = {
     "forbid": forbidden,
     "fixed": unfixed,
     "slice": unsliced,
+    "slice twice": sliced_twice,
     "type": retyped,
+    "code": recoded,
+    "extra": extended,
 }
+OF_SLICES = (unsliced, sliced_twice)
 
 
 def mutants(resource, definition):
     for kind, make in KINDS.items():
         count = 0
         for element in definition["snapshot"]["element"]:
-            for mutant, places in make(resource, element):
+            more = (definition,) if make in OF_SLICES else ()
+            for mutant, places in make(resource, element, *more):
                 if count < MUTANTS_EACH:
                     yield kind, element["id"], mutant, places
                 count += 1
@@ -297,6 +410,7 @@ def main(tarn, ig):
         for guide, _ in GUIDES:
             unpack(os.path.join(ig, guide + ".tar.zst"), os.path.join(work, guide))
             unpack(os.path.join(ig, guide + "-examples.tar.zst"), os.path.join(work, guide))
+        read_systems(ig, work)
         for guide, needs in GUIDES:
             packages = [os.path.join(work, p, "package") for p in needs + [guide]]
             paths = sorted(glob.glob(os.path.join(work, guide, "package", "example", "*.json")))

@@ -186,6 +186,15 @@ static const char *const OWN[] = {
     "{\"resourceType\":\"ValueSet\",\"expansion\":{\"contains\":[{\"system\":\"urn:s\",\"code\":"
     "\"a\",\"contains\":[{\"system\":\"urn:s\",\"code\":\"a1\"}]},{\"system\":\"urn:t\","
     "\"code\":\"z\"}]}}",
+    "urn:part",
+    "{\"resourceType\":\"CodeSystem\",\"url\":\"urn:part\",\"content\":\"fragment\",\"concept\":["
+    "{\"code\":\"a\",\"concept\":[{\"code\":\"a1\"}]},{\"code\":\"b\"}]}",
+    "urn:of-part",
+    "{\"resourceType\":\"ValueSet\",\"compose\":{\"include\":[{\"system\":\"urn:part\","
+    "\"filter\":[{\"property\":\"concept\",\"op\":\"is-a\",\"value\":\"a\"}]}]}}",
+    "urn:not-of-part",
+    "{\"resourceType\":\"ValueSet\",\"compose\":{\"include\":[{\"system\":\"urn:part\","
+    "\"filter\":[{\"property\":\"concept\",\"op\":\"is-not-a\",\"value\":\"a\"}]}]}}",
     "urn:broken",
     "{\"resourceType\":\"ValueSet\",",
     NULL,
@@ -221,6 +230,24 @@ static void value_sets_of_a_source_are_judged_by_their_filters(void **state)
         }
     }
     assert_true(in_set(&f, "urn:equal", "urn:s", "b").is_abstract);
+    close_all(&f);
+}
+
+static void what_a_part_of_a_system_does_not_show_is_unknown(void **state)
+{
+    struct fixture f;
+    (void)state;
+    open_with(&f, OWN);
+    assert_int_equal(in_system(&f, "urn:part", "a1", "").truth, TERMINOLOGY_YES);
+    struct terminology_answer a = in_system(&f, "urn:part", "c", "");
+    assert_int_equal(a.truth, TERMINOLOGY_UNKNOWN);
+    assert_true(a.is_in_part);
+    assert_false(in_system(&f, "http://loinc.org", "1-8", "").is_in_part);
+    assert_int_equal(in_set(&f, "urn:of-part", "urn:part", "a1").truth, TERMINOLOGY_YES);
+    assert_int_equal(in_set(&f, "urn:of-part", "urn:part", "b").truth, TERMINOLOGY_UNKNOWN);
+    assert_int_equal(in_set(&f, "urn:of-part", "urn:part", "c").truth, TERMINOLOGY_UNKNOWN);
+    assert_int_equal(in_set(&f, "urn:not-of-part", "urn:part", "a1").truth, TERMINOLOGY_NO);
+    assert_int_equal(in_set(&f, "urn:not-of-part", "urn:part", "b").truth, TERMINOLOGY_UNKNOWN);
     close_all(&f);
 }
 
@@ -304,6 +331,7 @@ int main(void)
         cmocka_unit_test(grammars_judge_units_languages_and_media_types),
         cmocka_unit_test(systems_that_are_not_here_are_unknown_never_wrong),
         cmocka_unit_test(value_sets_of_a_source_are_judged_by_their_filters),
+        cmocka_unit_test(what_a_part_of_a_system_does_not_show_is_unknown),
         cmocka_unit_test(a_value_set_that_names_itself_ends),
         cmocka_unit_test(a_whole_system_that_is_not_here_is_told_as_such),
         cmocka_unit_test(hierarchies_go_down_and_up_over_all_parents),
