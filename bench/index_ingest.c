@@ -29,6 +29,7 @@
 
 #include "clock.h"
 #include "index/index.h"
+#include "os/heap.h"
 #include "rest/rest.h"
 #include "sandbox/sandbox.h"
 #include "store/store.h"
@@ -514,6 +515,7 @@ int main(int argc, char **argv)
 {
     if (argc < 3)
         return 2;
+    os_heap_settle();
     size_t wanted = strtoull(argv[2], NULL, 10);
     int threads = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 2;
     if (!wanted || threads < 1 || threads > THREADS_MAX)

@@ -9,6 +9,7 @@
 #include "cli/assume.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "os/heap.h"
 #include "os/signal.h"
 #include "server/server.h"
 
@@ -364,6 +365,7 @@ int cli_serve(int argc, char **argv)
     int status = parse(&o, argc, argv);
     if (status >= 0)
         return status;
+    os_heap_settle();
     struct arena arena;
     arena_init(&arena, TEXTS_BYTES);
     struct server_settings settings = { 0 };
