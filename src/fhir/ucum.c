@@ -23,15 +23,17 @@ enum { SCALE_CEL = 1, SCALE_DEGF, SCALE_DEGRE };
 
 /* `factor` times the unit `of`. */
 struct atom {
-    const char *code, *factor, *of;
+    struct slice code; /* lengths tell most of them apart without looking */
+    const char *factor, *of;
     int flags;
 };
 
 static const struct atom atoms[] = {
-#define UNIT(code, factor, of) { code, factor, of, 0 },
-#define METRIC_UNIT(code, factor, of) { code, factor, of, METRIC },
-#define ARBITRARY_UNIT(code, metric) { code, "1", "1", ARBITRARY | (metric) },
-#define SPECIAL_UNIT(code, scale, metric) { code, "1", "K", SPECIAL | (metric) | (scale) << 4 },
+#define UNIT(code, factor, of) { SLICE_INIT(code), factor, of, 0 },
+#define METRIC_UNIT(code, factor, of) { SLICE_INIT(code), factor, of, METRIC },
+#define ARBITRARY_UNIT(code, metric) { SLICE_INIT(code), "1", "1", ARBITRARY | (metric) },
+#define SPECIAL_UNIT(code, scale, metric) \
+    { SLICE_INIT(code), "1", "K", SPECIAL | (metric) | (scale) << 4 },
 #include "fhir/ucum_units.inc"
 #undef UNIT
 #undef METRIC_UNIT
@@ -112,7 +114,7 @@ static bool resolve_atom(const struct atom *atom, int depth, struct ucum *ret_un
     if (depth > ATOM_DEPTH_MAX || !parse_term(slice_cstr(atom->of), depth + 1, ret_unit))
         return false;
     if (atom->flags & ARBITRARY)
-        ret_unit->arbitrary = hash_of(slice_cstr(atom->code));
+        ret_unit->arbitrary = hash_of(atom->code);
     if (atom->flags & SPECIAL)
         ret_unit->scale = (uint8_t)(atom->flags >> 4);
     if (!decimal_parse(slice_cstr(atom->factor), &factor))
@@ -133,7 +135,7 @@ static bool find_atom(struct slice code, bool metric_only, int depth, struct ucu
             return true;
         }
     for (size_t i = 0; i < ARRAY_COUNT(atoms); i++)
-        if (slice_is(code, atoms[i].code))
+        if (slice_equal(code, atoms[i].code))
             return (!metric_only || (atoms[i].flags & METRIC)) &&
                    resolve_atom(&atoms[i], depth, ret_unit);
     return false;

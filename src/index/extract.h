@@ -29,6 +29,13 @@ struct extractor {
     struct slice id; /* of the resource; empty without one */
     struct buf folded;
 
+    /* Four parameters may select one quantity; its unit is parsed once. */
+    struct {
+        struct slice number, unit; /* as asked; bytes NULL: nothing yet */
+        struct index_measure found;
+        bool is_found;
+    } last_measure;
+
     const struct fhir_param *param; /* of the item being extracted */
     uint32_t field;                 /* of it */
     uint64_t *present;              /* a bit for each parameter id that has selected a value */

@@ -157,13 +157,27 @@ bool index_measure_find(struct slice number, struct slice unit, struct index_mea
     return true;
 }
 
+/* index_measure_find(), or what it said of the same number and unit just before. */
+static bool measure_find(struct extractor *x, struct slice number, struct slice unit,
+                         struct index_measure *ret)
+{
+    if (!x->last_measure.number.bytes || !slice_equal(number, x->last_measure.number) ||
+        !slice_equal(unit, x->last_measure.unit)) {
+        x->last_measure.number = number;
+        x->last_measure.unit = unit;
+        x->last_measure.is_found = index_measure_find(number, unit, &x->last_measure.found);
+    }
+    *ret = x->last_measure.found;
+    return x->last_measure.is_found;
+}
+
 /* An open end stays open. */
-static bool end_normal(struct slice text, struct slice unit, uint8_t number[NUMERAL_BYTES],
-                       struct index_measure *m)
+static bool end_normal(struct extractor *x, struct slice text, struct slice unit,
+                       uint8_t number[NUMERAL_BYTES], struct index_measure *m)
 {
     if (!text.bytes)
         return true;
-    if (!index_measure_find(text, unit, m))
+    if (!measure_find(x, text, unit, m))
         return false;
     memcpy(number, m->number, NUMERAL_BYTES);
     return true;
@@ -175,8 +189,8 @@ enum err extract_normal(struct extractor *x, const struct measure *m, bool *ret_
     struct index_measure end = { .dimension_length = 0 };
     *ret = *m;
     *ret_found = slice_is(m->system, INDEX_UCUM) && m->code.length > 0 &&
-                 end_normal(m->low_text, m->code, ret->low, &end) &&
-                 end_normal(m->high_text, m->code, ret->high, &end) && end.dimension_length > 0;
+                 end_normal(x, m->low_text, m->code, ret->low, &end) &&
+                 end_normal(x, m->high_text, m->code, ret->high, &end) && end.dimension_length > 0;
     if (!*ret_found)
         return ERR_NONE;
     if (m->is_low_past)
