@@ -1,5 +1,5 @@
 /* check/check.c - the parts of a validation put together. */
-#include "check/rules.h"
+#include "check/bundle.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,6 +101,15 @@ static enum err on_coding(void *context, const struct fhir_subject *s)
 
 /* ---- the run ---- */
 
+/* Full urls alone: what is relative says its type. */
+static bool find_entry(void *context, struct slice reference, const struct fhir_type **ret_type)
+{
+    const struct check_run *run = context;
+    const uint64_t *place = map_find(&run->entries->urls, reference);
+    *ret_type = place ? run->entries->list[*place].type : NULL;
+    return place != NULL;
+}
+
 static enum err run_with(struct check_run *run, struct json resource, const struct fhir_type *type)
 {
     const struct check_options *o = run->options;
@@ -117,6 +126,8 @@ static enum err run_with(struct check_run *run, struct json resource, const stru
         .found = o->found,
         .context = o->context,
         .hooks = o->is_shape_only ? NULL : &hooks,
+        .target = run->entries ? find_entry : o->target,
+        .target_context = run->entries ? run : o->target_context,
     };
     return fhir_validate(resource, type, &options, NULL);
 }
@@ -163,8 +174,16 @@ enum err check_run(const struct check_options *o, struct json resource,
     map_init(&run.all_anchors, UINT32_MAX, (uint64_t)(uintptr_t)&run);
     arena_init(&run.kept, arena->limit_bytes);
     bool has_profiles = o->set && !o->is_shape_only;
-    enum err err =
-        has_profiles ? run_profiles(&run, resource, type) : run_with(&run, resource, type);
+    struct bundle_entries entries;
+    enum err err = ERR_NONE;
+    map_init(&entries.urls, UINT32_MAX, 0);
+    if (!o->is_shape_only && type && slice_is(type->name, "Bundle")) {
+        err = bundle_entries_read(resource, &run.kept, &entries);
+        run.entries = &entries;
+    }
+    if (!err)
+        err = has_profiles ? run_profiles(&run, resource, type) : run_with(&run, resource, type);
+    bundle_entries_release(&entries);
     map_release(&run.all_anchors);
     arena_release(&run.kept);
     return err;

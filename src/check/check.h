@@ -38,6 +38,11 @@ struct check_options {
     enum err (*questionnaire)(void *context, struct slice canonical, struct arena *arena,
                               struct slice *ret_text);
     void *questionnaire_context;
+
+    /* As fhir_validate_options has it, for a resource that comes in a Bundle and is
+     * checked by itself. A Bundle that is checked whole needs none. */
+    bool (*target)(void *context, struct slice reference, const struct fhir_type **ret_type);
+    void *target_context;
 };
 
 /* Findings go to `found`. Time is linear in the resource, whatever it holds. What

@@ -6,6 +6,8 @@
 #include "base/regex.h"
 #include "check/check.h"
 
+struct bundle_entries;
+
 struct check_run {
     const struct check_options *options;
     const struct fhir_validate_hooks *profiles; /* NULL: none */
@@ -14,6 +16,7 @@ struct check_run {
     bool is_tired;
     bool has_all_anchors;   /* the next is filled */
     struct map all_anchors; /* what links may lead to in the whole of what is checked */
+    const struct bundle_entries *entries; /* of the outermost Bundle; NULL: it is none */
     struct arena kept;      /* until the run's end: the texts of these; `arena` is rewound */
 };
 

@@ -416,6 +416,11 @@ struct fhir_validate_options {
     void (*found)(void *context, const struct fhir_finding *finding);
     void *context;
     const struct fhir_validate_hooks *hooks; /* NULL: base R4 alone */
+    /* Is there something around the resource, a Bundle's entry, that the reference
+     * means, and of which type (NULL: unknown)? Asked when its text does not say:
+     * "urn:uuid:...". May be NULL. */
+    bool (*target)(void *context, struct slice reference, const struct fhir_type **ret_type);
+    void *target_context;
 };
 
 /* Check a resource against the definition of its type: members, cardinality,

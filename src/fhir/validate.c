@@ -388,32 +388,6 @@ static void check_object(struct fhir_check *c, const struct fhir_spot *spot, str
 
 /* ---- resources ---- */
 
-/* Ids to types: what local references find. */
-static void gather_contained(struct fhir_check *c, const struct fhir_spot *outer,
-                             struct json resource)
-{
-    struct fhir_spot spot = { .parent = outer, .name = SLICE("contained"), .has_index = true };
-    struct json list = json_member(resource, "contained");
-    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v)) {
-        struct json id = json_member(v, "id");
-        struct slice text = json_string_raw(id);
-        uint64_t *value;
-        bool is_new = true;
-        if (text.bytes && map_put(&c->contained, text, &value, &is_new) != ERR_NONE)
-            c->failure = ERR_NO_MEMORY;
-        else if (text.bytes && is_new)
-            *value = (uint64_t)(uintptr_t)resource_type_of(v);
-        if (c->options->is_shape_only)
-            continue;
-        if (!is_new)
-            check_error(c, &spot, id, "invalid", "Duplicate id value '%.*s'",
-                        SLICE_ARGS(slice_head(text, 64)));
-        if (json_is(v, JSON_OBJECT) && resource_type_of(v) && !json_exists(id))
-            check_error(c, &spot, v, "invalid", "Resource requires an id, but none is present");
-        spot.index++;
-    }
-}
-
 /* A contained or bundled resource, or one in a parameter. */
 static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, struct json value,
                            const struct fhir_element *element)
@@ -439,9 +413,11 @@ static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, s
     if (!is_contained) {
         c->root = value;
         map_init(&c->contained, UINT32_MAX, (uint64_t)(uintptr_t)c->scratch);
-        gather_contained(c, spot, value);
+        contained_gather(c, spot, value);
     }
     check_object(c, spot, value, type);
+    if (!is_contained)
+        contained_check(c, spot, value);
     struct fhir_item item = { .value = value, .type = type, .resource = c->root };
     check_item(c, spot, item, NULL);
     if (c->options->hooks)

@@ -16,7 +16,7 @@ struct fhir_check {
     struct json resource;  /* nearest resource */
     struct json root;      /* nearest one that is not contained */
     struct json outermost; /* where the walk began */
-    struct map contained;  /* ids of the root's contained resources */
+    struct map contained;  /* ids of the root's contained resources: validate_contained.c */
     struct map element_ids; /* of the nearest resource */
     const struct fhir_type *resource_type;
     uint64_t steps_left; /* for invariants */
@@ -40,6 +40,16 @@ void check_coded(struct fhir_check *c, const struct fhir_spot *spot,
                  const struct fhir_element *element, struct json value);
 void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
                      const struct fhir_element *element, struct json value);
+
+/* Ids to types, and what is wrong with ids; then, behind the walk, those that nobody has
+ * named (dom-3). Linear, for a resource that is not contained itself. */
+void contained_gather(struct fhir_check *c, const struct fhir_spot *spot, struct json resource);
+void contained_check(struct fhir_check *c, const struct fhir_spot *spot, struct json resource);
+/* "#id" names it, and "#" its holder from within. True when it is there; its type may be
+ * unknown. */
+bool contained_name(struct fhir_check *c, struct slice id, const struct fhir_type **ret_type);
+/* All that a narrative links to. */
+void contained_name_links(struct fhir_check *c, struct slice xhtml);
 
 /* Extensions are named by absolute URLs; only parts of extensions by short names. */
 void check_extension_url(struct fhir_check *c, const struct fhir_spot *spot, struct json value);

@@ -6,11 +6,11 @@ struct fhir_rules {
 };
 
 /* What the walk checks itself, quicker than their expressions can: that there is
- * a value or a child, one of value and extension, "#id" against the contained
- * resources, the XHTML. */
+ * a value or a child, "#id" against the contained resources and these against what
+ * names them, the XHTML. */
 static bool is_by_hand(const struct invariant *rule)
 {
-    static const char *const keys[] = { "ele-1", "ref-1", "txt-1", "txt-2" };
+    static const char *const keys[] = { "dom-3", "ele-1", "ref-1", "txt-1", "txt-2" };
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++)
         if (slice_is(rule->key, keys[i]))
             return true;

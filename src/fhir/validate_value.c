@@ -62,6 +62,7 @@ static void check_narrative(struct fhir_check *c, const struct fhir_spot *spot, 
                             struct slice text)
 {
     struct narrative n = { c, spot, where };
+    contained_name_links(c, text);
     xhtml_check(text, narrative_found, &n);
 }
 
@@ -92,6 +93,7 @@ static void check_string(struct fhir_check *c, const struct fhir_spot *spot,
     struct arena_mark mark = arena_mark(c->scratch);
     struct slice text = json_string(value, c->scratch);
     bool is_shape_only = c->options->is_shape_only;
+    const struct fhir_type *target;
     if (!text.bytes) {
         c->failure = ERR_NO_MEMORY;
     } else if (text.length == 0) {
@@ -105,6 +107,8 @@ static void check_string(struct fhir_check *c, const struct fhir_spot *spot,
                         "are not allowed for security reasons in this context");
         else if (type->id == FHIR_TYPE_CODE)
             check_code_value(c, spot, element, value, text);
+        else if (text.bytes[0] == '#' && type_derives(type->id, FHIR_TYPE_URI))
+            contained_name(c, slice_from(text, 1), &target);
     }
     arena_rewind(c->scratch, mark);
 }
@@ -225,11 +229,11 @@ static bool has_scheme(struct slice text)
 static void check_local(struct fhir_check *c, const struct fhir_spot *spot,
                         const struct fhir_element *element, struct json where, struct slice id)
 {
-    const uint64_t *place = id.length > 0 ? map_find(&c->contained, id) : NULL;
-    const struct fhir_type *type = place ? (const void *)(uintptr_t)*place : NULL;
-    if (type && !is_target(element, type))
+    const struct fhir_type *type;
+    bool is_there = contained_name(c, id, &type);
+    if (id.length > 0 && type && !is_target(element, type))
         report_target(c, spot, element, where, type);
-    if (id.length > 0 && !place)
+    if (id.length > 0 && !is_there)
         check_report(
             c, spot, where, ISSUE_ERROR, "invariant", SLICE("ref-1"),
             "ref-1: SHALL have a contained resource if a local reference is provided (#%.*s)",
@@ -253,6 +257,20 @@ static void check_stated_type(struct fhir_check *c, const struct fhir_spot *spot
                     SLICE_ARGS(type->name), SLICE_ARGS(found->name));
 }
 
+/* The type of what the reference means in the Bundle around, if any. */
+static const struct fhir_type *find_around(struct fhir_check *c, const struct fhir_spot *spot,
+                                           struct json where, struct slice text)
+{
+    const struct fhir_type *type = NULL;
+    bool is_urn =
+        slice_starts_with(text, SLICE("urn:uuid:")) || slice_starts_with(text, SLICE("urn:oid:"));
+    if (!c->options->target(c->options->target_context, text, &type) && is_urn)
+        check_report(c, spot, where, ISSUE_WARNING, "required", SLICE_NONE,
+                     "URN reference is not locally contained within the bundle %.*s",
+                     SLICE_ARGS(slice_head(text, 200)));
+    return type;
+}
+
 void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
                      const struct fhir_element *element, struct json value)
 {
@@ -262,6 +280,8 @@ void check_reference(struct fhir_check *c, const struct fhir_spot *spot,
     struct fhir_reference reference = fhir_reference_parse(text);
     bool is_local = text.length > 0 && text.bytes[0] == '#';
     bool is_search = slice_find_byte(text, '?') >= 0;
+    if (text.length > 0 && !is_local && !is_search && !reference.type && c->options->target)
+        reference.type = find_around(c, spot, literal, text);
     if (is_local)
         check_local(c, spot, element, literal, slice_from(text, 1));
     else if (reference.type && !is_target(element, reference.type))

@@ -50,6 +50,14 @@ static bool rewrite(void *context, struct slice url, struct slice *ret_target)
     return false;
 }
 
+static bool find_target(void *context, struct slice reference, const struct fhir_type **ret_type)
+{
+    const struct rewriting *w = context;
+    const uint64_t *at = map_find(&w->b->full_urls, reference);
+    *ret_type = at ? w->b->entries[*at].route.type : NULL;
+    return at != NULL;
+}
+
 static enum err entry_put(struct bundle *b, struct entry *e, struct json resource,
                           struct arena *scratch, struct buf *work)
 {
@@ -70,6 +78,7 @@ static enum err entry_put(struct bundle *b, struct entry *e, struct json resourc
         .sets_id = e->criteria && e->verb == VERB_PUT && !e->patch && !e->body_id.length,
         .rewrite = b->is_transaction ? rewrite : NULL,
         .rewrite_context = &w,
+        .target = b->is_transaction ? find_target : NULL,
         .is_rewritten = &w.is_rewritten,
         .full_url = b->is_transaction ? e->full_url : SLICE_NONE,
     };

@@ -31,6 +31,8 @@ struct draft {
     void *rewrite_context;
     const bool *is_rewritten;
     struct slice full_url;
+    /* What a reference to another entry means: as check_options has it. May be NULL. */
+    bool (*target)(void *context, struct slice reference, const struct fhir_type **ret_type);
 };
 
 /* How much longer than what came a stored body may be: its id, and the findings

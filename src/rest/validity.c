@@ -152,6 +152,8 @@ static enum err gather(const struct validity_ask *ask, bool is_errors_only, stru
         .is_lenient = true,
         .questionnaire = codes_questionnaire,
         .questionnaire_context = rest,
+        .target = ask->draft ? ask->draft->target : NULL,
+        .target_context = ask->draft ? ask->draft->rewrite_context : NULL,
     };
     enum err err = check_run(&options, ask->resource, ask->type, scratch);
     profile_set_unref(set);
@@ -258,7 +260,7 @@ enum err validity_check(const struct draft *d, struct json *ret_resource)
         return ERR_NONE;
     issues_init(&marks, d->scratch);
     const struct validity_ask ask = {
-        .rest = d->rest, .level = d->level, .resource = d->resource, .type = d->type
+        .rest = d->rest, .level = d->level, .resource = d->resource, .type = d->type, .draft = d
     };
     TRY(gather(&ask, true, d->scratch, &g));
     if (g.errors == 0)

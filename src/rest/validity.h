@@ -19,6 +19,7 @@ struct validity_ask {
     const struct fhir_type *type; /* NULL: unknown, an error of its own */
     const struct slice *profiles; /* besides those of meta.profile; all known */
     size_t profile_count;
+    const struct draft *draft; /* NULL: nothing is about to be written */
 };
 
 /* All findings, warnings too, into `issues`. */

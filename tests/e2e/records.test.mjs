@@ -148,6 +148,7 @@ const FAULTY = {
   'Questionnaire/zika-virus-exposure-assessment': /txt-2/,
   'DeviceUseStatement/example': /Found Procedure, but expected/,
   'Observation/clinical-gender': /Found Encounter, but expected/,
+  'Bundle/lri-example': /must end with the correct type and id/,
   'Questionnaire/qs1': /Questionnaire.item.linkId: minimum required = 1/,
 };
 const MARK = 'http://healthlake.amazonaws.com/fhir/StructureDefinition/validation-issue';

@@ -41,6 +41,7 @@ EXCEPTIONS = {
         f"carin-bb-2.0.0/ExplanationOfBenefit-EOB{name}2.json": "its narrative has &reg;, which XML has not"
         for name in ("Inpatient", "Professional")
     },
+    "us-core-6.1.0/Bundle-docref-example-2.json": "a fullUrl with another id than its resource",
     "us-core-3.1.1/Bundle-uscore-mo3.json": "a fullUrl is no absolute URL",
     "us-core-4.0.0/Bundle-uscore-mo3.json": "a fullUrl is no absolute URL",
     **{

@@ -348,6 +348,48 @@ static void many_contained_resources_take_linear_work(void **state)
     buf_release(&b);
 }
 
+static void contained_resources_are_named_from_somewhere(void **state)
+{
+    struct world *world = *state;
+#define BASIC(id, more)                                                                            \
+    "{\"resourceType\":\"Basic\",\"id\":\"" id "\",\"code\":{\"text\":\"x\"}" more "}"
+#define HOLDER(contained, more) PATIENT("\"contained\":[" contained "]" more)
+    static const struct {
+        const char *json;
+        const char *expression; /* of dom-3; NULL: none */
+    } rows[] = {
+        { HOLDER(BASIC("a", ""), ""), "Patient.contained[0]" },
+        { HOLDER(BASIC("a", ""), ",\"extension\":[{\"url\":\"http://x\",\"valueReference\":"
+                                 "{\"reference\":\"#a\"}}]"),
+          NULL },
+        { HOLDER(BASIC("a", ""), ",\"extension\":[{\"url\":\"http://x\",\"valueCanonical\":"
+                                 "\"#a\"}]"),
+          NULL },
+        { HOLDER(BASIC("a", ""), ",\"text\":{\"status\":\"generated\",\"div\":\"<div " NS
+                                 "><a href='#a'>x</a></div>\"}"),
+          NULL },
+        /* Its holder, itself, each other. */
+        { HOLDER(BASIC("a", ",\"subject\":{\"reference\":\"#\"}"), ""), NULL },
+        { HOLDER(BASIC("a", ",\"subject\":{\"reference\":\"#a\"}"), ""), NULL },
+        { HOLDER(BASIC("a", ",\"subject\":{\"reference\":\"#b\"}") "," BASIC("b", ""), ""),
+          "Patient.contained[0]" },
+        { HOLDER(BASIC("a", ",\"subject\":{\"reference\":\"#b\"}") "," BASIC(
+                     "b", ",\"subject\":{\"reference\":\"#a\"}"),
+                 ""),
+          NULL },
+        /* "#" of the holder says nothing of what it contains. */
+        { HOLDER(BASIC("a", ""), ",\"extension\":[{\"url\":\"http://x\",\"valueReference\":"
+                                 "{\"reference\":\"#\"}}]"),
+          "Patient.contained[0]" },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        const struct fault wanted = { rows[i].json, rows[i].expression, "(dom-3)" };
+        size_t errors = validate(world, slice_cstr(rows[i].json));
+        if (rows[i].expression ? !has_issue(world, &wanted) : errors > 0)
+            fail_msg("%s: %.*s", rows[i].json, SLICE_ARGS(world->issues.first->text));
+    }
+}
+
 static void ten_thousand_faults_are_counted_and_bounded(void **state)
 {
     struct world *world = *state;
@@ -429,6 +471,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_text_has_a_mebi_of_characters_at_most, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_doubtful_is_a_warning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_right_stays_quiet, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(contained_resources_are_named_from_somewhere, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(many_contained_resources_take_linear_work, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(ten_thousand_faults_are_counted_and_bounded, set_up,

@@ -136,6 +136,23 @@ static void a_transaction_tells_all_faults_of_all_entries_and_stores_nothing(voi
     assert_at(w, &a, "total", "0");
 }
 
+static void a_reference_to_another_entry_is_of_a_type_that_the_element_allows(void **state)
+{
+    struct world *w = *state;
+#define PAIR(type)                                                                                 \
+    "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"fullUrl\":\"urn:uuid:"    \
+    "0b5d0f4c-0000-4000-8000-0123456789ab\",\"resource\":{\"resourceType\":\"" type "\"},"         \
+    "\"request\":{\"method\":\"POST\",\"url\":\"" type "\"}},{\"resource\":{\"resourceType\":"     \
+    "\"Observation\",\"status\":\"final\",\"code\":{\"text\":\"x\"},\"subject\":{\"reference\":"   \
+    "\"urn:uuid:0b5d0f4c-0000-4000-8000-0123456789ab\"}},\"request\":{\"method\":\"POST\","        \
+    "\"url\":\"Observation\"}}]}"
+    expect_status(post(w, "", PAIR("Patient")), 200);
+    struct answer a = expect_status(post(w, "", PAIR("Person")), 400);
+    assert_at(w, &a, "issue.1.expression.0", "Bundle.entry[1].resource.subject");
+    assert_contains(text_at(w, &a, "issue.1.diagnostics"), "Found Person, but expected one of");
+#undef PAIR
+}
+
 static void entries_of_a_batch_fail_alone(void **state)
 {
     struct world *w = *state;
@@ -180,6 +197,7 @@ int main(void)
         STRICT_TEST(minimal_marks_no_type_without_extensions),
         STRICT_TEST(what_cannot_be_stored_is_refused_at_every_level),
         STRICT_TEST(a_transaction_tells_all_faults_of_all_entries_and_stores_nothing),
+        STRICT_TEST(a_reference_to_another_entry_is_of_a_type_that_the_element_allows),
         STRICT_TEST(entries_of_a_batch_fail_alone),
         STRICT_TEST(entries_stored_at_minimal_carry_their_outcome),
         STRICT_TEST(a_conditional_write_is_checked_too),
