@@ -3,7 +3,14 @@
 
 #include "custom/custom.h"
 
-enum { PARAM_BYTES = 8 << 20, FAULT_SHOWN_BYTES = 200, LIST_MAX = 200 };
+enum {
+    TEXT_BYTES_MAX = 10 * 1000, /* of one text: an expression, a url */
+    NAME_BYTES_MAX = 100,       /* of a type, as written */
+    FAULT_SHOWN_BYTES = 200,
+    LIST_MAX = 200,
+};
+/* More than texts of that length come to: what passes it is a shortage of memory. */
+static const size_t PARAM_BYTES = (size_t)256 << 20;
 
 const char *const CUSTOM_MODIFIERS[] = { "missing", "exact", "contains",   "not",   "text", "in",
                                          "not-in",  "below", "above",      "type",  "identifier",
@@ -28,13 +35,15 @@ static enum err fail(struct reading *r, const char *element, struct json where,
 }
 
 /* A string's text kept with the parameter; no bytes when it is none. */
-static enum err text_keep(struct reading *r, struct json value, struct slice *ret)
+static enum err text_keep(struct reading *r, const char *element, struct json value,
+                          struct slice *ret)
 {
-    struct slice text = json_is(value, JSON_STRING) ? json_string(value, &r->p->arena)
-                                                    : SLICE_NONE;
     *ret = SLICE_NONE;
     if (!json_is(value, JSON_STRING))
         return ERR_NONE;
+    if (json_string_raw(value).length > TEXT_BYTES_MAX)
+        return fail(r, element, value, SLICE("It is longer than 10,000 bytes"));
+    struct slice text = json_string(value, &r->p->arena);
     char *copy = text.bytes ? arena_copy(&r->p->arena, text) : NULL;
     *ret = slice_of(copy, copy ? text.length : 0);
     return copy ? ERR_NONE : ERR_NO_MEMORY;
@@ -57,7 +66,7 @@ static enum err code_read(struct reading *r)
 {
     struct json value = json_member(r->definition, "code");
     struct slice *code = &r->p->param.code;
-    TRY(text_keep(r, value, code));
+    TRY(text_keep(r, "code", value, code));
     bool is_plain = code->length > 0 && code->length <= CUSTOM_CODE_BYTES_MAX;
     for (size_t i = 0; is_plain && i < code->length; i++)
         is_plain = is_code_byte(code->bytes[i]);
@@ -65,7 +74,7 @@ static enum err code_read(struct reading *r)
         return fail(r, "code", value,
                     SLICE("The code of a search parameter is its name in searches: 1 to 64 of "
                           "A-Z a-z 0-9 - and _"));
-    return text_keep(r, json_member(r->definition, "url"), &r->p->param.url);
+    return text_keep(r, "url", json_member(r->definition, "url"), &r->p->param.url);
 }
 
 static enum err type_read(struct reading *r)
@@ -102,8 +111,9 @@ static enum err types_read(struct reading *r, const char *element, const uint16_
         return ERR_NO_MEMORY;
     for (struct json v = json_first(list); json_is(list, JSON_ARRAY) && json_exists(v);
          v = json_next(list, v)) {
-        struct slice name = json_string(v, &r->p->arena);
-        const struct fhir_type *type = name.bytes ? fhir_type_find(name) : NULL;
+        bool is_name = json_is(v, JSON_STRING) && json_string_raw(v).length <= NAME_BYTES_MAX;
+        struct slice name = is_name ? json_string(v, &r->p->arena) : SLICE_NONE;
+        const struct fhir_type *type = name.length ? fhir_type_find(name) : NULL;
         if (!type || type->kind != FHIR_RESOURCE)
             return fail(r, element, v,
                         arena_printf(r->arena, "'%.*s' is no resource type of R4",
@@ -149,7 +159,7 @@ static enum err expression_read(struct reading *r, struct json value, const char
                                 const struct fhirpath **ret, struct slice *ret_text)
 {
     struct fhirpath_error error = { .offset = 0 };
-    TRY(text_keep(r, value, ret_text));
+    TRY(text_keep(r, element, value, ret_text));
     if (!ret_text->length)
         return fail(r, element, value,
                     SLICE("The search parameter has no expression (FHIRPath; xpath is not used)"));
@@ -179,7 +189,7 @@ static enum err component_read(struct reading *r, struct json value)
     if (at == CUSTOM_COMPONENTS_MAX)
         return fail(r, "component", value, SLICE("A composite has at most 4 components"));
     struct json definition = json_member(value, "definition");
-    TRY(text_keep(r, definition, &p->part_urls[at]));
+    TRY(text_keep(r, "component", definition, &p->part_urls[at]));
     if (!p->part_urls[at].length)
         return fail(r, "component", value,
                     SLICE("A component names the definition of a search parameter"));
@@ -235,7 +245,7 @@ static enum err limits_read(struct reading *r)
          v = json_next(chain, v)) {
         if (p->chain_count == LIST_MAX)
             return fail(r, "chain", chain, SLICE("The list has more than 200 names"));
-        TRY(text_keep(r, v, &chains[p->chain_count]));
+        TRY(text_keep(r, "chain", v, &chains[p->chain_count]));
         p->chain_count += chains[p->chain_count].length > 0;
     }
     p->chains = chains;

@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/random.h"
+#include "rest/customs.h"
 #include "rest/outcome.h"
 #include "rest/page.h"
 #include "rest/reply.h"
@@ -207,8 +208,12 @@ static enum err job_run_in(struct async *a, const struct job *job, struct arena 
     issues_init(&r.issues, arena);
     buf_init(&file, (size_t)4 << 30);
     enum err err = request_load(a, job, &file, &r);
+    struct customs_generation *held = customs_enter(a->rest->customs);
+    if (!err)
+        err = customs_settle(a->rest);
     if (!err)
         err = run_bundle(&r);
+    customs_leave(a->rest->customs, held);
     if (!is_undecided(err))
         err = answer_write(a, job, &r, err);
     buf_release(&file);

@@ -16,6 +16,7 @@ struct rest_behaviour rest_behaviour_open(void)
         .name = "open",
         .location_on_create = true,
         .instant_digits = 6,
+        .custom_parameters = true,
         .store_all_types = true,
     });
 }

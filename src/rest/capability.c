@@ -2,6 +2,7 @@
 
 #include "base/date.h"
 #include "os/clock.h"
+#include "rest/customs.h"
 #include "rest/media.h"
 #include "rest/patch.h"
 #include "rest/reply.h"
@@ -57,23 +58,86 @@ static const char *param_type_name(uint8_t type)
     return NAMES[type];
 }
 
-static void params_render(struct buf *out, const struct search_dialect *dialect,
+/* What a statement is rendered for. */
+struct statement {
+    const struct rest *rest;
+    const struct custom_set *customs; /* the store's own parameters */
+};
+
+static void param_append(struct buf *out, const char *before, const struct fhir_param *param)
+{
+    buf_printf(out, "%s{\"name\":\"%.*s\"", before, SLICE_ARGS(param->code));
+    if (param->url.length) {
+        buf_append_cstr(out, ",\"definition\":");
+        json_write_string(out, param->url);
+    }
+    buf_printf(out, ",\"type\":\"%s\"}", param_type_name(param->type));
+}
+
+/* R4's own of a type but for those whose names the store has defined, then its own:
+ * the number from 0 up; NULL at the end. */
+static const struct fhir_param *param_of(const struct statement *s, const struct fhir_type *type,
+                                         size_t number, bool *ret_is_shown)
+{
+    size_t count, own_count;
+    const uint16_t *ids = fhir_params_of(type, &count);
+    const struct custom_param *const *own = custom_params_of(s->customs, type, &own_count);
+    const struct fhir_param *param = number < count ? fhir_param_at(ids[number]) : NULL;
+    *ret_is_shown = param && !custom_find(s->customs, type, param->code);
+    if (!param && number - count < own_count) {
+        param = &own[number - count]->param;
+        *ret_is_shown = true;
+    }
+    return param;
+}
+
+static void params_render(struct buf *out, const struct statement *s,
                           const struct fhir_type *type)
 {
-    size_t count;
-    const uint16_t *ids = fhir_params_of(type, &count);
-    bool is_begun = false;
-    for (size_t i = 0; i < count; i++) {
-        const struct fhir_param *param = fhir_param_at(ids[i]);
-        if (!search_param_is_supported(dialect, type, param))
+    const struct search_dialect *dialect = s->rest->settings.behaviour.dialect;
+    const struct fhir_param *param;
+    bool is_begun = false, is_shown;
+    for (size_t i = 0; (param = param_of(s, type, i, &is_shown)) != NULL; i++) {
+        if (!is_shown || !search_param_is_supported(dialect, type, param))
             continue;
-        buf_printf(out, "%s{\"name\":\"%.*s\",\"definition\":\"%.*s\",\"type\":\"%s\"}",
-                   is_begun ? "," : ",\"searchParam\":[", SLICE_ARGS(param->code),
-                   SLICE_ARGS(param->url), param_type_name(param->type));
+        param_append(out, is_begun ? "," : ",\"searchParam\":[", param);
         is_begun = true;
     }
     if (is_begun)
         buf_append_byte(out, ']');
+}
+
+/* Is it one of every type that is stored? */
+static bool is_common(const struct statement *s, const struct fhir_param *param)
+{
+    const struct rest_behaviour *b = &s->rest->settings.behaviour;
+    for (uint16_t i = 0; i < fhir_resource_count(); i++) {
+        const struct fhir_type *type = fhir_resource_at(i);
+        if (route_type_is_stored(b, type) &&
+            (fhir_param_find(type, param->code) != param ||
+             !search_param_is_supported(b->dialect, type, param)))
+            return false;
+    }
+    return true;
+}
+
+/* Those of all types: R4's, and what no SearchParameter defines. */
+static void common_params_render(struct buf *out, const struct statement *s)
+{
+    static const char *const OTHERS[] = { "_list", "_has", "_type", "_filter" };
+    const struct fhir_param *param;
+    bool is_begun = false, is_shown;
+    for (size_t i = 0; (param = param_of(s, fhir_resource_at(0), i, &is_shown)) != NULL; i++) {
+        if (custom_is(param) || !is_common(s, param))
+            continue;
+        param_append(out, is_begun ? "," : ",\"searchParam\":[", param);
+        is_begun = true;
+    }
+    if (!is_begun)
+        return;
+    for (size_t i = 0; !s->rest->settings.behaviour.dialect && i < ARRAY_COUNT(OTHERS); i++)
+        buf_printf(out, ",{\"name\":\"%s\",\"type\":\"special\"}", OTHERS[i]);
+    buf_append_byte(out, ']');
 }
 
 /* A parameter without targets, or with an abstract one, may refer to any type;
@@ -91,23 +155,20 @@ static bool can_include(const struct fhir_param *param)
     return param->type == FHIR_PARAM_REFERENCE && search_param_is_supported(NULL, NULL, param);
 }
 
-static void includes_render(struct buf *out, const struct fhir_type *type)
+static void includes_render(struct buf *out, const struct statement *s,
+                            const struct fhir_type *type)
 {
-    size_t count;
-    const uint16_t *ids = fhir_params_of(type, &count);
+    const struct fhir_param *param;
+    bool is_begun = false, is_shown;
     buf_append_cstr(out, ",\"searchInclude\":[\"*\"");
-    for (size_t i = 0; i < count; i++)
-        if (can_include(fhir_param_at(ids[i])))
-            buf_printf(out, ",\"%.*s:%.*s\"", SLICE_ARGS(type->name),
-                       SLICE_ARGS(fhir_param_at(ids[i])->code));
+    for (size_t i = 0; (param = param_of(s, type, i, &is_shown)) != NULL; i++)
+        if (is_shown && can_include(param))
+            buf_printf(out, ",\"%.*s:%.*s\"", SLICE_ARGS(type->name), SLICE_ARGS(param->code));
     buf_append_byte(out, ']');
-    bool is_begun = false;
-    for (uint16_t s = 0; s < fhir_resource_count(); s++) {
-        const struct fhir_type *source = fhir_resource_at(s);
-        ids = fhir_params_of(source, &count);
-        for (size_t i = 0; i < count; i++) {
-            const struct fhir_param *param = fhir_param_at(ids[i]);
-            if (!can_include(param) || !names_target(param, type))
+    for (uint16_t t = 0; t < fhir_resource_count(); t++) {
+        const struct fhir_type *source = fhir_resource_at(t);
+        for (size_t i = 0; (param = param_of(s, source, i, &is_shown)) != NULL; i++) {
+            if (!is_shown || !can_include(param) || !names_target(param, type))
                 continue;
             buf_printf(out, "%s\"%.*s:%.*s\"", is_begun ? "," : ",\"searchRevInclude\":[",
                        SLICE_ARGS(source->name), SLICE_ARGS(param->code));
@@ -126,22 +187,25 @@ static void operations_render(struct buf *out, const struct fhir_type *type)
     bool is_begun = false;
     for (size_t i = 0; i < count; i++) {
         const struct rest_operation *o = &operations[i];
-        bool fits = type ? !o->type || slice_is(type->name, o->type)
+        bool is_of_types = (o->levels & (OPERATION_TYPE | OPERATION_INSTANCE)) != 0;
+        bool fits = type ? is_of_types && (!o->type || slice_is(type->name, o->type))
                          : (o->levels & OPERATION_SYSTEM) != 0;
         if (!fits)
             continue;
-        buf_printf(out,
-                   "%s{\"name\":\"%s\",\"definition\":"
-                   "\"http://hl7.org/fhir/OperationDefinition/%s-%s\"}",
-                   is_begun ? "," : ",\"operation\":[", o->name, o->type ? o->type : "Resource",
+        buf_printf(out, "%s{\"name\":\"%s\",\"definition\":\"", is_begun ? "," : ",\"operation\":[",
                    o->name);
+        if (o->is_ours)
+            buf_printf(out, "urn:tarn:operation:%s\"}", o->name);
+        else
+            buf_printf(out, "http://hl7.org/fhir/OperationDefinition/%s-%s\"}",
+                       o->type ? o->type : "Resource", o->name);
         is_begun = true;
     }
     if (is_begun)
         buf_append_byte(out, ']');
 }
 
-static void type_render(struct buf *out, const struct search_dialect *dialect,
+static void type_render(struct buf *out, const struct statement *s,
                         const struct fhir_type *type)
 {
     buf_printf(out, "{\"type\":\"%.*s\",", SLICE_ARGS(type->name));
@@ -153,8 +217,8 @@ static void type_render(struct buf *out, const struct search_dialect *dialect,
                "\"conditionalDelete\":\"%s\",\"referencePolicy\":[\"literal\",\"logical\"]",
                route_has("T", INTERACTION_UPDATE) ? "true" : "false",
                route_has("T", INTERACTION_DELETE) ? "single" : "not-supported");
-    includes_render(out, type);
-    params_render(out, dialect, type);
+    includes_render(out, s, type);
+    params_render(out, s, type);
     operations_render(out, type);
     buf_append_byte(out, '}');
 }
@@ -210,8 +274,9 @@ static void compartments_render(struct buf *out)
     buf_append_byte(out, ']');
 }
 
-static void tail_render(struct buf *out, const struct rest *rest)
+static void tail_render(struct buf *out, const struct statement *s)
 {
+    const struct rest *rest = s->rest;
     buf_append_cstr(out, "},\"fhirVersion\":\"4.0.1\",\"format\":");
     list_render(out, media_type);
     buf_append_cstr(out, ",\"patchFormat\":");
@@ -225,11 +290,12 @@ static void tail_render(struct buf *out, const struct rest *rest)
             continue;
         if (is_begun)
             buf_append_byte(out, ',');
-        type_render(out, rest->settings.behaviour.dialect, type);
+        type_render(out, s, type);
         is_begun = true;
     }
     buf_append_cstr(out, "],");
     interactions_render(out, OF_SYSTEM, ARRAY_COUNT(OF_SYSTEM));
+    common_params_render(out, s);
     operations_render(out, NULL);
     compartments_render(out);
     buf_append_cstr(out, "}]}");
@@ -252,7 +318,8 @@ enum err capability_make(struct rest *rest)
     head_render(&text, rest);
     enum err err = keep(rest, &text, &rest->capability);
     buf_clear(&text);
-    tail_render(&text, rest);
+    const struct statement plain = { .rest = rest };
+    tail_render(&text, &plain);
     if (!err)
         err = keep(rest, &text, &rest->capability_tail);
     buf_release(&text);
@@ -299,7 +366,11 @@ enum err rest_capabilities(struct request *r)
     buf_init(&body, (size_t)16 << 20);
     buf_append(&body, r->rest->capability);
     json_write_string(&body, r->base_url);
-    buf_append(&body, r->rest->capability_tail);
+    const struct statement own = { .rest = r->rest, .customs = customs_set(r->rest->customs) };
+    if (customs_are_used(r->rest) && custom_set_at(own.customs, 0))
+        tail_render(&body, &own);
+    else
+        buf_append(&body, r->rest->capability_tail);
     enum err err = reply_copy(r, 200, &body);
     buf_release(&body);
     return err;

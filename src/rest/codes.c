@@ -1,6 +1,7 @@
 /* rest/codes.c - where a data store's terminology comes from. */
 #include "rest/codes.h"
 
+#include "rest/customs.h"
 #include "rest/definitions.h"
 
 enum { SAME_URL_MAX = 1000, ESCAPED_BYTES = 4000 };
@@ -119,6 +120,7 @@ struct terminology *codes_terminology(const struct rest *rest)
 void codes_note(struct rest *rest, const struct store_write *writes, size_t count)
 {
     definitions_note(rest, writes, count);
+    customs_note(rest, writes, count);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < ARRAY_COUNT(TYPES); k++)
             if (slice_is(writes[i].type, TYPES[k])) {

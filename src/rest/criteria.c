@@ -32,7 +32,8 @@ static bool is_equality(const struct criteria *c, const struct plan *p)
 
 static bool is_identifier(const struct plan *p)
 {
-    return slice_is(fhir_param_at((uint16_t)(p->field & 0xffff))->code, "identifier");
+    const struct fhir_param *param = fhir_param_at((uint16_t)(p->field & 0xffff));
+    return param && slice_is(param->code, "identifier");
 }
 
 static void watch_choose(struct criteria *c)

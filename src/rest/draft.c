@@ -1,6 +1,7 @@
 #include "rest/draft.h"
 
 #include "index/index.h"
+#include "rest/customs.h"
 #include "rest/reply.h"
 #include "rest/validity.h"
 
@@ -75,7 +76,9 @@ static enum err terms_make(const struct draft *d, struct store_write *w)
         resource = json_root(&doc);
     }
     struct extraction x = { 0 };
-    TRY(index_extract(resource, d->type, d->rest->index_base_url, NULL, d->arena, &x));
+    const struct custom_set *customs = customs_set(d->rest->customs);
+    TRY(index_extract(resource, d->type, d->rest->index_base_url, customs, d->arena, &x));
+    w->rules = custom_set_number(customs);
     w->terms = x.terms;
     w->term_count = x.term_count;
     w->home_type = x.home_type;

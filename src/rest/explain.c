@@ -85,9 +85,10 @@ static void figures_append(struct buf *out, const struct step *s, struct slice t
     buf_append_cstr(out, "]}],");
 }
 
-static enum err step_append(const struct step *s, struct arena *arena, struct buf *out)
+static enum err step_append(const struct step *s, const struct custom_set *customs,
+                            struct arena *arena, struct buf *out)
 {
-    struct slice text = search_step_text(s->plan, NULL, arena);
+    struct slice text = search_step_text(s->plan, customs, arena);
     if (!text.bytes)
         return ERR_NO_MEMORY;
     figures_append(out, s, text);
@@ -133,7 +134,7 @@ enum err explain_append(struct store_reader *reader, const struct plan *plan,
     page_append(page, out);
     for (size_t i = 0; i < e.count; i++) {
         buf_append_byte(out, ',');
-        TRY(step_append(&e.steps[i], arena, out));
+        TRY(step_append(&e.steps[i], page->customs, arena, out));
     }
     if (e.skipped)
         buf_printf(out, ",{\"severity\":\"information\",\"code\":\"informational\","

@@ -15,6 +15,7 @@ struct explain_page {
     uint64_t work;
     int64_t microseconds;
     const char *strategy; /* of finding it */
+    const struct custom_set *customs; /* for the names of steps; held by the caller */
 };
 
 /* An OperationOutcome with an issue for the page and one for each step, indented in

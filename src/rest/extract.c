@@ -1,6 +1,7 @@
 /* What recovery, check and rebuild call: terms of a stored body, by the very
  * functions that a write uses. */
 #include "index/index.h"
+#include "rest/customs.h"
 #include "rest/rest.h"
 
 enum err rest_extract(void *context, struct slice type, struct slice id, struct slice body,
@@ -17,7 +18,11 @@ enum err rest_extract(void *context, struct slice type, struct slice id, struct 
     enum err err = json_parse(body, NULL, arena, &doc, &where);
     if (err)
         return err == ERR_NO_MEMORY ? err : ERR_CORRUPT;
-    TRY(index_extract(json_root(&doc), resource_type, settings->base_url, NULL, arena, &x));
+    struct customs_generation *held = customs_enter(settings->customs);
+    err = index_extract(json_root(&doc), resource_type, settings->base_url,
+                        customs_set(settings->customs), arena, &x);
+    customs_leave(settings->customs, held);
+    TRY(err);
     *ret_terms = x.terms;
     *ret_count = x.term_count;
     return ERR_NONE;

@@ -92,10 +92,13 @@ static enum err backward(struct including *n, const struct search_include *inclu
     size_t count = 0;
     if (!plan.from.bytes)
         return ERR_NO_MEMORY;
-    TRY(store_search(n->reader, &plan, 0, INCLUDED_MAX + 1, &n->work, &docs, &count));
-    for (size_t i = 0; i < count; i++)
-        TRY(add(n, docs[i]));
-    return ERR_NONE;
+    enum err err = store_search(n->reader, &plan, 0, INCLUDED_MAX + 1, &n->work, &docs, &count);
+    if (err == ERR_NOT_READY)
+        err = search_unready(n->r->rest->settings.store, &plan, n->query->customs,
+                             &n->r->issues);
+    for (size_t i = 0; !err && i < count; i++)
+        err = add(n, docs[i]);
+    return err;
 }
 
 static enum err visit_body(struct including *n, const struct fhir_type *type,

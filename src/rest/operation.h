@@ -36,6 +36,9 @@ MUST_USE enum err rest_validate_code(struct request *r);
 MUST_USE enum err rest_lookup(struct request *r);
 MUST_USE enum err rest_expand(struct request *r);
 
+/* The store's own search parameters (operation_reindex.c). */
+MUST_USE enum err rest_reindex(struct request *r);
+
 /* The stored resource that the route names, as JSON in the arena. */
 MUST_USE enum err operation_stored(struct request *r, struct slice *ret_text);
 

@@ -19,6 +19,7 @@ struct rest {
     struct search_page_key page_key; /* of the store, made once */
     struct slice index_base_url;  /* what extraction takes for "ours" */
     const struct fhir_rules *rules;   /* the invariants of R4; in the arena */
+    struct customs *customs;          /* search parameters of the store's own; may be NULL */
     struct definitions *definitions;  /* profiles: the packages' and the store's */
     struct terminology *terminology;  /* the store's, the packages' and R4's codes */
     struct slice capability;      /* the CapabilityStatement up to its base URL ... */

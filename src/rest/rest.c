@@ -6,6 +6,7 @@
 #include "rest/async.h"
 #include "rest/capability.h"
 #include "rest/codes.h"
+#include "rest/customs.h"
 #include "rest/definitions.h"
 #include "rest/media.h"
 #include "rest/outcome.h"
@@ -46,6 +47,7 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
         return ERR_NO_MEMORY;
     rest->arena = arena;
     rest->settings = *settings;
+    rest->customs = settings->customs;
     /* Without a public URL: our path on any host, as index/ understands it. */
     rest->index_base_url =
         arena_printf(&rest->arena, "%.*s/datastore/%.*s/r4", SLICE_ARGS(settings->public_url),
@@ -70,6 +72,11 @@ enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest)
     }
     *ret_rest = rest;
     return ERR_NONE;
+}
+
+uint64_t rest_search_parameter_failures(const struct rest *rest)
+{
+    return customs_failures(rest->customs);
 }
 
 size_t rest_transactions_waiting(const struct rest *rest)
@@ -156,9 +163,39 @@ static enum err run(struct request *r)
     return ERR_INTERNAL; /* route_find() refuses these */
 }
 
+/* Does it make or ask for index values? */
+static bool needs_customs(enum interaction interaction)
+{
+    switch (interaction) {
+    case INTERACTION_BUNDLE:
+    case INTERACTION_CREATE:
+    case INTERACTION_UPDATE:
+    case INTERACTION_PATCH:
+    case INTERACTION_DELETE:
+    case INTERACTION_SEARCH:
+    case INTERACTION_SEARCH_FORM:
+    case INTERACTION_CAPABILITIES:
+    case INTERACTION_OPERATION:
+        return true;
+    case INTERACTION_READ:
+    case INTERACTION_VREAD:
+    case INTERACTION_HISTORY:
+    case INTERACTION_TRANSACTION:
+    case INTERACTION_DISCOVERY:
+    case INTERACTION_NONE:
+    case INTERACTION_LATER:
+        break;
+    }
+    return false;
+}
+
 enum err request_run(struct request *r)
 {
-    enum err err = run(r);
+    struct customs *customs = needs_customs(r->route.interaction) ? r->rest->customs : NULL;
+    struct customs_generation *held = customs_enter(customs);
+    enum err err = customs ? customs_settle(r->rest) : ERR_NONE;
+    err = err ? err : run(r);
+    customs_leave(customs, held);
     /* A limit of the client's has an issue that names it; one without is a ceiling
      * of ours that was met below. */
     return err == ERR_LIMIT && !r->issues.first ? ERR_NO_MEMORY : err;

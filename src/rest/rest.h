@@ -28,6 +28,7 @@ struct rest_behaviour {
     bool refuse_large_count;
     bool refuse_url_and_form; /* POST _search takes parameters from one of the two */
     bool refuse_unknown_profiles; /* at strict, though nobody asks for that by name */
+    bool custom_parameters; /* stored SearchParameters are searched by */
     bool store_all_types; /* false: OperationOutcome, Parameters are no stored types */
 };
 struct rest_behaviour rest_behaviour_open(void);
@@ -54,8 +55,15 @@ enum rest_unknown_profiles {
 };
 bool rest_unknown_find(struct slice name, enum rest_unknown_profiles *ret);
 
+/* The search parameters that a data store defines itself: made before the store is
+ * opened, because what extracts needs them, and closed after it. */
+struct customs;
+struct customs *rest_customs_open(void); /* NULL: memory is short */
+void rest_customs_close(struct customs *customs); /* may be NULL */
+
 struct rest_settings {
     struct store *store;
+    struct customs *customs;   /* those of the store's extraction; NULL: none may be defined */
     struct rest_behaviour behaviour;
     enum rest_level level; /* of requests that name none */
     enum rest_unknown_profiles unknown_profiles;
@@ -70,6 +78,9 @@ struct rest_settings {
 struct rest;
 MUST_USE enum err rest_open(const struct rest_settings *settings, struct rest **ret_rest);
 void rest_close(struct rest *rest);
+/* Evaluations of the store's own search parameters that told nothing, since it was opened
+ * or the definition changed. Any thread. */
+uint64_t rest_search_parameter_failures(const struct rest *rest);
 /* Asynchronous transactions that are not done yet. Any thread. */
 size_t rest_transactions_waiting(const struct rest *rest);
 
@@ -136,7 +147,11 @@ void rest_refuse(struct http_request *r, enum err err, const char *code, struct 
 /* store_open()'s extraction callback; context: a struct rest_extract. */
 struct rest_extract {
     struct slice base_url;
+    struct customs *customs; /* NULL: none */
 };
+/* store_settings.opened of those with customs. */
+enum err rest_customs_opened(void *extract_context, struct store *store,
+                             struct store_rules *rules);
 enum err rest_extract(void *context, struct slice type, struct slice id, struct slice body,
                       struct arena *arena, struct term **ret_terms, size_t *ret_count);
 

@@ -62,17 +62,21 @@ static const struct route_row ROUTES[] = {
 
 static const struct rest_operation OPERATIONS[] = {
     { "everything", "Patient", OPERATION_INSTANCE, "healthlake:SearchEverything", NULL,
-      rest_everything },
+      rest_everything, false },
     { "validate", NULL, OPERATION_SYSTEM | OPERATION_TYPE | OPERATION_INSTANCE, NULL,
-      "healthlake:ValidateResource", rest_validate },
+      "healthlake:ValidateResource", rest_validate, false },
     { "validate-code", "ValueSet", OPERATION_TYPE | OPERATION_INSTANCE,
-      "healthlake:ValidateResource", "healthlake:ValidateResource", rest_validate_code },
+      "healthlake:ValidateResource", "healthlake:ValidateResource", rest_validate_code, false },
     { "validate-code", "CodeSystem", OPERATION_TYPE | OPERATION_INSTANCE,
-      "healthlake:ValidateResource", "healthlake:ValidateResource", rest_validate_code },
+      "healthlake:ValidateResource", "healthlake:ValidateResource", rest_validate_code, false },
     { "expand", "ValueSet", OPERATION_TYPE | OPERATION_INSTANCE,
-      "healthlake:ExpandValueSetWithGet", "healthlake:ExpandValueSetWithPost", rest_expand },
+      "healthlake:ExpandValueSetWithGet", "healthlake:ExpandValueSetWithPost", rest_expand, false },
     { "lookup", "CodeSystem", OPERATION_TYPE, "healthlake:LookupCodeSystemWithGet",
-      "healthlake:LookupCodeSystemWithPost", rest_lookup },
+      "healthlake:LookupCodeSystemWithPost", rest_lookup, false },
+    { "reindex", NULL, OPERATION_SYSTEM, "healthlake:DescribeReindex", "healthlake:StartReindex",
+      rest_reindex, true },
+    { "reindex", "SearchParameter", OPERATION_INSTANCE, "healthlake:DescribeReindex",
+      "healthlake:StartReindex", rest_reindex, true },
 };
 
 /* Resource types that HealthLake lists as no stored types. */

@@ -40,6 +40,7 @@ struct rest_operation {
     unsigned levels;       /* where it may be asked for */
     const char *get, *post; /* HealthLake's action of each method; NULL: not by this one */
     enum err (*run)(struct request *r);
+    bool is_ours; /* R4 has no OperationDefinition of it */
 };
 
 struct route {

@@ -2,6 +2,7 @@
  * documents found into a searchset, a page at a time. */
 #include "os/clock.h"
 #include "rest/codes.h"
+#include "rest/customs.h"
 #include "rest/explain.h"
 #include "rest/include.h"
 #include "rest/media.h"
@@ -64,6 +65,7 @@ struct search_settings request_search_settings(const struct rest *rest)
     return (struct search_settings){
         .page_key = &rest->page_key,
         .base_url = rest->index_base_url,
+        .customs = s->behaviour.custom_parameters ? customs_set(rest->customs) : NULL,
         .default_count = (uint32_t)s->behaviour.limits.page_size,
         .largest_count = (uint32_t)s->behaviour.limits.page_size_max,
         .now_us = os_now_us(),
@@ -179,15 +181,21 @@ static void notices_append(struct searching *s, struct buf *out)
 static enum err explain_entry_append(struct searching *s, struct buf *out)
 {
     const struct search_query *q = &s->query;
-    const struct explain_page page = { .count = s->found.count,
-                                       .work = s->work.done,
-                                       .microseconds = s->microseconds,
-                                       .strategy = s->found.strategy };
+    struct explain_page page = { .count = s->found.count,
+                                 .work = s->work.done,
+                                 .microseconds = s->microseconds,
+                                 .strategy = s->found.strategy };
     if (!q->is_explained)
         return ERR_NONE;
     entries_comma(&s->entries, out);
     buf_append_cstr(out, "{\"resource\":");
-    TRY(explain_append(s->entries.reader, q->plan, &page, s->r->arena, out));
+    /* The query's own definitions are held until the answer begins. */
+    struct customs *customs = s->r->rest->customs;
+    struct customs_generation *held = customs_enter(customs);
+    page.customs = customs_set(customs);
+    enum err err = explain_append(s->entries.reader, q->plan, &page, s->r->arena, out);
+    customs_leave(customs, held);
+    TRY(err);
     buf_append_cstr(out, ",\"search\":{\"mode\":\"outcome\"}}");
     return buf_status(out);
 }

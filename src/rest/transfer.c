@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "os/random.h"
 #include "rest/codes.h"
+#include "rest/customs.h"
 #include "rest/draft.h"
 #include "rest/outcome.h"
 #include "rest/reply.h"
@@ -148,11 +149,13 @@ enum err rest_import(struct rest *rest, enum rest_level level, struct rest_line 
     arena_init(&m.scratch, SCRATCH_BYTES + 20 * largest);
     buf_init(&m.work, largest + DRAFT_EXTRA_BYTES);
     map_init(&m.taken, SIZE_MAX / 2, os_random_u64());
-    enum err err = ERR_NONE;
+    struct customs_generation *held = customs_enter(rest->customs);
+    enum err err = customs_settle(rest);
     for (size_t i = 0; i < count && !err; i++)
         err = import_line(&m, i);
     if (!err)
         err = import_apply(&m);
+    customs_leave(rest->customs, held);
     map_release(&m.taken);
     buf_release(&m.work);
     arena_release(&m.scratch);

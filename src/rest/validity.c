@@ -4,6 +4,7 @@
 #include "check/check.h"
 #include "os/clock.h"
 #include "rest/codes.h"
+#include "rest/customs.h"
 #include "rest/definitions.h"
 #include "rest/outcome.h"
 
@@ -127,6 +128,26 @@ static bool is_unknown_error(const struct validity_ask *ask, const struct profil
            has_packages(set);
 }
 
+/* A definition of a search parameter must be one that can be searched by. */
+static enum err search_parameter_check(const struct validity_ask *ask, struct arena *scratch,
+                                       struct gathering *g)
+{
+    struct custom_fault fault;
+    bool is_wrong;
+    TRY(customs_check(ask->rest, ask->resource, scratch, &is_wrong, &fault));
+    if (!is_wrong)
+        return ERR_NONE;
+    const struct fhir_finding finding = {
+        .severity = ISSUE_ERROR,
+        .code = "value",
+        .expression = arena_printf(scratch, "SearchParameter.%s", fault.element),
+        .text = fault.text,
+        .where = fault.where,
+    };
+    finding_take(g, &finding);
+    return ERR_NONE;
+}
+
 static enum err gather(const struct validity_ask *ask, bool is_errors_only, struct arena *scratch,
                        struct gathering *g)
 {
@@ -157,7 +178,7 @@ static enum err gather(const struct validity_ask *ask, bool is_errors_only, stru
     };
     enum err err = check_run(&options, ask->resource, ask->type, scratch);
     profile_set_unref(set);
-    return err;
+    return err ? err : search_parameter_check(ask, scratch, g);
 }
 
 enum err validity_findings(const struct validity_ask *ask, struct arena *scratch,

@@ -74,6 +74,7 @@ enum err server_check(const struct server_settings *settings, struct arena *aren
     enum err err = find_store(&folder, ret->datastore_id, arena, &opening.folder, error);
     if (!err)
         err = check_store(&opening, arena, report, progress, context, ret, error);
+    opening_end(&opening);
     folder_close(&folder);
     return err;
 }

@@ -24,6 +24,7 @@ static enum err open_rest(const struct opener *o, const struct kept *kept, struc
     const struct server_settings *s = o->settings;
     struct rest_settings settings = {
         .store = store,
+        .customs = kept->opening.extract.customs,
         .behaviour = s->behaviour,
         .level = s->level,
         .unknown_profiles = s->unknown_profiles,
@@ -88,6 +89,7 @@ enum err opener_close(void *context, struct control_store *store)
     struct kept *kept = store->keep;
     rest_close(store->rest);
     enum err err = store->store ? store_close(store->store) : ERR_NONE;
+    opening_end(&kept->opening);
     arena_release(&kept->arena);
     free(kept);
     return err;

@@ -54,12 +54,16 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         return ERR_INVALID;
     }
     o->extract.base_url = slice_of(o->base_url, (size_t)length);
+    o->extract.customs = rest_customs_open();
+    if (!o->extract.customs)
+        return ERR_NO_MEMORY;
     struct store_rules rules;
     TRY(rules_list(arena, &rules));
     struct store_settings settings = {
         .folder = o->folder,
         .extract = rest_extract,
         .extract_context = &o->extract,
+        .opened = rest_customs_opened,
         .rules_hash = rules_hash(o->extract.base_url),
         .rules = rules,
         .cache_bytes = s->cache_bytes,
@@ -69,4 +73,10 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         .keep_index = o->keep_index,
     };
     return store_open(&settings, arena, ret_store, error);
+}
+
+void opening_end(struct opening *o)
+{
+    rest_customs_close(o->extract.customs);
+    o->extract.customs = NULL;
 }

@@ -15,12 +15,15 @@ struct opening {
     struct slice datastore_id;
     const char *folder;          /* <data>/datastores/<id> */
     bool keep_index;             /* store_settings.keep_index */
-    struct rest_extract extract; /* filled; the open store points at it */
+    struct rest_extract extract; /* filled; the open store points at it; owns its customs */
     char base_url[512];          /* filled */
 };
 
 /* `o` must stay where it is until the store is closed. As store_open(). */
 MUST_USE enum err opening_store(struct opening *o, struct arena *arena, struct store **ret_store,
                                 struct slice *error);
+
+/* When the store is closed, or was not opened. */
+void opening_end(struct opening *o);
 
 #endif

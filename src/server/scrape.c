@@ -84,6 +84,8 @@ static void render_queues(const struct scrape *s, struct buf *out)
 {
     line(out, "tarn_transactions_waiting", "gauge",
          rest_transactions_waiting(control_default(s->control)->rest));
+    line(out, "tarn_search_parameter_failures_total", "counter",
+         rest_search_parameter_failures(control_default(s->control)->rest));
     line(out, "tarn_jobs_waiting", "gauge", control_jobs_waiting(s->control));
 }
 

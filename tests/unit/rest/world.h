@@ -46,7 +46,10 @@ UNUSED static void world_open(struct world *w)
     struct store_settings settings = { .folder = w->folder,
                                        .extract = rest_extract,
                                        .extract_context = &w->extract,
+                                       .opened = rest_customs_opened,
                                        .rules_hash = 1 };
+    w->extract.customs = rest_customs_open();
+    assert_non_null(w->extract.customs);
     struct slice error = SLICE_NONE;
     enum err err = store_open(&settings, &w->arena, &w->store, &error);
     if (err)
@@ -54,6 +57,7 @@ UNUSED static void world_open(struct world *w)
     if (w->largest_count)
         w->behaviour.limits.page_size_max = w->largest_count;
     struct rest_settings rest = { .store = w->store,
+                                  .customs = w->extract.customs,
                                   .behaviour = w->behaviour,
                                   .datastore_id = SLICE("ds1"),
                                   .async_folder = w->has_async ? w->async_folder : NULL,
@@ -67,6 +71,7 @@ UNUSED static void world_close(struct world *w)
 {
     rest_close(w->rest);
     assert_int_equal(store_close(w->store), ERR_NONE);
+    rest_customs_close(w->extract.customs);
 }
 
 UNUSED static void world_level(struct world *w, enum rest_level level)
