@@ -41,6 +41,18 @@ static enum err join(struct compiler *c, enum plan_kind kind, uint32_t field,
     return ERR_NONE;
 }
 
+/* What names it as what it is part of; it need not be here itself. */
+static enum err parts(struct compiler *c, uint32_t field, const struct fhir_type *type,
+                      struct slice id, struct plan **ret_plan)
+{
+    uint32_t outer = c->field;
+    c->field = field;
+    enum err err =
+        plan_leaf(c, PLAN_TERM, index_encode_reference(c->arena, type->name, id), ret_plan);
+    c->field = outer;
+    return err;
+}
+
 /* The resource itself, and level by level what is part of it or what it is part of. */
 static enum err levels(struct compiler *c, const struct fhir_type *type, struct slice id,
                        struct plan_list *list)
@@ -52,8 +64,12 @@ static enum err levels(struct compiler *c, const struct fhir_type *type, struct 
     TRY(plan_list_add(c, list, plan));
     for (int i = 0; part && i < LEVELS_MAX; i++) {
         bool is_up = c->modifier == MODIFIER_ABOVE;
-        TRY(join(c, is_up ? PLAN_REFERRED : PLAN_REFERS, index_field(type, part->id),
-                 is_up ? type : NULL, plan, &plan));
+        uint32_t field = index_field(type, part->id);
+        if (i == 0 && !is_up)
+            TRY(parts(c, field, type, id, &plan));
+        else
+            TRY(join(c, is_up ? PLAN_REFERRED : PLAN_REFERS, field, is_up ? type : NULL, plan,
+                     &plan));
         TRY(plan_list_add(c, list, plan));
     }
     return ERR_NONE;

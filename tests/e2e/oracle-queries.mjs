@@ -219,8 +219,8 @@ function specials(rng, world, r) {
     }
     case 2: {
       if (r.resourceType !== 'Location' || !r.position) return undefined;
-      const away = () => (rng.next() - 0.5) * 4;
-      return ['near', `${(r.position.latitude + away()).toFixed(3)}|${(r.position.longitude + away()).toFixed(3)}|${rng.of(['5', '50', '500', '120.5'])}|${rng.of(['km', '[mi_i]'])}`];
+      const away = (at, most) => Math.min(most, Math.max(-most, at + (rng.next() - 0.5) * 4)).toFixed(3);
+      return ['near', `${away(r.position.latitude, 90)}|${away(r.position.longitude, 180)}|${rng.of(['5', '50', '500', '120.5'])}|${rng.of(['km', '[mi_i]'])}`];
     }
     default: {
       const f = filter(rng, world, r, 0);
@@ -291,7 +291,7 @@ function overTypes(rng, world, types, r, criteria, owner) {
   for (let n = 1 + rng.below(3); n > 0; n--) chosen.add(rng.of(types));
   const known = ([name]) => /^_(id|has)\b/.test(name) ? !name.startsWith('_has') : [...chosen].every((t) => {
     const [a, b] = [r.resourceType, t].map((x) => world.definitions.params(x).get(name.split(/[.:]/)[0]));
-    return a && b && a.type === b.type && !name.includes('.') && !/:[A-Z]/.test(name);
+    return a && b && a.type === b.type && !name.includes('.') && !/:([A-Z]|below|above)/.test(name);
   });
   const result = [['_type', [...chosen].join(',')]];
   if (rng.chance(0.3)) result.push(['_sort', rng.of(['_id', '-_id', '_lastUpdated', '-_lastUpdated'])]);

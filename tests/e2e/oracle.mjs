@@ -163,6 +163,7 @@ function valueTest(world, type, p, modifier, text) {
 
 function tokenTest(world, p, modifier, text) {
   const of = (v) => tokens(v, p.expression);
+  if (modifier === 'text' && fold(unescape(text)) === '') throw new Refused(text);
   if (modifier === 'text') return (v) => texts(v).some((t) => fold(t).startsWith(fold(unescape(text))));
   const parts = split(text, '|').map(unescape);
   if (modifier === 'of-type') {
@@ -198,7 +199,7 @@ function stringTest(world, p, modifier, text) {
   const asked = unescape(text), f = fold(asked);
   const hold = { undefined: (s) => fold(s).startsWith(f), exact: (s) => s === asked, contains: (s) => fold(s).includes(f),
     text: (s) => ` ${fold(s)}`.includes(` ${f}`), equal: (s) => fold(s) === f, ends: (s) => fold(s).endsWith(f) }[modifier];
-  if (!hold) throw new Refused(modifier);
+  if (!hold || f === '') throw new Refused(modifier);
   return (v) => strings(v).some(hold);
 }
 

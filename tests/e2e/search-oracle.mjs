@@ -145,10 +145,13 @@ export function reference(v, base) {
   return { url: text, identifier, text };
 }
 
+/** Letters that Unicode gives no decomposition and that are typed without their stroke or hook. */
+const PLAIN = Object.fromEntries('æae ðd øo þth đd ħh ıi ĸk łl ŋn œoe ŧt ƀb ƈc ƒf ƙk ƚl ƥp ƴy ƶz ǥg ȷj ȼc ɇe ɉj ɍr ɏy ɓb ɖd ɗd ɠg ɨi ɫl ʉu'.split(' ')
+  .map((s) => [s[0], s.slice(1)]));
+
 /** "case and accent insensitive", white space normalised; written anew from Unicode. */
-export const fold = (s) => s.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
-  .replace(/ß/g, 'ss').replace(/ł/g, 'l').replace(/ø/g, 'o').replace(/đ/g, 'd').replace(/æ/g, 'ae').replace(/œ/g, 'oe')
-  .replace(/\s+/g, ' ').trim();
+export const fold = (s) => s.replace(/\p{Default_Ignorable_Code_Point}/gu, '').normalize('NFKD').toLowerCase().replaceAll('ς', 'σ').replaceAll('ß', 'ss')
+  .normalize('NFKD').replace(/\p{M}/gu, '').replace(/[^\x00-\x7f]/gu, (c) => PLAIN[c] ?? c).replace(/\s+/g, ' ').trim();
 
 const OPEN = 8.64e21; // beyond every date, in microseconds
 
@@ -363,8 +366,10 @@ export const UCUM = 'http://unitsofmeasure.org';
 const units = new Map();
 export function unitOf(code) {
   if (!units.has(code)) {
-    const { unit, origString } = lhc.UcumLhcUtils.getInstance().getSpecifiedUnit(code, 'validate') ?? {};
-    units.set(code, unit && unit.csCode_ === code ? unit : undefined);
+    // An annotation is text; alone it is the unit one.
+    const bare = code.replace(/\{[^{}]*\}/g, '') || '1';
+    const { unit } = lhc.UcumLhcUtils.getInstance().getSpecifiedUnit(bare, 'validate') ?? {};
+    units.set(code, unit && (unit.csCode_ === bare || bare === '1') ? unit : undefined);
   }
   return units.get(code);
 }

@@ -232,6 +232,9 @@ static void parts_of_places_are_below_them(void **state)
     assert_found(w, "Encounter?location:above=Location/house", "e2");
     assert_found(w, "Encounter?location:below=Location/other", "e3");
     assert_found(w, "Location?partof:below=Location/house", "floor room");
+    store(w, "Location", "hut", "\"partOf\":{\"reference\":\"Location/gone\"}");
+    store(w, "Location", "bench", "\"partOf\":{\"reference\":\"Location/hut\"}");
+    assert_found(w, "Location?partof:below=Location/gone", "hut bench");
     assert_refused(w, "Encounter?location:below=Patient/1", "names no resource");
     store(w, "ValueSet", "v", "\"url\":\"http://a/b/c\",\"status\":\"active\"");
     assert_found(w, "ValueSet?url:above=http://a/b/c/d", "v");
