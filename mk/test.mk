@@ -11,6 +11,10 @@ test-e2e: $(BUILD)/tarn tools
 test: test-programs
 	@scripts/run-tests.sh
 
+.PHONY: test-fold
+test-fold: $(BUILD)/fold
+	@python3 tests/golden/fold_check.py $(BUILD)/fold
+
 # The clients again, against a program with AddressSanitizer and UBSan.
 .PHONY: test-e2e-asan
 test-e2e-asan: tools

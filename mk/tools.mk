@@ -1,6 +1,6 @@
 # Our own tools for tests and bench: tools/<name>/<name>.c becomes build/<name>.
 
-TOOLS := same ask
+TOOLS := same ask fold
 
 .PHONY: tools
 tools: $(TOOLS:%=$(BUILD)/%)

@@ -25,6 +25,7 @@ stage() {
 
 stage tidy make -s tidy
 stage unit make -s test-unit
+stage fold make -s test-fold
 stage validator make -s test-validator
 stage mutants make -s test-mutants
 stage profiles make -s test-profiles

@@ -87,20 +87,26 @@ void utf8_append(struct buf *out, uint32_t c)
 
 /* ---- folding ---- */
 
-/* Letters that Unicode does not decompose but that people type without their
- * stroke, dot or ligature. Looked up after case folding, so lower case only.
- * (The German sharp s becomes "ss" by case folding itself.) */
+/* What Unicode does not decompose but people type without its stroke, hook or ligature,
+ * and the apostrophes and dashes of typesetters. Looked up after case folding, so lower
+ * case only, in order. (The German sharp s becomes "ss" by case folding itself.) */
 static const struct letter {
     uint32_t code_point;
     const char *plain;
 } letters[] = {
-    { 0x00E6, "ae" }, { 0x00F0, "d" },  { 0x00F8, "o" },  { 0x00FE, "th" }, { 0x0111, "d" },
-    { 0x0127, "h" },  { 0x0131, "i" },  { 0x0138, "k" },  { 0x0142, "l" },  { 0x014B, "n" },
-    { 0x0153, "oe" }, { 0x0167, "t" },  { 0x0180, "b" },  { 0x0188, "c" },  { 0x0192, "f" },
-    { 0x0199, "k" },  { 0x019A, "l" },  { 0x01A5, "p" },  { 0x01B4, "y" },  { 0x01B6, "z" },
+    { 0x00AB, "\"" }, { 0x00BB, "\"" }, { 0x00E6, "ae" }, { 0x00F0, "d" },  { 0x00F8, "o" },
+    { 0x00FE, "th" }, { 0x0111, "d" },  { 0x0127, "h" },  { 0x0131, "i" },  { 0x0138, "k" },
+    { 0x0142, "l" },  { 0x014B, "n" },  { 0x0153, "oe" }, { 0x0167, "t" },  { 0x0180, "b" },
+    { 0x0188, "c" },  { 0x0192, "f" },  { 0x0199, "k" },  { 0x019A, "l" },  { 0x019E, "n" },
+    { 0x01A5, "p" },  { 0x01AD, "t" },  { 0x01B4, "y" },  { 0x01B6, "z" },  { 0x01DD, "e" },
     { 0x01E5, "g" },  { 0x0237, "j" },  { 0x023C, "c" },  { 0x0247, "e" },  { 0x0249, "j" },
-    { 0x024D, "r" },  { 0x024F, "y" },  { 0x0253, "b" },  { 0x0256, "d" },  { 0x0257, "d" },
-    { 0x0260, "g" },  { 0x0268, "i" },  { 0x026B, "l" },  { 0x0289, "u" },
+    { 0x024D, "r" },  { 0x024F, "y" },  { 0x0253, "b" },  { 0x0254, "o" },  { 0x0256, "d" },
+    { 0x0257, "d" },  { 0x025B, "e" },  { 0x0260, "g" },  { 0x0263, "g" },  { 0x0268, "i" },
+    { 0x0269, "i" },  { 0x026B, "l" },  { 0x0272, "n" },  { 0x0289, "u" },  { 0x028A, "u" },
+    { 0x028B, "v" },  { 0x02BB, "'" },  { 0x02BC, "'" },  { 0x2010, "-" },  { 0x2012, "-" },
+    { 0x2013, "-" },  { 0x2014, "-" },  { 0x2015, "-" },  { 0x2018, "'" },  { 0x2019, "'" },
+    { 0x201B, "'" },  { 0x201C, "\"" }, { 0x201D, "\"" }, { 0x201E, "\"" }, { 0x201F, "\"" },
+    { 0x2212, "-" },
 };
 
 static const char *plain_letter(uint32_t c)
@@ -136,6 +142,23 @@ static inline void fold_put(struct folding *f, struct slice text)
     buf_append(f->out, text);
 }
 
+/* Accents, tones, points and other signs beside a letter go, as in the first level of
+ * Unicode's collation; vowel signs and viramas, which other scripts write as marks, are
+ * letters and stay: combining classes 0, 9 and those of vowels. */
+static bool is_accent(uint32_t c)
+{
+    const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)c);
+    if (p->category == UTF8PROC_CATEGORY_ME)
+        return true;
+    if (p->category != UTF8PROC_CATEGORY_MN && p->category != UTF8PROC_CATEGORY_MC)
+        return false;
+    static const uint8_t vowels[] = { 0, 9, 84, 91, 103, 118, 129, 130, 132 };
+    for (size_t i = 0; i < ARRAY_COUNT(vowels); i++)
+        if (p->combining_class == vowels[i])
+            return false;
+    return true;
+}
+
 static void fold_code_point(struct folding *f, uint32_t c)
 {
     if (is_blank(c)) {
@@ -157,13 +180,14 @@ static enum err fold_character(struct folding *f, uint32_t c)
     utf8proc_int32_t parts[32];
     int last_boundary = 0;
     utf8proc_option_t options = UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
-                                UTF8PROC_STRIPMARK | UTF8PROC_IGNORE;
+                                UTF8PROC_IGNORE;
     utf8proc_ssize_t count = utf8proc_decompose_char((utf8proc_int32_t)c, parts,
                                                      ARRAY_COUNT(parts), options, &last_boundary);
     if (count < 0 || count > (utf8proc_ssize_t)ARRAY_COUNT(parts))
         return ERR_INVALID;
     for (utf8proc_ssize_t i = 0; i < count; i++)
-        fold_code_point(f, (uint32_t)parts[i]);
+        if (!is_accent((uint32_t)parts[i]))
+            fold_code_point(f, (uint32_t)parts[i]);
     return ERR_NONE;
 }
 
@@ -204,4 +228,15 @@ enum err utf8_fold(struct buf *out, struct slice s)
         at += bytes;
     }
     return buf_status(out);
+}
+
+unsigned utf8_letter_bytes(struct slice s)
+{
+    uint32_t c;
+    const uint8_t *at = (const uint8_t *)(s.length ? s.bytes : "");
+    unsigned bytes = s.length ? decode(at, at + s.length, &c) : 0;
+    if (!bytes)
+        return 0;
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+    return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO ? bytes : 0;
 }

@@ -74,7 +74,7 @@ enum term_kind {
 
 /* Raise it when extraction or a value's bytes change: a store then derives its
  * index again at its next start. */
-enum { INDEX_RULES = 5 };
+enum { INDEX_RULES = 6 };
 
 /* Reserved parameters (above every generated id). */
 enum {
@@ -174,8 +174,8 @@ struct index_measure {
 /* False when the unit is none of UCUM's or the number runs out of digits. */
 bool index_measure_find(struct slice number, struct slice unit, struct index_measure *ret);
 
-/* The next word of folded text, letters and digits of any script; what is not ASCII
- * counts as a letter. Bytes NULL at the end. */
+/* The next word of folded text: letters, marks and digits of any script, 64 bytes of
+ * them at most. Bytes NULL at the end. */
 struct slice index_word_cut(struct slice *rest);
 /* An empty type makes the prefix of all members of the owner's compartment. */
 struct slice index_encode_compartment(struct arena *a, struct slice owner_type,

@@ -12,21 +12,29 @@ enum {
     WORD_TEXT_BYTES_MAX = 4 << 20, /* of a resource's texts; more are passed over */
 };
 
-static bool is_letter(char byte)
+static unsigned letter_bytes(struct slice s)
 {
-    return (uint8_t)byte >= 0x80 || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
-           (byte >= 'A' && byte <= 'Z');
+    char c = s.bytes[0];
+    if ((uint8_t)c >= 0x80)
+        return utf8_letter_bytes(s);
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 struct slice index_word_cut(struct slice *rest)
 {
-    size_t from = 0;
-    while (from < rest->length && !is_letter(rest->bytes[from]))
+    size_t from = 0, to;
+    unsigned bytes = 0;
+    while (from < rest->length && !letter_bytes(slice_from(*rest, from)))
         from++;
-    size_t to = from;
-    while (to < rest->length && is_letter(rest->bytes[to]))
-        to++;
-    struct slice word = slice_of(rest->bytes + from, MIN(to - from, (size_t)WORD_BYTES_MAX));
+    /* A word too long is cut, between letters. */
+    for (to = from; to < rest->length; to += bytes) {
+        bytes = letter_bytes(slice_from(*rest, to));
+        if (!bytes || to + bytes - from > WORD_BYTES_MAX)
+            break;
+    }
+    struct slice word = slice_of(rest->bytes + from, to - from);
+    while (to < rest->length && (bytes = letter_bytes(slice_from(*rest, to))) != 0)
+        to += bytes;
     *rest = slice_from(*rest, to);
     return word.length ? word : SLICE_NONE;
 }

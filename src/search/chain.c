@@ -23,10 +23,8 @@ enum err plan_typed(struct compiler *c, struct plan *plan, struct plan **ret_pla
     return plan_join(c, PLAN_AND, &both, ret_plan);
 }
 
-/* Other types that the reference may name may well fit. */
 static enum err refuse(struct compiler *c, enum err err, const char *why)
 {
-    c->is_misfit = true;
     return issues_fail(c->issues, err, err == ERR_UNSUPPORTED ? "not-supported" : "invalid",
                        "The chain '%.*s' %s.",
                        SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)), why);
@@ -62,12 +60,17 @@ static enum err target_compile(struct compiler *c, const struct fhir_type *type,
                                struct slice name, struct slice values, struct plan **ret_plan)
 {
     const struct issues before = *c->issues;
-    c->is_misfit = false;
+    if (++c->value_count > SEARCH_VALUES_MAX)
+        return issues_fail(c->issues, ERR_LIMIT, "too-costly",
+                           "The chain '%.*s' forks at each reference into all types that it may "
+                           "name, %d in all: say which, as in subject:Patient.",
+                           SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)),
+                           (int)SEARCH_VALUES_MAX);
     enum err err = inner_compile(c, type, name, values, ret_plan);
-    if (!err || !c->is_misfit)
+    bool is_misfit = err == ERR_INVALID || err == ERR_UNSUPPORTED;
+    if (!is_misfit || c->value_count > SEARCH_VALUES_MAX)
         return err;
     issues_rewind(c->issues, &before);
-    c->is_misfit = false;
     *ret_plan = NULL;
     return ERR_NONE;
 }
@@ -86,6 +89,7 @@ static enum err any_target(struct compiler *c, const struct fhir_param *param, s
                            struct slice values, struct plan **ret_plan)
 {
     struct plan_list any = { 0 };
+    const struct fhir_type *fitting = NULL;
     for (size_t i = 0; i < param->target_count; i++) {
         const struct fhir_type *target = fhir_type_at(param->targets[i]);
         if (target->is_abstract)
@@ -93,10 +97,13 @@ static enum err any_target(struct compiler *c, const struct fhir_param *param, s
         if (!may_fit(c, target, name))
             continue;
         struct plan *plan;
+        fitting = target;
         TRY(target_compile(c, target, name, values, &plan));
         if (plan)
             TRY(plan_list_add(c, &any, plan));
     }
+    if (!any.count && fitting) /* what is wrong with the last of them */
+        return inner_compile(c, fitting, name, values, ret_plan);
     if (!any.count)
         return refuse(c, ERR_INVALID,
                       param->target_count
@@ -160,11 +167,8 @@ static enum err compile(struct compiler *c, struct slice name, struct slice valu
 enum err condition_compile(struct compiler *c, const struct fhir_type *type, struct slice name,
                            struct slice values, struct plan **ret_plan)
 {
-    if (c->depth >= CHAIN_DEPTH_MAX) {
-        enum err err = refuse(c, ERR_INVALID, "is deeper than 8");
-        c->is_misfit = false; /* whatever the type */
-        return err;
-    }
+    if (c->depth >= CHAIN_DEPTH_MAX)
+        return refuse(c, ERR_INVALID, "is deeper than 8");
     const struct fhir_type *outer = c->type;
     c->type = type;
     c->depth++;

@@ -77,7 +77,6 @@ struct compiler {
     const struct fhir_type *target; /* of MODIFIER_TYPE */
     struct key key;
     int depth; /* of chains */
-    bool is_misfit; /* what failed does not fit the type; another may be asked so */
     bool is_passable; /* what failed is an unknown parameter: lenient passes it over */
     const struct filter_op *op; /* of _filter: how to compare; NULL: as the modifier says */
 };

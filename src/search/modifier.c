@@ -39,8 +39,7 @@ bool reference_has_target(const struct fhir_param *param, const struct fhir_type
 
 static enum err parse_target(struct compiler *c, const struct fhir_type *target)
 {
-    c->is_misfit = !reference_has_target(c->param, target);
-    if (c->is_misfit)
+    if (!reference_has_target(c->param, target))
         return issues_fail(c->issues, ERR_INVALID, "invalid",
                            "The parameter '%.*s' never refers to the type %.*s.",
                            SLICE_ARGS(c->param->code), SLICE_ARGS(target->name));
@@ -52,7 +51,6 @@ static enum err parse_target(struct compiler *c, const struct fhir_type *target)
 static enum err refuse(struct compiler *c, struct slice text)
 {
     struct buf known;
-    c->is_misfit = true;
     buf_init(&known, 400);
     buf_append_cstr(&known, ":missing");
     for (size_t i = 0; i < ARRAY_COUNT(modifiers); i++)

@@ -308,7 +308,7 @@ static enum err refuse_unknown(struct compiler *c, struct slice code)
     struct slice results[ARRAY_COUNT(result_params) + ARRAY_COUNT(common_params)];
     for (size_t i = 0; i < ARRAY_COUNT(result_params); i++)
         results[i] = result_params[i].name;
-    c->is_passable = c->is_misfit = true;
+    c->is_passable = true;
     for (size_t i = 0; i < ARRAY_COUNT(common_params); i++)
         results[ARRAY_COUNT(result_params) + i] = common_params[i].name;
     struct slice near = suggest_param(c->settings->customs, c->type, results,

@@ -204,7 +204,7 @@ const targetsOf = (p) => p.target ?? [];
 
 function specials(rng, world, r) {
   const word = () => {
-    const s = rng.of(strings(r.text?.div?.replace(/<[^>]*>|&\w+;/g, ' ') ?? '').flatMap((t) => t.match(/[\p{L}\p{N}]{3,}/gu) ?? []));
+    const s = rng.of(strings(r.text?.div?.replace(/<[^>]*>|&#?\w+;/g, ' ') ?? '').flatMap((t) => t.match(/[\p{L}\p{N}]{3,}/gu) ?? []));
     return s && !/^(and|or|not)$/i.test(s) && (rng.chance(0.2) ? `${s.slice(0, 3)}*` : s);
   };
   switch (rng.below(4)) {

@@ -245,7 +245,8 @@ function hierarchy(world, type, id, direction) {
     .find((p) => p?.type === 'reference' && p.target?.includes(type));
   const names = new Set([`${type}/${id}`]);
   for (let level = 0, last = [...names]; own && level < 8; level++) {
-    last = direction === 'above' ? last.flatMap((n) => (world.get(n) ? world.targets(world.get(n), own) : []))
+    // Upwards over what is here; downwards the first need not be.
+    last = direction === 'above' ? last.flatMap((n) => (world.get(n) ? world.targets(world.get(n), own) : [])).filter((n) => world.get(n))
       : world.of(type).filter((r) => world.targets(r, own).some((t) => last.includes(t))).map(nameOf);
     last.filter((n) => n.startsWith(`${type}/`)).forEach((n) => names.add(n));
   }
@@ -407,7 +408,8 @@ const kept = (map, r, make) => { if (!map.has(r)) map.set(r, make()); return map
 const narrative = (r) => kept(seenWords._text, r, () => wordsOf(visible(r.text?.div ?? '')));
 // "the entire content": what is written for people; codes and ids have their own parameters.
 const written = fhirpath.compile("descendants().where(type().name in ('string' | 'markdown' | 'xhtml'))", r4);
-const everything = (r) => kept(seenWords._content, r, () => wordsOf(written(r).map(plain)
+const unreferred = (v) => JSON.parse(JSON.stringify(v, (k, x) => (k === 'reference' && typeof x === 'string' ? undefined : x)));
+const everything = (r) => kept(seenWords._content, r, () => wordsOf(written(unreferred(r)).map(plain)
   .map((s) => (/^\s*<div/.test(s) ? visible(s) : s)).join(' \n ')));
 
 /** word, word*, NOT, AND, OR, ( ): every word must be there unless OR stands between. */

@@ -10,6 +10,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataFolder, scratch, serve } from './lib.mjs';
+import { corpus } from './oracle-corpus.mjs';
 import { Random } from './oracle-queries.mjs';
 import { Pair, settled, soak, unpack } from './oracle-run.mjs';
 
@@ -20,8 +21,8 @@ const seconds = +(process.env.TARN_ORACLE_SECONDS ?? 0);
 const members = +(process.env.TARN_ORACLE_MEMBERS ?? 2);
 
 /** A server on a port it keeps over restarts: its address is in what it stores. */
-async function lasting(folder) {
-  const args = ['--no-auth', '--validation-level', 'off'];
+async function lasting(folder, more = []) {
+  const args = ['--no-auth', '--validation-level', 'off', ...more];
   let server = await serve(folder, args);
   const { endpoint } = server;
   const port = new URL(endpoint).port;
@@ -62,6 +63,35 @@ test('random searches find what a look at every resource finds', { skip }, async
     const busy = [...new Set(pair.world.of().map((r) => r.resourceType))].filter((type) => pair.world.of(type).length > 8);
     report(t, 'with Synthea members, after a restart',
       await soak(pair, rng, busy, seconds ? { until: Date.now() + seconds * 500 } : { rounds: 25 }));
+  } finally {
+    await server.stop();
+    place.remove();
+  }
+});
+
+/** Documents beside those that are searched, so that these lie in several blocks of 65,536. */
+async function fill(endpoint, count) {
+  for (let at = 0; at < count; at += 5000) {
+    const entry = Array.from({ length: Math.min(5000, count - at) }, (_, i) => ({
+      resource: { resourceType: 'Basic', id: `fill-${at + i}`, code: { text: 'x' } }, request: { method: 'PUT', url: `Basic/fill-${at + i}` } }));
+    const answer = await fetch(endpoint, { method: 'POST', headers: { 'content-type': 'application/fhir+json' }, body: JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry }) });
+    assert.equal(answer.status, 200, (await answer.text()).slice(0, 500));
+  }
+}
+
+test('hard values, in several blocks and segments', { skip }, async (t) => {
+  const place = scratch(), rng = new Random(seed + 1);
+  const server = await lasting(join(place.folder, 'data'), ['--index-memory', '1M']);
+  try {
+    const pair = new Pair(data, server.endpoint);
+    const all = corpus(rng, server.endpoint);
+    const types = [...new Set(all.map((r) => r.resourceType))];
+    await pair.write(all.slice(0, all.length / 2));
+    await fill(server.endpoint, 70000);
+    pair.remember(await pair.write(all.slice(all.length / 2)));
+    report(t, 'in memory', await soak(pair, rng, types, seconds ? { until: Date.now() + seconds * 500 } : { rounds: 20 }));
+    await server.restart();
+    report(t, 'after a restart', await soak(pair, rng, types, seconds ? { until: Date.now() + seconds * 500 } : { rounds: 20 }));
   } finally {
     await server.stop();
     place.remove();

@@ -145,13 +145,23 @@ export function reference(v, base) {
   return { url: text, identifier, text };
 }
 
-/** Letters that Unicode gives no decomposition and that are typed without their stroke or hook. */
-const PLAIN = Object.fromEntries('æae ðd øo þth đd ħh ıi ĸk łl ŋn œoe ŧt ƀb ƈc ƒf ƙk ƚl ƥp ƴy ƶz ǥg ȷj ȼc ɇe ɉj ɍr ɏy ɓb ɖd ɗd ɠg ɨi ɫl ʉu'.split(' ')
-  .map((s) => [s[0], s.slice(1)]));
+/** What Unicode gives no decomposition and is typed without its stroke or hook; typesetters' signs. */
+const PLAIN = Object.fromEntries(("æae ðd øo þth đd ħh ıi ĸk łl ŋn œoe ŧt ƀb ƈc ƒf ƙk ƚl ƞn ƥp ƭt ƴy ƶz ǝe ǥg ȷj ȼc ɇe ɉj ɍr ɏy ɓb ɔo ɖd ɗd ɛe ɠg ɣg ɨi ɩi ɫl ɲn ʉu ʊu ʋv " +
+  "«\" »\" ʻ' ʼ' ‐- ‒- –- —- ―- ‘' ’' ‛' “\" ”\" „\" ‟\" −-").split(' ').map((s) => [s[0], s.slice(1)]));
+
+/** Two marks that keep their order either way are of one combining class, or one of them is of class 0. */
+const keep = (a, b) => (a + b).normalize('NFD') === a + b && (b + a).normalize('NFD') === b + a;
+const VOWELS = ['\u094d', '\u0c55', '\u0c56', '\u0e38', '\u0eb8', '\u0f71', '\u0f72', '\u0f74'];
+const vowels = new Map();
+/** A vowel sign or virama is written as a mark and read as a letter. */
+function isVowel(mark) {
+  if (!vowels.has(mark)) vowels.set(mark, !/\p{Me}/u.test(mark) && ((keep(mark, '\u0334') && keep(mark, '\u0345')) || VOWELS.some((v) => keep(mark, v))));
+  return vowels.get(mark);
+}
 
 /** "case and accent insensitive", white space normalised; written anew from Unicode. */
 export const fold = (s) => s.replace(/\p{Default_Ignorable_Code_Point}/gu, '').normalize('NFKD').toLowerCase().replaceAll('ς', 'σ').replaceAll('ß', 'ss')
-  .normalize('NFKD').replace(/\p{M}/gu, '').replace(/[^\x00-\x7f]/gu, (c) => PLAIN[c] ?? c).replace(/\s+/g, ' ').trim();
+  .normalize('NFKD').replace(/\p{M}/gu, (m) => (isVowel(m) ? m : '')).replace(/[^\x00-\x7f]/gu, (c) => PLAIN[c] ?? c).replace(/\s+/g, ' ').trim();
 
 const OPEN = 8.64e21; // beyond every date, in microseconds
 

@@ -32,6 +32,34 @@ static void folding_removes_case_accents_and_width(void **state)
     folds_to("Łódź Ørsted Đorđe Ħal Þór Æsir Œuvre Ŧ",
              "lodz orsted dorde hal thor aesir oeuvre t");
     folds_to("日本", "日本");
+    folds_to("O’Brien Jean–Luc “x”", "o'brien jean-luc \"x\"");
+    folds_to("Ɔkɔ Ɛsi Ǝli Ɲa", "oko esi eli na");
+}
+
+static void vowel_signs_are_letters_and_accents_are_not(void **state)
+{
+    (void)state;
+    folds_to("कुमार कमर ज़ैन", "कुमार कमर जैन"); /* the dot below is an accent */
+    folds_to("தமிழ்", "தமிழ்");
+    folds_to("น้ำ", "น\xE0\xB9\x8D" "า"); /* without its tone */
+    folds_to("מֹשֶׁה", "משה");
+    folds_to("مُحَمَّد أحمد", "محمد احمد");
+    folds_to("Việt", "viet");
+    folds_to("がく", "かく");
+    folds_to("한", "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB");
+}
+
+static void a_letter_is_told_from_what_parts_words(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_letter_bytes(slice_cstr("éx")), 2);
+    assert_int_equal(utf8_letter_bytes(slice_cstr("कि")), 3);
+    assert_int_equal(utf8_letter_bytes(slice_cstr("\xE0\xA4\xBF")), 3); /* a mark */
+    assert_int_equal(utf8_letter_bytes(slice_cstr("9")), 1);
+    assert_int_equal(utf8_letter_bytes(slice_cstr("，")), 0);
+    assert_int_equal(utf8_letter_bytes(slice_cstr("“")), 0);
+    assert_int_equal(utf8_letter_bytes(slice_cstr("\xFF")), 0);
+    assert_int_equal(utf8_letter_bytes(SLICE_NONE), 0);
 }
 
 static void runs_of_white_space_become_one_blank_and_ends_are_trimmed(void **state)
@@ -93,6 +121,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folding_removes_case_accents_and_width),
+        cmocka_unit_test(vowel_signs_are_letters_and_accents_are_not),
+        cmocka_unit_test(a_letter_is_told_from_what_parts_words),
         cmocka_unit_test(runs_of_white_space_become_one_blank_and_ends_are_trimmed),
         cmocka_unit_test(folding_again_changes_nothing_for_any_character),
         cmocka_unit_test(bytes_that_are_not_utf8_are_refused),
