@@ -98,7 +98,24 @@ static enum err find_parts(struct pass *pass, struct json json)
 
 /* ---- going there ---- */
 
-/* A differential that says valueQuantity means a slice of value[x] by type. */
+static bool has_type(const struct type_ref *types, uint32_t count, struct slice name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (slice_equal_nocase(types[i].code, name))
+            return true;
+    return false;
+}
+
+static bool is_in_slice(const struct element *e)
+{
+    while (e && !e->sliced)
+        e = e->parent;
+    return e != NULL;
+}
+
+/* A differential that says valueQuantity means a slice of value[x] by type; inside of a
+ * slice it means that the choice has this type alone, when it is the only one said. So
+ * do published snapshots. */
 static struct element *choice_of(const struct element *parent, struct slice name)
 {
     for (struct element *e = parent->first; e; e = e->next) {
@@ -106,9 +123,9 @@ static struct element *choice_of(const struct element *parent, struct slice name
         if (stem.length == 0 || !slice_starts_with(name, stem))
             continue;
         struct slice rest = slice_from(name, stem.length);
-        for (uint32_t i = 0; i < e->type_count; i++)
-            if (slice_equal_nocase(e->types[i].code, rest))
-                return e;
+        if (has_type(e->types, e->type_count, rest) ||
+            has_type(e->all_types, e->all_types ? e->all_type_count : 0, rest))
+            return e;
     }
     return NULL;
 }
@@ -117,13 +134,27 @@ static enum err slice_by_type(struct pass *pass, struct element *choice, struct 
                               struct element **ret)
 {
     static const struct discriminator by_type[] = { { DISCRIMINATE_TYPE, SLICE_INIT("$this") } };
-    if (choice->rules == SLICING_NONE) {
+    bool is_first = choice->rules == SLICING_NONE;
+    *ret = element_slice(choice, name);
+    if (*ret)
+        return ERR_NONE;
+    TRY(element_new_slice(pass->world, choice, name, ret));
+    if (is_first) {
         choice->rules = SLICING_OPEN;
         choice->discriminators = by_type;
         choice->discriminator_count = 1;
     }
-    *ret = element_slice(choice, name);
-    return *ret ? ERR_NONE : element_new_slice(pass->world, choice, name, ret);
+    if (is_first && is_in_slice(choice)) {
+        choice->all_types = choice->types;
+        choice->all_type_count = choice->type_count;
+        choice->types = (*ret)->types;
+        choice->type_count = (*ret)->type_count;
+    } else if (choice->all_types) { /* one of several: they are no more than slices */
+        choice->types = choice->all_types;
+        choice->type_count = choice->all_type_count;
+        choice->all_types = NULL;
+    }
+    return ERR_NONE;
 }
 
 static enum err to_child(struct pass *pass, struct element *at, struct slice name,

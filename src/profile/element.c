@@ -142,6 +142,11 @@ enum err element_new_slice(struct definitions *world, struct element *sliced, st
     e->discriminators = NULL;
     e->discriminator_count = 0;
     e->is_ordered = false;
+    if (e->all_types) { /* of the other types, too */
+        e->types = e->all_types;
+        e->type_count = e->all_type_count;
+        e->all_types = NULL;
+    }
     TRY(element_copy_children(world, sliced, e));
     append_slice(sliced, e);
     *ret = e;

@@ -62,6 +62,8 @@ struct element {
     uint32_t min, max;
     const struct type_ref *types;
     uint32_t type_count;
+    const struct type_ref *all_types; /* before a differential's "valueQuantity" left one */
+    uint32_t all_type_count;
     struct json fixed, pattern; /* the values; absent: none */
     struct json overridden;     /* what was fixed before; absent: nothing */
     struct json min_value, max_value;

@@ -22,7 +22,7 @@ struct world {
     size_t count, first;                    /* those of the asking package begin at first */
     /* the comparison */
     const char *name;
-    size_t elements, missing, counts, types, bindings;
+    size_t elements, missing, counts, types, bindings, inherited;
 };
 
 static struct json find(void *context, struct slice canonical)
@@ -95,10 +95,15 @@ static void differ(struct world *w, size_t *count, const struct element *e, cons
                       SLICE_ARGS(e->slice_name), what);
 }
 
+static struct slice without_version(struct slice canonical)
+{
+    return slice_cut(&canonical, '|');
+}
+
 static bool has_text(const struct slice *list, uint32_t count, struct slice text)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (slice_equal(list[i], text))
+        if (slice_equal(without_version(list[i]), without_version(text)))
             return true;
     return false;
 }
@@ -112,6 +117,18 @@ static bool same_texts(const struct slice *a, uint32_t a_count, const struct sli
     return a_count == b_count;
 }
 
+/* Of Quantity, whose rule base R4 checks. */
+static const struct slice simple =
+    SLICE_INIT("http://hl7.org/fhir/StructureDefinition/SimpleQuantity");
+
+static bool same_profiles(const struct type_ref *a, const struct type_ref *b)
+{
+    bool is_simple = a->profile_count == 1 && slice_equal(without_version(a->profiles[0]), simple);
+    return same_texts(a->profiles, is_simple ? 0 : a->profile_count, b->profiles,
+                      b->profile_count) ||
+           same_texts(a->profiles, a->profile_count, b->profiles, b->profile_count);
+}
+
 static bool same_types(const struct element *a, const struct element *b)
 {
     bool same = a->type_count == b->type_count;
@@ -120,18 +137,19 @@ static bool same_types(const struct element *a, const struct element *b)
         for (uint32_t k = 0; k < b->type_count; k++)
             if (slice_equal(b->types[k].code, x->code))
                 y = &b->types[k];
-        same = y && same_texts(x->profiles, x->profile_count, y->profiles, y->profile_count) &&
+        same = y && same_profiles(x, y) &&
                same_texts(x->targets, x->target_count, y->targets, y->target_count);
     }
     return same;
 }
 
-/* Published snapshots write what a differential says of valueQuantity at value[x],
- * when it is the only type left: we have a slice, which means the same. */
+/* Published snapshots write what a differential says of valueQuantity at value[x], when
+ * it is the only type left, or required, and older tools always: we have a slice, which
+ * means the same where it is required. */
 static const struct element *same_slice(const struct element *published, const struct element *made)
 {
     struct slice stem = element_stem(published->name);
-    if (stem.length == 0 || published->type_count != 1 || published->first_slice)
+    if (stem.length == 0 || published->type_count != 1)
         return made;
     for (const struct element *s = made->first_slice; s; s = s->next)
         if (slice_equal_nocase(slice_from(s->slice_name, stem.length), published->types[0].code))
@@ -139,29 +157,59 @@ static const struct element *same_slice(const struct element *published, const s
     return made;
 }
 
-static void compare(struct world *w, const struct element *published, const struct element *made)
+/* Examples bind nobody, and newer tools write versions into snapshots. */
+static bool same_binding(const struct element *a, const struct element *b)
 {
-    made = same_slice(published, made);
+    if (a->strength <= FHIR_BINDING_EXAMPLE && b->strength <= FHIR_BINDING_EXAMPLE)
+        return true;
+    return a->strength == b->strength &&
+           slice_equal(without_version(a->value_set), without_version(b->value_set));
+}
+
+static bool same_counts(const struct element *a, const struct element *b)
+{
+    return a->min == b->min && a->max == b->max;
+}
+
+/* `all`: the same element of what the slice around it slices, as made; NULL: none. What
+ * a differential says of all elements of a name holds in its slices, too, when they are
+ * made here; published ones start from the base. */
+static void tell(struct world *w, size_t *count, const struct element *published,
+                 const struct element *made, const struct element *all,
+                 bool (*same)(const struct element *a, const struct element *b), const char *what)
+{
+    if (same(published, made))
+        return;
+    if (all && same(all, made))
+        w->inherited++;
+    else
+        differ(w, count, published, what);
+}
+
+static void compare(struct world *w, const struct element *published, const struct element *made,
+                    const struct element *all)
+{
+    const struct element *own = same_slice(published, made);
     w->elements++;
-    if (published->parent && (published->min != made->min || published->max != made->max))
-        differ(w, &w->counts, published, "cardinality");
+    if (published->parent)
+        tell(w, &w->counts, published, own, all, same_counts, "cardinality");
     /* Ids and urls have a system type in snapshots, which counts as none. */
-    if (published->parent && published->type_count > 0 && !same_types(published, made))
-        differ(w, &w->types, published, "types");
-    if (published->strength != made->strength ||
-        !slice_equal(published->value_set, made->value_set))
-        differ(w, &w->bindings, published, "binding");
+    if (published->parent && published->type_count > 0)
+        tell(w, &w->types, published, own, all, same_types, "types");
+    tell(w, &w->bindings, published, own, all, same_binding, "binding");
+    if (!published->first_slice)
+        made = own;
     for (const struct element *c = published->first; c; c = c->next) {
         const struct element *other = element_child(made, c->name);
         if (other)
-            compare(w, c, other);
+            compare(w, c, other, all ? element_child(all, c->name) : NULL);
         else
             differ(w, &w->missing, c, "is not made");
     }
     for (const struct element *s = published->first_slice; s; s = s->next) {
         const struct element *other = element_slice(made, s->slice_name);
         if (other)
-            compare(w, s, other);
+            compare(w, s, other, made);
         else
             differ(w, &w->missing, s, "the slice is not made");
     }
@@ -187,7 +235,7 @@ static void compare_from(struct world *w, size_t first)
             continue; /* its base is in a package that is not here */
         if (err)
             fail_msg("%s: %s", name, reason);
-        compare(w, published.root, made.root);
+        compare(w, published.root, made.root, NULL);
     }
 }
 
@@ -205,14 +253,14 @@ static void close_world(struct world *w)
     free(w);
 }
 
-/* What differs, and why it may: a quantity's profile SimpleQuantity is not in the
- * tables (types); a slice has what the differential says of all elements of its name,
- * where the published ones start from the base alone (cardinality, bindings, types);
- * definitions of packages that are not in the data folder (not made). */
+/* What differs, and why it may: R4's own snapshots that lack cardinalities; children
+ * that published ones list where nothing is said of them (not made); definitions of
+ * packages that are not in the data folder. */
 static void summary(const struct world *w, size_t per_thousand)
 {
-    print_message("%zu elements: %zu not made, %zu other cardinality, %zu types, %zu bindings\n",
-                  w->elements, w->missing, w->counts, w->types, w->bindings);
+    print_message("%zu elements: %zu not made, %zu other cardinality, %zu types, %zu bindings; "
+                  "%zu as what they slice\n",
+                  w->elements, w->missing, w->counts, w->types, w->bindings, w->inherited);
     size_t all = w->missing + w->counts + w->types + w->bindings;
     assert_true(all * 1000 <= w->elements * per_thousand);
 }
@@ -224,7 +272,7 @@ static void those_of_r4_are_made_as_published(void **state)
     read_lines(w, "r4/definitions/structuredefinition-profiles.ndjson.zst");
     read_lines(w, "r4/definitions/structuredefinition-extensions.ndjson.zst");
     compare_from(w, 0);
-    summary(w, 10);
+    summary(w, 4);
     close_world(w);
 }
 
@@ -235,13 +283,13 @@ static void those_of_the_guides_are_made_as_published(void **state)
         const char *guide, *needs;
         size_t per_thousand;
     } guides[] = {
-        { "ig/us-core-3.1.1.tar.zst", NULL, 45 },
-        { "ig/us-core-4.0.0.tar.zst", NULL, 35 },
-        { "ig/us-core-6.1.0.tar.zst", NULL, 20 },
-        { "ig/us-core-7.0.0.tar.zst", NULL, 20 },
-        { "ig/carin-bb-1.1.0.tar.zst", "ig/us-core-3.1.1.tar.zst", 15 },
-        { "ig/carin-bb-2.0.0.tar.zst", "ig/us-core-3.1.1.tar.zst", 20 },
-        { "ig/davinci-pdex-2.2.0.tar.zst", "ig/us-core-7.0.0.tar.zst", 120 },
+        { "ig/us-core-3.1.1.tar.zst", NULL, 20 },
+        { "ig/us-core-4.0.0.tar.zst", NULL, 14 },
+        { "ig/us-core-6.1.0.tar.zst", NULL, 2 },
+        { "ig/us-core-7.0.0.tar.zst", NULL, 2 },
+        { "ig/carin-bb-1.1.0.tar.zst", "ig/us-core-3.1.1.tar.zst", 1 },
+        { "ig/carin-bb-2.0.0.tar.zst", "ig/us-core-3.1.1.tar.zst", 2 },
+        { "ig/davinci-pdex-2.2.0.tar.zst", "ig/us-core-7.0.0.tar.zst", 15 },
     };
     for (size_t i = 0; i < sizeof guides / sizeof guides[0]; i++) {
         struct world *w = open_world();
