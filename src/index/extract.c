@@ -127,10 +127,15 @@ static enum err visit(void *context, const struct fhir_param *param, struct fhir
     if (!index_param_has_terms(param) || !extract_has_value(item.value))
         return ERR_NONE;
     x->param = param;
-    x->field = index_field(x->type, param->id);
-    if (param->type != FHIR_PARAM_COMPOSITE) /* R4 has no :missing for them */
+    x->field = index_field(x->type, param->id) | (x->is_contained ? INDEX_FIELD_CONTAINED : 0);
+    if (param->type != FHIR_PARAM_COMPOSITE && !x->is_contained) /* R4 has no :missing for them */
         TRY(present_once(x));
     return extract_item(x, item);
+}
+
+enum err extract_params(struct extractor *x)
+{
+    return fhir_params_visit(x->type, x->resource, visit, x);
 }
 
 static enum err extract_all(struct extractor *x)
@@ -140,20 +145,24 @@ static enum err extract_all(struct extractor *x)
         return ERR_NO_MEMORY;
     TRY(extractor_add(x, index_field(x->type, INDEX_PARAM_TYPE), 0));
     TRY(membership_of_owner(x));
-    TRY(fhir_params_visit(x->type, x->resource, visit, x));
+    TRY(extract_params(x));
     TRY(extract_customs(x));
+    if (!json_exists(x->container))
+        TRY(extract_contained(x));
     return extract_words(x);
 }
 
-enum err index_extract(struct json resource, const struct fhir_type *type, struct slice base_url,
-                       const struct custom_set *customs, struct arena *arena,
-                       struct extraction *ret)
+enum err index_extract_contained(struct json resource, const struct fhir_type *type,
+                                 struct json container, struct slice base_url,
+                                 const struct custom_set *customs, struct arena *arena,
+                                 struct extraction *ret)
 {
     CHECK(type && type->resource != FHIR_NO_TYPE);
     struct extractor x = {
         .arena = arena,
         .resource = resource,
         .type = type,
+        .container = container,
         .base_url = base_url,
         .customs = customs,
         .id = extract_text(json_member(resource, "id"), arena),
@@ -176,4 +185,11 @@ enum err index_extract(struct json resource, const struct fhir_type *type, struc
         };
     buf_release(&x.folded);
     return err == ERR_LIMIT ? ERR_NO_MEMORY : err;
+}
+
+enum err index_extract(struct json resource, const struct fhir_type *type, struct slice base_url,
+                       const struct custom_set *customs, struct arena *arena,
+                       struct extraction *ret)
+{
+    return index_extract_contained(resource, type, JSON_ABSENT, base_url, customs, arena, ret);
 }

@@ -25,6 +25,8 @@ struct extractor {
 
     struct json resource;
     const struct fhir_type *type;
+    struct json container; /* in which "#id" lies; absent: such references are passed over */
+    bool is_contained;     /* `resource` is one that the document contains */
     struct slice base_url;
     struct slice id; /* of the resource; empty without one */
     struct buf folded;
@@ -67,6 +69,13 @@ MUST_USE enum err extract_component(struct extractor *x, size_t component, struc
                                     fhir_visit *visit, void *context);
 /* A code with the system that its element's binding implies, if there is one. */
 MUST_USE enum err extract_implied(struct extractor *x, struct fhir_item item);
+
+/* All of R4's parameters of x->resource. */
+MUST_USE enum err extract_params(struct extractor *x);
+/* What the resource contains. */
+MUST_USE enum err extract_contained(struct extractor *x);
+/* "#id". */
+MUST_USE enum err extract_contained_reference(struct extractor *x, struct slice id);
 
 /* The visits of one parameter type each: add the terms of one item. */
 MUST_USE enum err extract_token(struct extractor *x, struct fhir_item item);

@@ -70,6 +70,7 @@ enum term_kind {
     TERM_MEASURE_WIDE = 'M',
     TERM_POSITION = 'g',
     TERM_WORD = 'k',
+    TERM_REFERENCE_CONTAINED = '#', /* of index_extract_contained() alone, as 'r' */
 };
 
 /* Raise it when extraction or a value's bytes change: a store then derives its
@@ -87,6 +88,9 @@ static inline uint32_t index_field(const struct fhir_type *resource, uint16_t pa
     return (uint32_t)resource->resource << 16 | param;
 }
 #define INDEX_FIELD_COMPARTMENT ((uint32_t)0xffff << 16 | INDEX_PARAM_COMPARTMENT)
+/* With this bit a field is of resources contained in the document. They have terms of
+ * the type and of R4's parameters, but none of presence and none of words. */
+#define INDEX_FIELD_CONTAINED ((uint32_t)0x4000 << 16)
 
 struct extraction {
     struct term *terms; /* unsorted, may repeat; in the arena */
@@ -105,6 +109,17 @@ struct extraction {
 MUST_USE enum err index_extract(struct json resource, const struct fhir_type *type,
                                 struct slice base_url, const struct custom_set *customs,
                                 struct arena *arena, struct extraction *ret);
+
+/* The first resource contained in `container`, or the one behind `before`, and its type;
+ * absent at the end. What is of no type that R4 has is passed over. */
+struct json index_contained_next(struct json container, struct json before,
+                                 const struct fhir_type **ret_type);
+/* The terms of a container, or of what it contains, as index_extract() makes them, and for
+ * references to what `container` contains TERM_REFERENCE_CONTAINED id 0 type. */
+MUST_USE enum err index_extract_contained(struct json resource, const struct fhir_type *type,
+                                          struct json container, struct slice base_url,
+                                          const struct custom_set *customs, struct arena *arena,
+                                          struct extraction *ret);
 
 /* Is it a Type/id of this store: relative, or absolute under `base_url`
  * ("http://host/datastore/ID/r4"). A base that begins with '/' stands for that

@@ -59,6 +59,8 @@ static void consider_home(struct extractor *x, size_t rank, struct slice owner_i
 enum err membership_of_reference(struct extractor *x, const struct fhir_type *owner_type,
                                  struct slice owner_id)
 {
+    if (x->is_contained) /* its container's are what counts */
+        return ERR_NONE;
     for (int c = 0; c < FHIR_COMPARTMENT_COUNT; c++) {
         if (fhir_compartment_owner((enum fhir_compartment)c) != owner_type)
             continue;
@@ -111,7 +113,8 @@ static enum err add_reference_text(struct extractor *x, struct slice text)
     if (index_reference_is_local(r, x->base_url))
         return add_local(x, r);
     if (text.bytes[0] == '#')
-        return ERR_NONE; /* contained: found by nothing but itself */
+        return json_exists(x->container) ? extract_contained_reference(x, slice_from(text, 1))
+                                         : ERR_NONE;
     TRY(add_outside(x, text));
     return r.type && r.version.length ? add_outside(x, without_version(text, r)) : ERR_NONE;
 }

@@ -197,7 +197,9 @@ static enum err visit_entry(void *context, const struct store_version *v)
         return ERR_BUSY;
     }
     e->next++;
-    return v->is_deleted ? ERR_NONE : entries_append(e, v, e->out);
+    if (v->is_deleted)
+        return ERR_NONE;
+    return e->append ? e->append(e, v, e->out) : entries_append(e, v, e->out);
 }
 
 enum err entries_fill(struct entries *e, const uint64_t *docs, size_t count, struct buf *out)

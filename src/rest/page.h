@@ -40,6 +40,9 @@ struct entries {
     struct arena scratch; /* for bodies */
     const char *mode;     /* search.mode: "match", "include" */
     struct fhir_subset subset; /* of each resource */
+    /* What entries_fill() makes of a document; entries_append() if NULL. */
+    enum err (*append)(struct entries *e, const struct store_version *v, struct buf *out);
+    const struct search_query *query; /* for it; NULL: it needs none */
     bool is_begun;        /* the entry array is open */
     struct buf *out;      /* while filling */
     size_t next;          /* place of the next document in the list */

@@ -3,6 +3,7 @@
 #include "os/clock.h"
 #include "rest/codes.h"
 #include "rest/customs.h"
+#include "rest/contained.h"
 #include "rest/explain.h"
 #include "rest/include.h"
 #include "rest/media.h"
@@ -119,11 +120,14 @@ static enum err docs_find(struct searching *s)
     const struct search_query *q = &s->query;
     s->has_total = q->count_only || q->total != SEARCH_TOTAL_NONE;
     if (s->has_total)
-        TRY(store_count(reader, q->plan, &s->total));
+        TRY(q->returns_contained ? contained_count(q, reader, &s->total)
+                                 : store_count(reader, q->plan, &s->total));
     if (q->count_only)
         return ERR_NONE;
     int64_t begin = os_monotonic_us();
     TRY(search_run(q, reader, s->r->arena, &s->r->issues, &s->found));
+    if (q->returns_contained)
+        TRY(contained_cut(q, reader, &s->found));
     s->microseconds = os_monotonic_us() - begin;
     return include_find(s->r, q, reader, s->found.docs, s->found.count, &s->included,
                         &s->included_count);
@@ -234,6 +238,7 @@ static enum err search_fill(void *context, struct buf *out, bool *ret_done)
         if (s->is_including) {
             s->entries.next = 0;
             s->entries.mode = "include";
+            s->entries.append = NULL;
             /* The elements named are those of the matches' type. */
             if (s->query.subset.kind == FHIR_SUBSET_ELEMENTS)
                 s->entries.subset.kind = FHIR_SUBSET_NONE;
@@ -271,6 +276,8 @@ enum err rest_search(struct request *r)
         store_reader_hide_changed(reader);
     entries_init(&s->entries, r, reader);
     s->entries.subset = s->query.subset;
+    s->entries.query = &s->query;
+    s->entries.append = s->query.returns_contained ? contained_append : NULL;
     s->work.limit = r->rest->settings.behaviour.limits.search_budget;
     s->work.level_limit = r->rest->settings.behaviour.limits.join_matches;
     store_reader_work(reader, &s->work);

@@ -112,6 +112,21 @@ static enum err any_target(struct compiler *c, const struct fhir_param *param, s
     return plan_join(c, PLAN_OR, &any, ret_plan);
 }
 
+/* What refers to a match, or to a contained resource that is one. */
+static enum err join_both(struct compiler *c, uint32_t field, struct plan *inner,
+                          struct plan **ret_plan)
+{
+    struct plan_list both = { 0 };
+    struct plan *within;
+    TRY(contained_chain(c, field, inner, &within));
+    TRY(plan_list_add(c, &both, inner));
+    TRY(plan_list_add(c, &both, within));
+    TRY(join(c, PLAN_REFERS, field, inner, ret_plan));
+    (*ret_plan)->children = both.items;
+    (*ret_plan)->child_count = both.count;
+    return ERR_NONE;
+}
+
 /* "subject:Patient" . "name" */
 static enum err chain_compile(struct compiler *c, struct slice head, struct slice name,
                               struct slice values, struct plan **ret_plan)
@@ -132,7 +147,7 @@ static enum err chain_compile(struct compiler *c, struct slice head, struct slic
     } else {
         TRY(any_target(c, param, name, values, &inner));
     }
-    return join(c, PLAN_REFERS, field, inner, ret_plan);
+    return join_both(c, field, inner, ret_plan);
 }
 
 /* "Observation" : "patient" : "code" */

@@ -144,6 +144,13 @@ MUST_USE enum err condition_compile(struct compiler *c, const struct fhir_type *
 /* The same without chains; in parse.c. */
 MUST_USE enum err condition_plain(struct compiler *c, struct slice name, struct slice values,
                                   struct plan **ret_plan);
+/* What a chain of the current type matches by the contained resources that the reference
+ * leads to; `inner` is typed. In contained.c. */
+MUST_USE enum err contained_chain(struct compiler *c, uint32_t field, const struct plan *inner,
+                                  struct plan **ret_plan);
+/* Containers of a resource of the current type that meets the conditions. */
+MUST_USE enum err contained_search(struct compiler *c, const struct plan *conditions,
+                                   struct plan **ret_plan);
 /* The plan, with the type's posting if it does not imply the type. */
 MUST_USE enum err plan_typed(struct compiler *c, struct plan *plan, struct plan **ret_plan);
 

@@ -43,6 +43,7 @@ bool search_meets(const struct plan *p, const struct store_write *w, int64_t now
     case PLAN_NOT:
         return !search_meets(p->children[0], w, now);
     case PLAN_SPAN: /* of pages, not of conditions */
+    case PLAN_TEST:
     case PLAN_REFERS:
     case PLAN_REFERRED:
         break; /* what else is there only the store knows */

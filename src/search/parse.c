@@ -13,6 +13,8 @@ struct parser {
     uint32_t given; /* bit i: result_params[i] was there */
     struct search_query query;
     bool is_system; /* of no one type */
+    bool finds_own, finds_contained; /* _contained; at least one */
+    struct plan_list within; /* the plan of these, of each type */
     bool is_again;  /* the pairs are read for a further type: conditions alone count */
     struct plan_list types; /* the plan of each type so far */
 };
@@ -102,23 +104,20 @@ static enum err parse_explain(struct parser *p, struct slice value)
                : value_refuse(&p->compiler, value, "is neither true nor false");
 }
 
-/* Contained resources are found through their containers alone. */
 static enum err parse_contained(struct parser *p, struct slice value)
 {
-    if (slice_is(value, "false"))
-        return ERR_NONE;
-    if (!slice_is(value, "true") && !slice_is(value, "both"))
-        return value_refuse(&p->compiler, value, "is not one of true, false, both");
-    return issues_fail(p->compiler.issues, ERR_UNSUPPORTED, "not-supported",
-                       "_contained=%.*s is not supported: contained resources are not searched; "
-                       "_contained=false is what is done.",
-                       SLICE_ARGS(value));
+    p->finds_contained = slice_is(value, "true") || slice_is(value, "both");
+    p->finds_own = !slice_is(value, "true");
+    return p->finds_contained || slice_is(value, "false")
+               ? ERR_NONE
+               : value_refuse(&p->compiler, value, "is not one of true, false, both");
 }
 
 static enum err parse_contained_type(struct parser *p, struct slice value)
 {
-    if (slice_is(value, "container") || slice_is(value, "contained"))
-        return ERR_NONE; /* says nothing while no contained resource is found */
+    p->query.returns_contained = slice_is(value, "contained");
+    if (p->query.returns_contained || slice_is(value, "container"))
+        return ERR_NONE;
     return value_refuse(&p->compiler, value, "is not one of container, contained");
 }
 
@@ -473,11 +472,26 @@ static enum err add_owner(struct parser *p, struct slice type, struct plan_list 
     return plan_list_add(c, list, plan);
 }
 
+/* What is found by what it contains, within the compartment. */
+static enum err contained_finish(struct parser *p)
+{
+    struct compiler *c = &p->compiler;
+    struct plan *conditions, *test;
+    if (p->conditions.count)
+        TRY(plan_join(c, PLAN_AND, &p->conditions, &conditions));
+    else
+        TRY(plan_bare(c, PLAN_ALL, &conditions));
+    TRY(contained_search(c, conditions, &test));
+    return plan_list_add(c, &p->within, test);
+}
+
 /* The conditions on one type joined. */
 static enum err type_finish(struct parser *p, struct plan **ret_plan)
 {
     struct compiler *c = &p->compiler;
     bool is_typed = false;
+    if (p->finds_contained)
+        TRY(contained_finish(p));
     TRY(add_owner(p, c->type->name, &p->conditions));
     for (size_t i = 0; i < p->conditions.count; i++)
         is_typed |= plan_is_typed(p->conditions.items[i]);
@@ -562,7 +576,7 @@ static enum err parse_types(struct parser *p, const struct search_pair *pairs, s
         p->is_again = i > 0;
         p->conditions = (struct plan_list){ 0 };
         TRY(parse_pairs(p, pairs, count));
-        bool general = is_all;
+        bool general = is_all && !p->finds_contained;
         for (size_t k = 0; general && k < p->conditions.count; k++)
             general = is_general(p->conditions.items[k]);
         if (general) {
@@ -594,6 +608,35 @@ static enum err types_single(struct parser *p, const struct fhir_type *type)
     return type_finish(p, &p->query.plan);
 }
 
+/* A search that finds contained resources, too. */
+static enum err whole_finish(struct parser *p)
+{
+    struct compiler *c = &p->compiler;
+    struct search_query *q = &p->query;
+    struct plan_list in_owner = { 0 };
+    struct plan *within;
+    if (q->sort_count)
+        return issues_fail(c->issues, ERR_INVALID, "not-supported",
+                           "A search with _contained is sorted by _lastUpdated alone.");
+    if (q->returns_contained && q->include_count)
+        return issues_fail(c->issues, ERR_INVALID, "not-supported",
+                           "_containedType=contained cannot be combined with includes.");
+    q->contained = (const struct plan **)p->within.items;
+    q->contained_count = p->within.count;
+    q->own_plan = p->finds_own ? q->plan : NULL;
+    TRY(plan_join(c, PLAN_OR, &p->within, &within));
+    TRY(add_owner(p, SLICE_NONE, &in_owner));
+    if (in_owner.count) {
+        TRY(plan_list_add(c, &in_owner, within));
+        TRY(plan_join(c, PLAN_AND, &in_owner, &within));
+    }
+    if (!p->finds_own) {
+        q->plan = within;
+        return ERR_NONE;
+    }
+    return plan_either(c, q->plan, within, &q->plan);
+}
+
 enum err search_parse(const struct search_settings *settings, const struct fhir_type *type,
                       const struct search_pair *pairs, size_t count, struct arena *arena,
                       struct issues *issues, struct search_query *ret)
@@ -604,6 +647,7 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
         .query = { .type = type, .count = settings->default_count, .base_url = settings->base_url,
                    .customs = settings->customs },
         .is_system = !type,
+        .finds_own = true,
         .pairs = pairs,
         .pair_count = count,
     };
@@ -612,6 +656,9 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
     enum err err = type ? parse_pairs(&p, pairs, count) : parse_types(&p, pairs, count);
     if (!err && type)
         err = types_single(&p, type);
+    p.query.returns_contained &= p.finds_contained;
+    if (!err && p.finds_contained)
+        err = whole_finish(&p);
     if (!err)
         err = sort_bind(&p.compiler, &p.query);
     if (!err)

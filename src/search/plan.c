@@ -82,6 +82,7 @@ bool plan_is_typed(const struct plan *plan)
     case PLAN_RANGE:
     case PLAN_CONTAINS:
     case PLAN_ID:
+    case PLAN_TEST:
     case PLAN_REFERS:
     case PLAN_REFERRED:
         return true;

@@ -109,6 +109,12 @@ struct search_query {
     struct search_include *includes;
     size_t include_count;
     struct fhir_subset subset; /* of each match; _summary of what is included, too */
+    /* _contained: plans of what is found by what it contains, one for each type searched;
+     * none: contained resources are no matches. */
+    const struct plan **contained;
+    size_t contained_count;
+    struct plan *own_plan;  /* what matches itself; NULL: nothing does (_contained=true) */
+    bool returns_contained; /* _containedType=contained; sorted by commit, no includes */
     bool is_explained;      /* _explain=true */
     bool has_asof;          /* _asof: at the last commit before asof_us */
     int64_t asof_us;
@@ -178,6 +184,17 @@ MUST_USE enum err search_unready(struct store *store, const struct plan *plan,
  * NULL. */
 bool search_param_is_supported(const struct search_dialect *dialect, const struct fhir_type *type,
                                const struct fhir_param *param);
+
+/* The contained resources of a document that match; the first error ends it. */
+typedef enum err search_contained_found(void *context, struct json item,
+                                        const struct fhir_type *type);
+MUST_USE enum err search_contained_visit(const struct search_query *q,
+                                         struct store_reader *reader,
+                                         const struct store_version *v, struct arena *arena,
+                                         search_contained_found *found, void *context);
+/* Is the document a match itself? */
+MUST_USE enum err search_own_matches(const struct search_query *q, struct store_reader *reader,
+                                     uint64_t doc, bool *ret);
 
 /* Would the resource be found if it were committed now, as far as its own terms
  * tell? What a join asks for is never found. */

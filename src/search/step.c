@@ -26,7 +26,10 @@ static void value_append(struct buf *out, struct slice value)
 
 void field_append(struct buf *out, const struct custom_set *customs, uint32_t field)
 {
-    uint16_t param = (uint16_t)(field & 0xffff), resource = (uint16_t)(field >> 16);
+    uint16_t param = (uint16_t)(field & 0xffff);
+    uint16_t resource = (uint16_t)((field & ~INDEX_FIELD_CONTAINED) >> 16);
+    if (field != INDEX_FIELD_COMPARTMENT && (field & INDEX_FIELD_CONTAINED))
+        buf_append_cstr(out, "contained ");
     if (resource < fhir_resource_count())
         buf_append(out, fhir_resource_at(resource)->name);
     if (param == INDEX_PARAM_TYPE)
@@ -111,6 +114,9 @@ static void step_append(struct buf *out, const struct custom_set *customs, const
         return;
     case PLAN_NOT:
         buf_append_cstr(out, "all but these");
+        return;
+    case PLAN_TEST:
+        buf_append_cstr(out, "of these those in which a contained resource matches");
         return;
     case PLAN_REFERS:
         field_append(out, customs, p->field);

@@ -312,11 +312,20 @@ enum plan_kind {
     PLAN_AND,
     PLAN_OR,
     PLAN_NOT,      /* of its one child, among all live documents */
+    PLAN_TEST,     /* of the live documents that its one child matches those `test` says true of */
     /* Joins through values `from` id NUL type: */
-    PLAN_REFERS,   /* field has one that names a live document its one child matches */
+    PLAN_REFERS,   /* field has one that names a live document its first child matches; or
+                    * what the second child, if any, matches itself */
     PLAN_REFERRED, /* a live document of type `to` that one names, in the field of a live
                     * document that its one child matches */
 };
+
+/* Asked with a reader of the search's time; may search with it. Memory of `scratch` is
+ * given back. From any thread. */
+struct plan;
+typedef enum err store_test(const struct plan *plan, struct store_reader *reader,
+                            const struct store_version *version, struct arena *scratch,
+                            bool *ret);
 
 struct plan {
     enum plan_kind kind;
@@ -331,6 +340,8 @@ struct plan {
      * of; NULL: all. It may be asked from any thread. */
     bool (*accepts)(const struct plan *plan, struct slice value);
     const void *accepts_context; /* its own */
+    store_test *test; /* of PLAN_TEST */
+    const void *test_context; /* its own */
     int64_t instant_low, instant_high;
     uint64_t doc_low, doc_high;
     struct plan **children;

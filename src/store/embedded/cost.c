@@ -74,12 +74,27 @@ static enum err cost_join(struct tree *t, const struct plan *plan, int depth, ui
                           struct plan_cost *ret)
 {
     struct plan_cost inner;
-    if (plan->child_count != 1)
+    struct plan_cost others = { 0 };
+    if (!plan_join_is_valid(plan))
         return ERR_INVALID;
     TRY(plan_cost(t, plan->children[0], depth + 1, enough, &inner));
+    if (plan->child_count == 2)
+        TRY(plan_cost(t, plan->children[1], depth + 1, enough, &others));
     bool is_reverse = plan->kind == PLAN_REFERRED;
     ret->work = capped(inner.work, times(inner.docs, is_reverse ? BODY_UNITS : FOLLOW_UNITS));
     ret->docs = is_reverse ? inner.docs : times(inner.docs, FAN_OUT);
+    ret->work = capped(ret->work, others.work);
+    ret->docs = capped(ret->docs, others.docs);
+    return ERR_NONE;
+}
+
+static enum err cost_test(struct tree *t, const struct plan *plan, int depth, uint64_t enough,
+                          struct plan_cost *ret)
+{
+    if (plan->child_count != 1)
+        return ERR_INVALID;
+    TRY(plan_cost(t, plan->children[0], depth + 1, enough, ret));
+    ret->work = capped(ret->work, times(ret->docs, BODY_UNITS));
     return ERR_NONE;
 }
 
@@ -117,6 +132,8 @@ enum err plan_cost(struct tree *t, const struct plan *plan, int depth, uint64_t 
     case PLAN_OR:
     case PLAN_NOT:
         return cost_logic(t, plan, depth, enough, ret);
+    case PLAN_TEST:
+        return cost_test(t, plan, depth, enough, ret);
     case PLAN_REFERS:
     case PLAN_REFERRED:
         return cost_join(t, plan, depth, enough, ret);
@@ -151,6 +168,10 @@ static uint64_t probe_units(const struct plan *plan, int depth, bool *ret_body)
         for (size_t i = 0; i < plan->child_count; i++)
             units = capped(units, probe_units(plan->children[i], depth + 1, ret_body));
         return units;
+    case PLAN_TEST:
+        for (size_t i = 0; i < plan->child_count; i++)
+            units = capped(units, probe_units(plan->children[i], depth + 1, ret_body));
+        return capped(units, BODY_UNITS);
     case PLAN_REFERS:
         *ret_body = true;
         for (size_t i = 0; i < plan->child_count; i++)
@@ -190,6 +211,7 @@ bool plan_is_dear(const struct plan *plan, int depth)
     case PLAN_PREFIX:
     case PLAN_RANGE:
     case PLAN_CONTAINS:
+    case PLAN_TEST:
     case PLAN_REFERS:
     case PLAN_REFERRED:
         return true;

@@ -100,6 +100,26 @@ static enum err add_term(struct tree *s, uint32_t field, struct slice value, str
     return err;
 }
 
+/* What the plan matches itself. */
+static enum err add_live(struct tree *s, const struct plan *plan, int depth, struct docset *set)
+{
+    struct tree inner = *s;
+    struct cursor c;
+    bool any = true;
+    inner.plan = plan;
+    TRY(tree_rooms(&inner));
+    TRY(tree_open(&inner, plan, depth + 1, &c));
+    for (uint64_t number = 0; any; number++) {
+        struct block block;
+        TRY(tree_next(&inner, &c, number, &any, &block));
+        if (!any)
+            break;
+        TRY(docset_add_block(set, &block));
+        number = block.number;
+    }
+    return ERR_NONE;
+}
+
 static enum err open_refers(struct tree *s, const struct plan *plan, int depth,
                             struct cursor *c)
 {
@@ -114,7 +134,7 @@ static enum err open_refers(struct tree *s, const struct plan *plan, int depth,
         TRY(tree_name_of(s, plan, doc, value, &name, &type));
         TRY(add_term(s, plan->field, name, &c->set));
     }
-    return ERR_NONE;
+    return plan->child_count == 2 ? add_live(s, plan->children[1], depth, &c->set) : ERR_NONE;
 }
 
 /* ---- what matches refer to ---- */
@@ -204,7 +224,7 @@ static enum err open_referred(struct tree *s, const struct plan *plan, int depth
 
 enum err tree_open_join(struct tree *s, const struct plan *plan, int depth, struct cursor *c)
 {
-    if (plan->child_count != 1 || !plan->from.length)
+    if (!plan_join_is_valid(plan))
         return ERR_INVALID;
     TRY(plan->kind == PLAN_REFERS ? open_refers(s, plan, depth, c)
                                   : open_referred(s, plan, depth, c));

@@ -98,7 +98,17 @@ static enum err refers(struct probe *p, const struct plan *plan, int depth,
         TRY(matches(p, plan->children[0], depth + 1, &target, ret));
         arena_rewind(&p->scratch, mark);
     }
-    return ERR_NONE;
+    return *ret || plan->child_count == 1 ? ERR_NONE
+                                          : matches(p, plan->children[1], depth + 1, d, ret);
+}
+
+static enum err is_tested(struct probe *p, const struct plan *plan, int depth,
+                          struct candidate *d, bool *ret)
+{
+    if (plan->child_count != 1)
+        return ERR_INVALID;
+    TRY(matches(p, plan->children[0], depth + 1, d, ret));
+    return *ret ? tree_test(p->t, plan, d->doc, &p->scratch, ret) : ERR_NONE;
 }
 
 /* Is it of the type asked for, and does some live document that refers to it match? */
@@ -160,9 +170,11 @@ static enum err matches(struct probe *p, const struct plan *plan, int depth,
         TRY(matches(p, plan->children[0], depth + 1, d, ret));
         *ret = !*ret;
         return ERR_NONE;
+    case PLAN_TEST:
+        return is_tested(p, plan, depth, d, ret);
     case PLAN_REFERS:
     case PLAN_REFERRED:
-        if (plan->child_count != 1 || !plan->from.length)
+        if (!plan_join_is_valid(plan))
             return ERR_INVALID;
         return plan->kind == PLAN_REFERS ? refers(p, plan, depth, d, ret)
                                          : is_referred(p, plan, depth, d, ret);

@@ -87,10 +87,20 @@ MUST_USE enum err tree_gather(struct tree *t, struct cursor *c, size_t room, uin
                               size_t *ret_count);
 
 /* join.c: PLAN_REFERS, PLAN_REFERRED. */
+static inline bool plan_join_is_valid(const struct plan *plan)
+{
+    bool has_others = plan->kind == PLAN_REFERS && plan->child_count == 2;
+    return (plan->child_count == 1 || has_others) && plan->from.length;
+}
 MUST_USE enum err tree_open_join(struct tree *t, const struct plan *plan, int depth,
                                  struct cursor *c);
 /* What AND, OR and NOT put blocks together in. */
 MUST_USE enum err cursor_rooms(struct tree *t, struct cursor *c);
+/* test.c: PLAN_TEST; and of one document, which its child matches. */
+MUST_USE enum err tree_open_test(struct tree *t, const struct plan *plan, int depth,
+                                 struct cursor *c);
+MUST_USE enum err tree_test(struct tree *t, const struct plan *plan, uint64_t doc,
+                            struct arena *scratch, bool *ret);
 /* created.c: PLAN_CREATED, of documents low to high. */
 MUST_USE enum err tree_open_created(struct tree *t, const struct plan *plan, uint64_t low,
                                     uint64_t high, struct cursor *c);

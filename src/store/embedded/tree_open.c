@@ -183,6 +183,8 @@ enum err tree_open(struct tree *s, const struct plan *plan, int depth, struct cu
     case PLAN_OR:
     case PLAN_NOT:
         return open_logic(s, plan, depth, c);
+    case PLAN_TEST:
+        return tree_open_test(s, plan, depth, c);
     case PLAN_REFERS:
     case PLAN_REFERRED:
         return tree_open_join(s, plan, depth, c);

@@ -182,16 +182,6 @@ static void as_of_an_instant_is_what_was_there_then(void **state)
     assert_int_equal(count_at(&a, "entry"), 1);
 }
 
-static void contained_resources_are_refused_by_name(void **state)
-{
-    struct world *w = *state;
-    fill(w);
-    expect_status(get(w, "Patient?_contained=false&_containedType=container"), 200);
-    struct answer a = get(w, "Patient?_contained=true");
-    assert_true(a.status == 400);
-    assert_contains(text_at(w, &a, "issue.0.diagnostics"), "_contained=true");
-}
-
 static void explain_shows_each_step_with_its_figures(void **state)
 {
     struct world *w = *state;
@@ -250,7 +240,6 @@ int main(void)
         WORLD_TEST(as_of_an_instant_is_what_was_there_then),
         WORLD_TEST(explain_shows_each_step_with_its_figures),
         WORLD_TEST(a_search_past_its_budget_names_the_step),
-        WORLD_TEST(contained_resources_are_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

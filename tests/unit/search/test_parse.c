@@ -89,7 +89,9 @@ static void render(struct buf *out, const struct plan *p)
     } else if (p->kind == PLAN_ID) {
         buf_printf(out, "%.*s/%.*s", SLICE_ARGS(p->from), SLICE_ARGS(p->to));
     } else if (p->child_count) {
-        for (size_t i = 0; i < p->child_count; i++) {
+        /* What a chain finds by contained resources has a test of its own. */
+        size_t count = p->kind == PLAN_REFERS ? 1 : p->child_count;
+        for (size_t i = 0; i < count; i++) {
             buf_append_cstr(out, i ? ", " : "(");
             render(out, p->children[i]);
         }
