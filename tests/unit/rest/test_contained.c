@@ -2,8 +2,8 @@
 #include "rest/finding.h"
 
 #define MED(id, code, status)                                                                      \
-    "{\"resourceType\":\"Medication\",\"id\":\"" id "\",\"status\":\"" status "\",\"code\":{"        \
-    "\"coding\":[{\"system\":\"http://m\",\"code\":\"" code "\"}]}}"
+    "{\"resourceType\":\"Medication\",\"id\":\"" id "\",\"status\":\"" status                      \
+    "\",\"code\":{\"coding\":[{\"system\":\"http://m\",\"code\":\"" code "\"}]}}"
 #define ORG(id, name) "{\"resourceType\":\"Organization\",\"id\":\"" id "\",\"name\":\"" name "\"}"
 
 /* a: m1 is abc and active, m2 def and inactive, m1 is what it refers to; b: the other
