@@ -116,7 +116,7 @@ static size_t batch_read(struct slice text, struct arena *a, struct item *items)
         i->id = json_string_raw(json_member(resource, "id"));
         i->raw = json_raw(resource);
         i->x = (struct extraction){ 0 };
-        if (!i->type || index_extract(resource, i->type, SLICE_NONE, NULL, a, &i->x))
+        if (!i->type || index_extract(resource, i->type, (struct index_basis){ 0 }, NULL, a, &i->x))
             fail("a made-up resource has no terms");
     }
     return n;

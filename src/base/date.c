@@ -124,11 +124,13 @@ static bool take_fraction(struct cursor *c, int64_t *ret_us, int64_t *ret_span_u
     return c->at > first;
 }
 
-/* Z, +hh:mm, -hh:mm up to 14:00, or nothing, which is read as UTC. */
+/* Z, +hh:mm, -hh:mm up to 14:00, or nothing, which leaves the offset as it is. */
 static bool take_zone(struct cursor *c, int64_t *ret_offset_us)
 {
+    if (c->at == c->end)
+        return true;
     *ret_offset_us = 0;
-    if (c->at == c->end || take_byte(c, 'Z'))
+    if (take_byte(c, 'Z'))
         return true;
     int64_t sign = *c->at == '-' ? -1 : 1;
     int hours, minutes;
@@ -161,7 +163,22 @@ static bool take_time(struct cursor *c, int64_t *ret_us, int64_t *ret_span_us)
     return true;
 }
 
+bool date_zone_parse(struct slice text, int64_t *ret_zone_us)
+{
+    struct cursor c = cursor_of(text);
+    int64_t zone_us = 0;
+    if (!text.length || !take_zone(&c, &zone_us) || c.at != c.end)
+        return false;
+    *ret_zone_us = zone_us;
+    return true;
+}
+
 bool date_parse(struct slice text, struct date_range *ret_range)
+{
+    return date_parse_in(text, 0, ret_range);
+}
+
+bool date_parse_in(struct slice text, int64_t zone_us, struct date_range *ret_range)
 {
     struct cursor c = cursor_of(text);
     struct civil first = { 0, 1, 1 }, behind;
@@ -179,14 +196,14 @@ bool date_parse(struct slice text, struct date_range *ret_range)
     }
     if (!civil_is_valid(first))
         return false;
-    int64_t low = civil_days(first) * DAY_US;
-    int64_t high = has_day ? low + DAY_US : civil_days(behind) * DAY_US;
+    int64_t low = civil_days(first) * DAY_US - zone_us;
+    int64_t high = has_day ? low + DAY_US : civil_days(behind) * DAY_US - zone_us;
     if (c.at < c.end) {
-        int64_t time_us, span_us, offset_us;
+        int64_t time_us, span_us, offset_us = zone_us;
         if (!has_day || !take_byte(&c, 'T') || !take_time(&c, &time_us, &span_us) ||
             !take_zone(&c, &offset_us) || c.at != c.end)
             return false;
-        low += time_us - offset_us;
+        low += time_us + zone_us - offset_us;
         high = low + span_us;
     }
     *ret_range = (struct date_range){ low, high };

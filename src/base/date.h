@@ -3,7 +3,8 @@
  * A partial date stands for every instant in it: "2020-02" is the half-open
  * range [2020-02-01T00:00Z, 2020-03-01T00:00Z). Instants are microseconds since
  * 1970-01-01T00:00:00Z, proleptic Gregorian, years 0001 to 9999. A value
- * without a zone is read as UTC. Leap seconds (:60) fold into the next minute.
+ * without a zone is read as UTC unless another is given. Leap seconds (:60) fold into
+ * the next minute.
  */
 #ifndef BASE_DATE_H
 #define BASE_DATE_H
@@ -22,6 +23,10 @@ struct date_range {
  * without seconds), any number of fraction digits, zone Z or +-hh:mm or none.
  * Checks the calendar. False on anything else. */
 bool date_parse(struct slice text, struct date_range *ret_range);
+/* The same; what has no zone is of one so many microseconds ahead of UTC. */
+bool date_parse_in(struct slice text, int64_t zone_us, struct date_range *ret_range);
+/* "Z" or "+hh:mm", "-hh:mm". */
+bool date_zone_parse(struct slice text, int64_t *ret_zone_us);
 
 /* "2026-11-24T05:47:45.123456Z" with `digits` (0 to 9; padded) of fraction.
  * Returns the length; no NUL is counted but one is written. */

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/date.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "json/json.h"
@@ -113,7 +114,7 @@ static int check(const struct server_settings *settings, struct checking *c, str
 
 int cli_check(int argc, char **argv)
 {
-    const char *data = NULL, *datastore_id = NULL, *public_url = NULL;
+    const char *data = NULL, *datastore_id = NULL, *public_url = NULL, *time_zone = "Z";
     bool is_json = false, is_quiet = false;
     uint64_t cache = 0;
     const struct option_row rows[] = {
@@ -122,6 +123,7 @@ int cli_check(int argc, char **argv)
           &datastore_id },
         { "public-url", OPTION_TEXT, "URL", NULL, "as `tarn serve` had it: the index depends on it",
           &public_url },
+        { "time-zone", OPTION_TEXT, "ZONE", NULL, "the same (default Z)", &time_zone },
         { "json", OPTION_SWITCH, NULL, NULL, "the result as one JSON object", &is_json },
         { "quiet", OPTION_SWITCH, NULL, NULL, "no progress on a terminal either", &is_quiet },
         { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &cache },
@@ -140,6 +142,8 @@ int cli_check(int argc, char **argv)
                                         .datastore_id = slice_cstr(datastore_id),
                                         .public_url = slice_cstr(public_url),
                                         .cache_bytes = cache };
+    if (!date_zone_parse(slice_cstr(time_zone), &settings.zone_us))
+        return options_refuse("check", "--time-zone: '%s' is not Z, +hh:mm or -hh:mm", time_zone);
     struct checking c = { .is_json = is_json, .is_terminal = !is_quiet && isatty(STDERR_FILENO) };
     struct arena arena;
     arena_init(&arena, TEXTS_BYTES);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/date.h"
 #include "base/log.h"
 #include "base/url.h"
 #include "cli/assume.h"
@@ -27,6 +28,7 @@ struct serve_options {
     struct slice cors_origins[OPTION_LIST_MAX];
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
     uint64_t search_lag, history_lag;
+    const char *time_zone;
     uint64_t index_memory, merge_threads;
 };
 
@@ -66,6 +68,10 @@ static void add_more_rows(struct serve_options *o, struct option_row rows[ROWS])
           "searches see what is older than that, as of a server\nwhose index is behind; reads are "
           "current (default 0)",
           &o->search_lag },
+        { "time-zone", OPTION_TEXT, "ZONE", NULL,
+          "of dates without one, stored or asked: Z, +hh:mm or\n-hh:mm (default Z). A change makes "
+          "the index anew",
+          &o->time_zone },
         { "history-lag", OPTION_NUMBER, "MS", NULL, "the same of histories (default 0)",
           &o->history_lag },
     };
@@ -272,6 +278,9 @@ static int settings_make(struct serve_options *o, struct arena *arena, struct se
     if (status >= 0)
         return status;
     s->behaviour.always_new_version = s->behaviour.always_new_version || o->always_new_version;
+    if (!date_zone_parse(slice_cstr(o->time_zone), &s->zone_us))
+        return options_refuse("serve", "--time-zone: '%s' is not Z, +hh:mm or -hh:mm",
+                              o->time_zone);
     s->data = o->data;
     s->no_auth = o->no_auth;
     s->host_without_port = o->host_without_port;
@@ -361,7 +370,8 @@ int cli_serve(int argc, char **argv)
     struct serve_options o = { .listen = "127.0.0.1:8080",
                                .region = "us-east-1",
                                .account_id = "000000000000",
-                               .behave = "open" };
+                               .behave = "open",
+                               .time_zone = "Z" };
     int status = parse(&o, argc, argv);
     if (status >= 0)
         return status;

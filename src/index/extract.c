@@ -153,7 +153,7 @@ static enum err extract_all(struct extractor *x)
 }
 
 enum err index_extract_contained(struct json resource, const struct fhir_type *type,
-                                 struct json container, struct slice base_url,
+                                 struct json container, struct index_basis basis,
                                  const struct custom_set *customs, struct arena *arena,
                                  struct extraction *ret)
 {
@@ -163,7 +163,8 @@ enum err index_extract_contained(struct json resource, const struct fhir_type *t
         .resource = resource,
         .type = type,
         .container = container,
-        .base_url = base_url,
+        .base_url = basis.base_url,
+        .zone_us = basis.zone_us,
         .customs = customs,
         .id = extract_text(json_member(resource, "id"), arena),
         .home_rank = SIZE_MAX,
@@ -173,7 +174,7 @@ enum err index_extract_contained(struct json resource, const struct fhir_type *t
     struct slice appendix = SLICE_NONE;
     enum err err = extract_all(&x);
     if (!err)
-        err = appendix_collect(resource, base_url, arena, &appendix);
+        err = appendix_collect(resource, basis.base_url, arena, &appendix);
     if (!err)
         *ret = (struct extraction){
             .terms = x.terms,
@@ -187,9 +188,9 @@ enum err index_extract_contained(struct json resource, const struct fhir_type *t
     return err == ERR_LIMIT ? ERR_NO_MEMORY : err;
 }
 
-enum err index_extract(struct json resource, const struct fhir_type *type, struct slice base_url,
+enum err index_extract(struct json resource, const struct fhir_type *type, struct index_basis basis,
                        const struct custom_set *customs, struct arena *arena,
                        struct extraction *ret)
 {
-    return index_extract_contained(resource, type, JSON_ABSENT, base_url, customs, arena, ret);
+    return index_extract_contained(resource, type, JSON_ABSENT, basis, customs, arena, ret);
 }

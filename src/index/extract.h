@@ -28,6 +28,7 @@ struct extractor {
     struct json container; /* in which "#id" lies; absent: such references are passed over */
     bool is_contained;     /* `resource` is one that the document contains */
     struct slice base_url;
+    int64_t zone_us;
     struct slice id; /* of the resource; empty without one */
     struct buf folded;
 

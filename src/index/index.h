@@ -101,13 +101,18 @@ struct extraction {
                              * $everything adds (see README) */
 };
 
+/* What extraction takes from the store's settings. */
+struct index_basis {
+    struct slice base_url; /* see index_reference_is_local() */
+    int64_t zone_us;       /* of dates without a zone, ahead of UTC */
+};
+
 /* All terms of one resource (a JSON object whose resourceType is known).
- * `base_url` tells which absolute references are ours, see
- * index_reference_is_local(); `customs` are the store's own parameters, or NULL. Values
+ * `customs` are the store's own parameters, or NULL. Values
  * that break their format are skipped: validation
  * reports them, indexing must not. ERR_NO_MEMORY only. */
 MUST_USE enum err index_extract(struct json resource, const struct fhir_type *type,
-                                struct slice base_url, const struct custom_set *customs,
+                                struct index_basis basis, const struct custom_set *customs,
                                 struct arena *arena, struct extraction *ret);
 
 /* The first resource contained in `container`, or the one behind `before`, and its type;
@@ -117,7 +122,7 @@ struct json index_contained_next(struct json container, struct json before,
 /* The terms of a container, or of what it contains, as index_extract() makes them, and for
  * references to what `container` contains TERM_REFERENCE_CONTAINED id 0 type. */
 MUST_USE enum err index_extract_contained(struct json resource, const struct fhir_type *type,
-                                          struct json container, struct slice base_url,
+                                          struct json container, struct index_basis basis,
                                           const struct custom_set *customs, struct arena *arena,
                                           struct extraction *ret);
 

@@ -77,7 +77,7 @@ static enum err terms_make(const struct draft *d, struct store_write *w)
     }
     struct extraction x = { 0 };
     const struct custom_set *customs = customs_set(d->rest->customs);
-    TRY(index_extract(resource, d->type, d->rest->index_base_url, customs, d->arena, &x));
+    TRY(index_extract(resource, d->type, rest_basis(d->rest), customs, d->arena, &x));
     w->rules = custom_set_number(customs);
     w->terms = x.terms;
     w->term_count = x.term_count;

@@ -17,7 +17,7 @@ static enum err date_parameter(struct request *r, const char *name, bool *ret_is
     if (!text)
         return ERR_NONE;
     *ret_is_there = true;
-    if (date_parse(*text, ret))
+    if (date_parse_in(*text, r->rest->settings.zone_us, ret))
         return ERR_NONE;
     return issues_fail(&r->issues, ERR_INVALID, "value", "%s=%.*s is no date", name,
                        SLICE_ARGS(slice_head(*text, 100)));
@@ -110,7 +110,7 @@ static enum err asof_parse(struct everything *e)
     int64_t before;
     if (!asof)
         return ERR_NONE;
-    TRY(search_asof_parse(*asof, &r->issues, &before));
+    TRY(search_asof_parse(*asof, r->rest->settings.zone_us, &r->issues, &before));
     return request_parameter(r, "page") ? ERR_NONE : request_asof(r, before);
 }
 

@@ -136,17 +136,21 @@ struct window {
 
 /* The instants that a date element stands for: its precision's, or a Period's
  * with open ends. False when it holds none. */
-static bool item_range(struct fhir_item item, struct arena *arena, struct date_range *ret)
+static bool item_range(const struct everything *e, struct fhir_item item, struct arena *arena,
+                       struct date_range *ret)
 {
+    int64_t zone_us = e->r->rest->settings.zone_us;
     if (json_is(item.value, JSON_STRING))
-        return date_parse(json_string(item.value, arena), ret);
+        return date_parse_in(json_string(item.value, arena), zone_us, ret);
     struct date_range part;
     struct json start = json_member(item.value, "start"), end = json_member(item.value, "end");
     *ret = (struct date_range){ INT64_MIN, INT64_MAX };
-    bool has_start = json_is(start, JSON_STRING) && date_parse(json_string(start, arena), &part);
+    bool has_start = json_is(start, JSON_STRING) &&
+                     date_parse_in(json_string(start, arena), zone_us, &part);
     if (has_start)
         ret->low = part.low;
-    bool has_end = json_is(end, JSON_STRING) && date_parse(json_string(end, arena), &part);
+    bool has_end = json_is(end, JSON_STRING) &&
+                   date_parse_in(json_string(end, arena), zone_us, &part);
     if (has_end)
         ret->high = part.high;
     return has_start || has_end;
@@ -156,7 +160,7 @@ static enum err window_visit(void *context, struct fhir_item item)
 {
     struct window *w = context;
     struct date_range range;
-    if (!item_range(item, &((struct everything *)w->e)->entries.scratch, &range))
+    if (!item_range(w->e, item, &((struct everything *)w->e)->entries.scratch, &range))
         return ERR_NONE;
     w->has_date = true;
     w->is_inside = w->is_inside || (range.high > w->e->start && range.low < w->e->end);

@@ -18,9 +18,10 @@ enum err rest_extract(void *context, struct slice type, struct slice id, struct 
     enum err err = json_parse(body, NULL, arena, &doc, &where);
     if (err)
         return err == ERR_NO_MEMORY ? err : ERR_CORRUPT;
+    const struct index_basis basis = { settings->base_url, settings->zone_us };
     struct customs_generation *held = customs_enter(settings->customs);
-    err = index_extract(json_root(&doc), resource_type, settings->base_url,
-                        customs_set(settings->customs), arena, &x);
+    err = index_extract(json_root(&doc), resource_type, basis, customs_set(settings->customs),
+                        arena, &x);
     customs_leave(settings->customs, held);
     TRY(err);
     *ret_terms = x.terms;

@@ -179,7 +179,7 @@ static enum err filter_parse(struct history *h, const char *name, struct date_ra
     TRY(request_date_text(r, name, &value));
     if (!value)
         return ERR_NONE;
-    if (!date_parse(*value, ret))
+    if (!date_parse_in(*value, r->rest->settings.zone_us, ret))
         return issues_fail(&r->issues, ERR_INVALID, "value", "%s=%.*s is no date or instant", name,
                            SLICE_ARGS(slice_head(*value, 100)));
     h->is_filtered = true;

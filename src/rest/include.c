@@ -108,7 +108,7 @@ static enum err visit_body(struct including *n, const struct fhir_type *type,
     struct json_error where;
     struct extraction x;
     TRY(json_parse(v->body, NULL, &n->work, &doc, &where));
-    TRY(index_extract(json_root(&doc), type, n->r->rest->index_base_url, n->query->customs,
+    TRY(index_extract(json_root(&doc), type, rest_basis(n->r->rest), n->query->customs,
                       &n->work, &x));
     return forward(n, type, &x);
 }

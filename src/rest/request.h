@@ -8,6 +8,7 @@
 #define REST_REQUEST_H
 
 #include "base/issues.h"
+#include "index/index.h"
 #include "os/thread.h"
 #include "rest/rest.h"
 #include "rest/route.h"
@@ -17,7 +18,7 @@ struct rest {
     struct rest_settings settings;
     struct async *async;          /* NULL: no folder for it */
     struct search_page_key page_key; /* of the store, made once */
-    struct slice index_base_url;  /* what extraction takes for "ours" */
+    struct slice index_base_url;  /* what extraction takes for "ours"; see rest_basis() */
     const struct fhir_rules *rules;   /* the invariants of R4; in the arena */
     struct customs *customs;          /* search parameters of the store's own; may be NULL */
     struct definitions *definitions;  /* profiles: the packages' and the store's */
@@ -67,6 +68,12 @@ struct request {
     uint64_t version;
     int64_t instant;
 };
+
+/* What extraction takes from the settings. */
+static inline struct index_basis rest_basis(const struct rest *rest)
+{
+    return (struct index_basis){ rest->index_base_url, rest->settings.zone_us };
+}
 
 /* What every search of the store knows; the request's own parts are to be added. */
 struct search_settings request_search_settings(const struct rest *rest);

@@ -72,6 +72,7 @@ struct rest_settings {
     struct slice datastore_id;
     const char *async_folder; /* of transactions done later, made if absent; NULL: none */
     struct slice software_version;
+    int64_t zone_us; /* of dates without a zone, ahead of UTC */
     bool has_cors; /* the CapabilityStatement says so; others add the headers */
 };
 
@@ -148,6 +149,7 @@ void rest_refuse(struct http_request *r, enum err err, const char *code, struct 
 struct rest_extract {
     struct slice base_url;
     struct customs *customs; /* NULL: none */
+    int64_t zone_us; /* as rest_settings.zone_us */
 };
 /* store_settings.opened of those with customs. */
 enum err rest_customs_opened(void *extract_context, struct store *store,

@@ -67,6 +67,7 @@ struct search_settings request_search_settings(const struct rest *rest)
         .page_key = &rest->page_key,
         .base_url = rest->index_base_url,
         .customs = s->behaviour.custom_parameters ? customs_set(rest->customs) : NULL,
+        .zone_us = s->zone_us,
         .default_count = (uint32_t)s->behaviour.limits.page_size,
         .largest_count = (uint32_t)s->behaviour.limits.page_size_max,
         .now_us = os_now_us(),

@@ -6,7 +6,8 @@
 
 enum { DATE_BYTES_MAX = 64 };
 
-enum err search_asof_parse(struct slice value, struct issues *issues, int64_t *ret_us)
+enum err search_asof_parse(struct slice value, int64_t zone_us, struct issues *issues,
+                           int64_t *ret_us)
 {
     struct date_range range;
     char text[DATE_BYTES_MAX];
@@ -16,7 +17,7 @@ enum err search_asof_parse(struct slice value, struct issues *issues, int64_t *r
     char *blank = memchr(text, ' ', date.length);
     if (blank)
         *blank = '+';
-    if (value.length > sizeof text || !date_parse(slice_of(text, date.length), &range))
+    if (value.length > sizeof text || !date_parse_in(slice_of(text, date.length), zone_us, &range))
         return issues_fail(issues, ERR_INVALID, "value",
                            "_asof=%.*s is no date or instant, as 2026-01-31T12:00:00.123456Z",
                            SLICE_ARGS(slice_head(value, 100)));

@@ -16,7 +16,7 @@ struct contained_test {
     const struct fhir_type *type; /* of what is searched for; NULL: a chain's */
     uint32_t field;               /* of the chain's reference */
     const struct plan *plan;      /* what the contained resource must meet */
-    struct slice base_url;
+    struct index_basis basis;
     const struct custom_set *customs;
 };
 
@@ -40,7 +40,7 @@ static enum err item_load(const struct look *l, struct json resource, const stru
                           struct item *ret)
 {
     struct extraction x;
-    TRY(index_extract_contained(resource, type, l->container, l->test->base_url,
+    TRY(index_extract_contained(resource, type, l->container, l->test->basis,
                                 l->test->customs, l->arena, &x));
     struct json id = json_member(resource, "id");
     *ret = (struct item){ .type = type,
@@ -306,7 +306,7 @@ static enum err test_make(struct compiler *c, store_test *test, const struct con
     if (!context)
         return ERR_NO_MEMORY;
     *context = *about;
-    context->base_url = c->settings->base_url;
+    context->basis = (struct index_basis){ c->settings->base_url, c->settings->zone_us };
     context->customs = c->settings->customs;
     TRY(plan_list_add(c, &one, child));
     TRY(plan_bare(c, PLAN_TEST, ret_plan));

@@ -43,7 +43,7 @@ static enum err parse_date(struct compiler *c, struct slice value, enum prefix *
     text = restore_plus(text, c->arena);
     if (!text.bytes)
         return ERR_NO_MEMORY;
-    if (!date_parse(text, ret_range))
+    if (!date_parse_in(text, c->settings->zone_us, ret_range))
         return value_refuse(c, value,
                             "is no date: expected yyyy-mm-ddThh:mm:ss+zz:zz or a part of it");
     if (c->modifier == MODIFIER_OVERLAPS)

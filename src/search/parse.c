@@ -93,7 +93,8 @@ static enum err parse_sort(struct parser *p, struct slice value)
 static enum err parse_asof(struct parser *p, struct slice value)
 {
     p->query.has_asof = true;
-    return search_asof_parse(value, p->compiler.issues, &p->query.asof_us);
+    return search_asof_parse(value, p->compiler.settings->zone_us, p->compiler.issues,
+                             &p->query.asof_us);
 }
 
 static enum err parse_explain(struct parser *p, struct slice value)
@@ -645,6 +646,7 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
     struct parser p = {
         .compiler = { .settings = settings, .type = type, .arena = arena, .issues = issues },
         .query = { .type = type, .count = settings->default_count, .base_url = settings->base_url,
+                   .zone_us = settings->zone_us,
                    .customs = settings->customs },
         .is_system = !type,
         .finds_own = true,

@@ -51,7 +51,8 @@ const struct search_dialect *search_dialect_healthlake(void);
 
 struct search_settings {
     const struct search_page_key *page_key; /* NULL: no tokens are taken */
-    struct slice base_url;  /* as index_extract() got it */
+    struct slice base_url;  /* as index_extract() got it, ... */
+    int64_t zone_us;        /* ... and this */
     const struct custom_set *customs; /* the same; valid as long as the query */
     uint32_t default_count; /* 100 */
     uint32_t largest_count; /* 1,000; more is lowered */
@@ -102,7 +103,8 @@ struct search_query {
      * the answer's order, or before it. */
     struct search_page page;
     bool is_newest_first;   /* _sort=-_lastUpdated */
-    struct slice base_url;  /* of the settings */
+    struct slice base_url;  /* of the settings, as is zone_us */
+    int64_t zone_us;
     const struct custom_set *customs; /* of the settings */
     struct search_sort sorts[SEARCH_SORTS_MAX];
     size_t sort_count;      /* 0: by last change, oldest first */
@@ -140,7 +142,8 @@ MUST_USE enum err search_subset_parse(const struct search_pair *pairs, size_t co
                                       bool *ret_is_count);
 /* _asof=INSTANT: what was committed up to it, its last digit included, is before
  * *ret_us. */
-MUST_USE enum err search_asof_parse(struct slice value, struct issues *issues, int64_t *ret_us);
+MUST_USE enum err search_asof_parse(struct slice value, int64_t zone_us, struct issues *issues,
+                                    int64_t *ret_us);
 
 /* One page of matches. */
 struct search_found {

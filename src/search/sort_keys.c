@@ -174,8 +174,9 @@ static enum err visit_body(void *context, const struct store_version *v)
     arena_rewind(&k->scratch, k->mark);
     if (k->needs_terms && type < q->type_count) {
         TRY(json_parse(v->body, NULL, &k->scratch, &doc, NULL));
-        TRY(index_extract(json_root(&doc), q->types[type], q->base_url, q->customs, &k->scratch,
-                          &x));
+        TRY(index_extract(json_root(&doc), q->types[type],
+                          (struct index_basis){ q->base_url, q->zone_us }, q->customs,
+                          &k->scratch, &x));
     }
     for (k->key = 0; k->key < q->sort_count && type < q->type_count; k->key++) {
         const struct fhir_param *param = q->sorts[k->key].params[type];

@@ -46,6 +46,7 @@ static void walk(struct unready *u, const struct plan *p, int depth)
     case PLAN_SPAN:
     case PLAN_INSTANT:
     case PLAN_CREATED:
+    case PLAN_TEST:
     case PLAN_AND:
     case PLAN_OR:
     case PLAN_NOT:

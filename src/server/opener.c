@@ -33,6 +33,7 @@ static enum err open_rest(const struct opener *o, const struct kept *kept, struc
         .datastore_id = kept->id,
         .async_folder = kept->async_folder,
         .software_version = s->software_version,
+        .zone_us = s->zone_us,
         .has_cors = s->cors_origin_count > 0,
     };
     return rest_open(&settings, ret_rest);

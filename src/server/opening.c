@@ -5,14 +5,14 @@
 #include "fhir/fhir.h"
 #include "index/index.h"
 
-/* What all terms depend on: the code that makes them, and the base that tells our
- * absolute references from others. */
-static uint64_t rules_hash(struct slice base_url)
+/* What all terms depend on: the code that makes them, the base that tells our absolute
+ * references from others, and the zone of dates that have none. */
+static uint64_t rules_hash(struct slice base_url, int64_t zone_us)
 {
     uint64_t hash = (UINT64_C(0xcbf29ce484222325) ^ INDEX_RULES) * UINT64_C(0x100000001b3);
     for (size_t i = 0; i < base_url.length; i++)
         hash = (hash ^ (uint8_t)base_url.bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
+    return hash ^ (uint64_t)zone_us * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /* Of each type's each parameter: only what has changed is derived again. */
@@ -21,7 +21,7 @@ static enum err rules_list(struct arena *arena, struct store_rules *ret)
     size_t count = 0, room = 0;
     for (uint16_t t = 0; t < fhir_resource_count(); t++) {
         (void)fhir_params_of(fhir_resource_at(t), &count);
-        room += count;
+        room += 2 * count; /* of resources, and of contained ones */
     }
     struct store_rule *list = arena_array(arena, room, sizeof *list);
     if (!list)
@@ -32,9 +32,12 @@ static enum err rules_list(struct arena *arena, struct store_rules *ret)
         const uint16_t *params = fhir_params_of(type, &count);
         for (size_t i = 0; i < count; i++) {
             const struct fhir_param *param = fhir_param_at(params[i]);
-            if (index_param_has_terms(param))
-                list[ret->count++] =
-                    (struct store_rule){ index_field(type, param->id), param->rule_hash };
+            uint32_t field = index_field(type, param->id);
+            if (!index_param_has_terms(param))
+                continue;
+            list[ret->count++] = (struct store_rule){ field, param->rule_hash };
+            list[ret->count++] =
+                (struct store_rule){ field | INDEX_FIELD_CONTAINED, param->rule_hash };
         }
     }
     return ERR_NONE;
@@ -53,6 +56,7 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         *error = SLICE("--public-url is too long");
         return ERR_INVALID;
     }
+    o->extract.zone_us = s->zone_us;
     o->extract.base_url = slice_of(o->base_url, (size_t)length);
     o->extract.customs = rest_customs_open();
     if (!o->extract.customs)
@@ -64,7 +68,7 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         .extract = rest_extract,
         .extract_context = &o->extract,
         .opened = rest_customs_opened,
-        .rules_hash = rules_hash(o->extract.base_url),
+        .rules_hash = rules_hash(o->extract.base_url, s->zone_us),
         .rules = rules,
         .cache_bytes = s->cache_bytes,
         .index_bytes = s->index_bytes,

@@ -47,6 +47,7 @@ struct server_settings {
     struct slice region;       /* what scopes and ARNs say */
     struct slice account_id;   /* 12 digits; what ARNs say */
     struct slice public_url;   /* what links and fullUrls say; empty: the request's Host */
+    int64_t zone_us;           /* of dates without a zone, ahead of UTC */
     struct slice software_version;
     const struct slice *cors_origins; /* whose pages may read answers; "*": all */
     size_t cors_origin_count;
@@ -94,7 +95,7 @@ struct server_check_result {
 };
 
 /* Look whether everything in the folder of a stopped store agrees (store_check()),
- * with the data, public_url, datastore_id and cache_bytes of *settings. Nothing is
+ * with the data, public_url, zone_us, datastore_id and cache_bytes of *settings. Nothing is
  * made or repaired; only the tail after a crash is derived, as every start does.
  * ERR_BUSY while a server has the folder, ERR_NOT_FOUND without a store there,
  * ERR_CORRUPT or ERR_CONFLICT when the index cannot be opened or is of other rules. */

@@ -12,7 +12,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataFolder, root, scratch, serve } from './lib.mjs';
-import { dateRange, isSorted, loadParams, order, prefixes, queriesOf, reference, sortKey } from './search-oracle.mjs';
+import { dateRange, isSorted, loadParams, order, plain, prefixes, queriesOf, reference, sortKey } from './search-oracle.mjs';
 
 const base = 'http://us/r4';
 const ask = process.env.TARN_ASK ?? join(root, 'build/ask');
@@ -83,7 +83,7 @@ function expectations(paramsOf, resources) {
       for (const q of queriesOf(param, values.flat(), base)) {
         const found = list.map((r, i) => q.test(values[i]));
         asked.push({ text: `${type}?${q.text}`, ids: list.filter((r, i) => found[i]).map((r) => r.id).sort() });
-        if (!/%3A/.test(q.text.split('=')[0])) simple.push({ text: q.text, found, name: q.text.split('=')[0] });
+        if (!/%3A/.test(q.text.split('=')[0])) simple.push({ text: q.text, found, name: q.text.split('=')[0], holds: (r) => q.test(param.run(r)) });
       }
     }
     asked.push(...combinations(type, list, simple));
@@ -94,23 +94,35 @@ function expectations(paramsOf, resources) {
   return { asked, pairs };
 }
 
-/** [{ type, code, target, pairs: [[source id, target id]] }] of one reference parameter. */
+/** [{ type, code, target, pairs: [[source id, target id]], within: [[source id, contained]] }] of one
+ *  reference parameter. */
 function linksOf(type, code, list, values) {
   const all = list.flatMap((r, i) => values[i].map((v) => ({ from: r.id, to: reference(v, base) })).filter(({ to }) => to.type));
-  return [...Map.groupBy(all, ({ to }) => to.type)].map(([target, some]) => ({ type, code, target, pairs: some.map(({ from, to }) => [from, to.id]) }));
+  const within = list.flatMap((r, i) => values[i].flatMap((v) => {
+    const text = plain(v).reference;
+    const inner = text?.startsWith?.('#') ? (r.contained ?? []).find((c) => c.id === text.slice(1)) : undefined;
+    return inner ? [[r.id, inner]] : [];
+  }));
+  const targets = new Set([...all.map(({ to }) => to.type), ...within.map(([, c]) => c.resourceType)]);
+  return [...targets].map((target) => ({
+    type, code, target,
+    pairs: all.filter(({ to }) => to.type === target).map(({ from, to }) => [from, to.id]),
+    within: within.filter(([, c]) => c.resourceType === target),
+  }));
 }
 
 /** Chains and _has through every link that stays inside, one and two steps deep. */
 function* joins(links, simples, byType) {
-  for (const [n, { type, code, target, pairs }] of links.entries()) {
+  for (const [n, { type, code, target, pairs, within }] of links.entries()) {
     const there = byType.get(target) ?? [], here = byType.get(type);
     const known = new Set(there.map((r) => r.id));
     const inside = pairs.filter(([, to]) => known.has(to));
-    if (inside.length === 0) continue;
+    if (inside.length + within.length === 0) continue;
     const sample = (simple) => simple.filter((q, i) => i % (Math.floor(simple.length / 4) + 1) === n % (Math.floor(simple.length / 4) + 1)).slice(0, 4);
     for (const q of sample(simples.get(target) ?? [])) {
       const found = new Set(there.filter((r, i) => q.found[i]).map((r) => r.id));
-      yield { text: `${type}?${code}:${target}.${q.text}`, ids: [...new Set(inside.filter(([, to]) => found.has(to)).map(([from]) => from))].sort() };
+      const direct = inside.filter(([, to]) => found.has(to)), contained = within.filter(([, c]) => q.holds(c));
+      yield { text: `${type}?${code}:${target}.${q.text}`, within: contained.length > 0, ids: [...new Set([...direct, ...contained].map(([from]) => from))].sort() };
     }
     for (const q of sample(simples.get(type) ?? [])) {
       const found = new Set(here.filter((r, i) => q.found[i]).map((r) => r.id));
@@ -187,7 +199,8 @@ async function run(args, t, stageCount = 3, canSort = true) {
     stages.push(['changed', second.asked, changes]);
     stages.push(['reopened', second.asked, ['reopen']]);
     stages.length = stageCount;
-    if (!canSort) for (const stage of stages) stage[1] = stage[1].filter((q) => !q.sorted);
+    // A list of terms has no bodies to look into.
+    if (!canSort) for (const stage of stages) stage[1] = stage[1].filter((q) => !q.sorted && !q.within);
     const all = stages.flatMap(([, asked, before]) => [...before, ...asked.map((q) => `search ${q.text}`)]);
     const answers = await session(args(place.folder), all);
     let at = 0;

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct json root = json_root(&doc);
         const struct fhir_type *type =
             fhir_resource_find(json_string(json_member(root, "resourceType"), &arena));
-        if (type && index_extract(root, type, SLICE("http://h/r4"), NULL, &arena, &x) == ERR_NONE) {
+        const struct index_basis basis = { .base_url = SLICE("http://h/r4") };
+        if (type && index_extract(root, type, basis, NULL, &arena, &x) == ERR_NONE) {
             terms_are_valid(&x, type);
             appendix_is_valid(x.appendix);
         }

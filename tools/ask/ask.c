@@ -42,7 +42,8 @@ static enum err extract(void *context, struct slice type, struct slice id, struc
     if (!doc)
         return ERR_NO_MEMORY;
     TRY(json_parse(body, NULL, arena, doc, &error));
-    TRY(index_extract(json_root(doc), fhir_resource_find(type), base_url, NULL, arena, &x));
+    const struct index_basis basis = { .base_url = base_url };
+    TRY(index_extract(json_root(doc), fhir_resource_find(type), basis, NULL, arena, &x));
     *ret_terms = x.terms;
     *ret_count = x.term_count;
     return ERR_NONE;
@@ -97,7 +98,8 @@ static void put(struct asker *a, struct slice text)
     struct slice id = json_string(json_member(root, "id"), &a->arena);
     const struct fhir_type *type = fhir_resource_find(name);
     CHECK(type);
-    err = index_extract(root, type, base_url, NULL, &a->arena, &x);
+    const struct index_basis basis = { .base_url = base_url };
+    err = index_extract(root, type, basis, NULL, &a->arena, &x);
     if (err)
         fail("extract", err);
     if (!a->folder) {

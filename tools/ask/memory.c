@@ -141,7 +141,9 @@ bool memory_matches(const struct memory *m, const struct memory_doc *doc,
     case PLAN_ALL:
     case PLAN_SPAN: /* of pages */
     case PLAN_INSTANT:
+    case PLAN_CREATED:
         return true;
+    case PLAN_TEST: /* there are no bodies */
     case PLAN_NONE:
         return false;
     case PLAN_AND:

@@ -35,7 +35,8 @@ static void extract(struct slice text)
     struct json root = json_root(doc);
     type = fhir_resource_find(json_string(json_member(root, "resourceType"), &arena));
     assert_non_null(type);
-    assert_int_equal(index_extract(root, type, SLICE("http://us/r4"), NULL, &arena, &found),
+    const struct index_basis basis = { .base_url = SLICE("http://us/r4") };
+    assert_int_equal(index_extract(root, type, basis, NULL, &arena, &found),
                      ERR_NONE);
 }
 /* A resource in the test's own text, with ' for ". */
@@ -345,7 +346,8 @@ static void memory_that_ends_is_reported(void **state)
         struct arena small;
         struct extraction x;
         arena_init(&small, limit);
-        err = index_extract(json_root(&doc), fhir_resource_find(SLICE("Patient")), SLICE_NONE, NULL,
+        err = index_extract(json_root(&doc), fhir_resource_find(SLICE("Patient")),
+                            (struct index_basis){ .zone_us = 0 }, NULL,
                             &small, &x);
         assert_true(err == ERR_NONE || err == ERR_NO_MEMORY);
         arena_release(&small);

@@ -24,6 +24,7 @@ struct world {
     struct store *store;
     struct rest *rest;
     struct rest_extract extract;
+    int64_t zone_us; /* of dates without a zone */
     struct rest_behaviour behaviour;
     uint32_t largest_count;
     bool has_async; /* asynchronous transactions are taken */
@@ -43,11 +44,12 @@ struct answer {
 
 UNUSED static void world_open(struct world *w)
 {
+    w->extract.zone_us = w->zone_us;
     struct store_settings settings = { .folder = w->folder,
                                        .extract = rest_extract,
                                        .extract_context = &w->extract,
                                        .opened = rest_customs_opened,
-                                       .rules_hash = 1 };
+                                       .rules_hash = 1 ^ (uint64_t)w->zone_us };
     w->extract.customs = rest_customs_open();
     assert_non_null(w->extract.customs);
     struct slice error = SLICE_NONE;
@@ -62,6 +64,7 @@ UNUSED static void world_open(struct world *w)
                                   .datastore_id = SLICE("ds1"),
                                   .async_folder = w->has_async ? w->async_folder : NULL,
                                   .software_version = SLICE("test"),
+                                  .zone_us = w->zone_us,
                                   .level = w->level,
                                   .profiles = w->profiles };
     assert_int_equal(rest_open(&rest, &w->rest), ERR_NONE);

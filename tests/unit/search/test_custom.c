@@ -89,7 +89,8 @@ static void take(const char *quoted)
     struct json root = parse(quoted);
     struct extraction x = { 0 };
     type = fhir_resource_find(json_string(json_member(root, "resourceType"), &arena));
-    assert_int_equal(index_extract(root, type, SLICE("http://us/r4"), set, &arena, &x), ERR_NONE);
+    const struct index_basis basis = { .base_url = SLICE("http://us/r4") };
+    assert_int_equal(index_extract(root, type, basis, set, &arena, &x), ERR_NONE);
     subject = (struct store_write){ .terms = x.terms, .term_count = x.term_count };
 }
 
