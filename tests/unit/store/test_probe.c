@@ -182,6 +182,7 @@ static bool says(const struct model *m, const struct plan *p, uint64_t doc, uint
         return p->kind == PLAN_AND;
     case PLAN_REFERS:
     case PLAN_REFERRED:
+    case PLAN_TEST:
         return join_says(m, p, doc, time);
     case PLAN_TERM:
     case PLAN_PREFIX:
