@@ -519,6 +519,43 @@ struct store_rule_state {
 };
 void store_rule_state(struct store *store, uint32_t field, struct store_rule_state *ret);
 
+/* ---- erasing ---- */
+
+/* A resource that is to vanish: with all of its versions, or those named alone, none
+ * of which is its newest. */
+struct store_target {
+    struct slice type, id;
+    const uint64_t *docs; /* NULL: all */
+    size_t doc_count;
+};
+enum store_erasure_stage { STORE_ERASING = 1, STORE_ERASED };
+struct store_erasure {
+    uint64_t number;
+    uint8_t stage;       /* enum store_erasure_stage */
+    uint64_t resources;  /* that vanished whole */
+    uint64_t versions;   /* of these and others */
+    int64_t begun, ended;
+    uint64_t files, found; /* once it is done: of so many files that the store then had, so
+                            * many held one of the ids (of 8 bytes or more), as what refers
+                            * to them does; files 0: they were not searched, for a crash
+                            * came between */
+};
+/* When this returns, no reader that begins finds any of it, at no time, and the ids
+ * are free: used again, versions begin at 1. Later a thread of the store removes it
+ * from its files: rows, segments of the index, log; proves that it is gone; and goes
+ * on with that after a restart. Targets that are not there are passed over;
+ * ret->versions and resources 0: nothing was there, there is no erasure.
+ * ERR_READ_ONLY, ERR_NO_MEMORY, ERR_IO: part of it may have been hidden. */
+MUST_USE enum err store_erase(struct store *store, const struct store_target *targets,
+                              size_t count, struct arena *arena, struct store_erasure *ret);
+bool store_erasure_find(struct store *store, uint64_t number, struct store_erasure *ret);
+/* How many are not finished. */
+uint64_t store_erasures_open(struct store *store);
+/* Every value of a field under a prefix with its documents, as store_scan(), those
+ * included that only earlier times see. */
+MUST_USE enum err store_scan_past(struct store_reader *reader, uint32_t field,
+                                  struct slice prefix, store_value_visit *visit, void *context);
+
 /* ---- care ---- */
 
 /* How long something took, counted: bucket i holds what took at most

@@ -123,7 +123,8 @@ static enum err order_locked(struct commit *c)
     struct store *store = c->store;
     if (atomic_load(&store->is_read_only))
         return ERR_READ_ONLY;
-    if (has_conflict(c) || postings_mapping(&store->postings) != c->mapping)
+    if ((!c->is_inside && has_conflict(c)) ||
+        postings_mapping(&store->postings) != c->mapping)
         return ERR_CONFLICT;
     if (store->conditions)
         TRY(commit_conditions(c));
@@ -174,11 +175,13 @@ static enum err prepare_and_order(struct commit *c)
 static enum err prepare_inside(struct commit *c)
 {
     mutex_lock(&c->store->ordered);
+    c->is_inside = true;
     enum err err = commit_resolve(c);
     if (!err && c->doc_count)
         err = commit_render(c);
     if (!err && c->doc_count)
         err = order_locked(c);
+    c->is_inside = false;
     mutex_unlock(&c->store->ordered);
     return err;
 }

@@ -71,6 +71,7 @@ struct commit {
     rocksdb_writebatch_t *batch;
     struct buf scratch; /* of compression */
 
+    bool is_inside; /* the heads were read under the lock */
     uint64_t first; /* document of place 0 */
     int64_t instant;
 };

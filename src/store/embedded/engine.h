@@ -1,10 +1,10 @@
 /* store/embedded/engine.h - the store's state, shared by its files.
  *
  * Lock order, outermost first: condition_locks in order, rules_lock, horizon.lock
- * (under which the gate is waited for), checkpoint_lock, change_lock and join_lock
- * of postings, `ordered`, then any one of the small locks (postings.lock,
- * recent.lock, sync.lock, births, types, entities, deaths), which are never held
- * together.
+ * (under which the gate is waited for), erasures.hide_lock, checkpoint_lock,
+ * change_lock and join_lock of postings, `ordered`, then any one of the small locks
+ * (postings.lock, recent.lock, sync.lock, births, types, entities, deaths), which are
+ * never held together.
  *
  * Documents pass three marks, which only grow:
  *   written   their rows are in RocksDB's memtables, their run in the index
@@ -71,12 +71,22 @@ struct horizon {
     int64_t keep_us;         /* 0: all history is kept */
 };
 
+/* What was erased, or is being. */
+struct erasure;
+struct erasures {
+    pthread_mutex_t hide_lock; /* one at a time hides, or deletes rows; after horizon.lock */
+    pthread_mutex_t lock;      /* of the list */
+    struct erasure *newest;
+    uint64_t next_number;
+};
+
 /* The thread that looks after what should go. */
 struct keeper {
     pthread_t thread;
     bool is_running;
     pthread_mutex_t lock;
     pthread_cond_t work; /* something is to be done, or the store closes */
+    bool is_wanted;      /* the former */
 };
 
 struct store {
@@ -121,6 +131,7 @@ struct store {
     _Atomic uint64_t writers; /* the commits among them */
     _Atomic bool has_gaps;    /* versions may be missing: STORE_FORMAT_GAPS */
     struct horizon horizon;
+    struct erasures erasures;
     struct keeper keeper;
 
     /* The thread that derives what the index lacks, from opening on. */
@@ -223,6 +234,8 @@ MUST_USE enum err store_gaps_begin(struct store *store);
 /* The marks as they were stored; at opening. */
 MUST_USE enum err horizon_restore(struct store *store, struct slice value);
 MUST_USE enum err horizon_purged_restore(struct store *store, struct slice value);
+/* The same of an erasure's record. */
+MUST_USE enum err erasure_restore(struct store *store, struct slice name, struct slice value);
 /* The thread that raises the horizon as time passes and deletes what is beyond. */
 MUST_USE enum err keeper_start(struct store *store);
 void keeper_stop(struct store *store);

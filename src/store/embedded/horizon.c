@@ -195,8 +195,6 @@ static enum err purge_some(struct purge *p, uint64_t last)
         return err;
     atomic_fetch_add(&store->horizon.deleted, p->count);
     atomic_store(&store->horizon.purged, p->done);
-    if (p->count)
-        os_sleep_us(BETWEEN_US);
     return ERR_NONE;
 }
 
@@ -209,8 +207,14 @@ static enum err purge_locked(struct store *store)
         TRY(gate_wait(&store->gate, &store->closes));
         atomic_store(&h->gone, last);
     }
-    while (p.done < last)
-        TRY(purge_some(&p, last));
+    while (p.done < last) { /* an erasure may want to go before it is done */
+        mutex_lock(&store->erasures.hide_lock);
+        enum err err = purge_some(&p, last);
+        mutex_unlock(&store->erasures.hide_lock);
+        TRY(err);
+        if (p.count)
+            os_sleep_us(BETWEEN_US);
+    }
     return postings_forget(&store->postings, &store->closes);
 }
 

@@ -1,5 +1,6 @@
 /* The thread that looks after what should go, as time passes. */
 #include "store/embedded/engine.h"
+#include "store/embedded/erase.h"
 
 #include "os/clock.h"
 #include "os/thread.h"
@@ -34,6 +35,7 @@ static enum err horizon_move(struct store *store, int64_t now)
 static void round_run(struct store *store)
 {
     struct horizon *h = &store->horizon;
+    (void)!erasures_run(store);
     if (h->keep_us && horizon_move(store, os_now_us()))
         return;
     if (atomic_load(&h->purged) < atomic_load(&h->doc))
@@ -49,9 +51,10 @@ static void *keeper_run(void *context)
         if (is_ready && !atomic_load(&store->is_read_only))
             round_run(store);
         mutex_lock(&k->lock);
-        if (!atomic_load(&store->closes))
+        if (!atomic_load(&store->closes) && !k->is_wanted)
             cond_wait_for(&k->work, &k->lock,
                           is_ready ? round_us(store->horizon.keep_us) : ROUND_US_MIN);
+        k->is_wanted = false;
         mutex_unlock(&k->lock);
     }
     return NULL;

@@ -253,6 +253,49 @@ enum err postings_forget(struct postings *p, const _Atomic bool *give_up)
     return ERR_NONE;
 }
 
+static bool may_hold(const struct segment *s, const uint64_t *docs, size_t count)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (docs[middle] < s->footer.first)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && docs[low] <= s->footer.last;
+}
+
+enum err postings_rewrite(struct postings *p, const uint64_t *docs, size_t count,
+                          uint64_t begun_before, const _Atomic bool *give_up)
+{
+    for (;;) {
+        struct job job;
+        bool is_taken = false;
+        if (atomic_load(give_up))
+            return ERR_BUSY;
+        if (atomic_load(&p->settings.segments->damaged))
+            return ERR_CORRUPT; /* it stays busy; the next opening derives all again */
+        mutex_lock(&p->lock);
+        struct segment_set *set = p->current->segments;
+        uint32_t at = 0, all = set->count + set->past_count;
+        while (at < all && !(set->list[at]->footer.number < begun_before &&
+                             may_hold(set->list[at], docs, count)))
+            at++;
+        if (at < all && !set->list[at]->is_busy) {
+            job_take(set, at, 1, &job);
+            is_taken = true;
+        }
+        mutex_unlock(&p->lock);
+        if (at == all)
+            return ERR_NONE;
+        if (is_taken)
+            TRY(job_run(p, &job));
+        else
+            os_sleep_us(10000); /* a merge has it */
+    }
+}
+
 enum err postings_merge(struct postings *p, uint64_t most, bool *ret_any)
 {
     struct job job;

@@ -7,12 +7,14 @@
 #include "os/random.h"
 #include "os/thread.h"
 #include "store/embedded/engine.h"
+#include "store/embedded/erase.h"
 #include "store/embedded/rocks.h"
 
 enum {
     DEFAULT_CACHE_BYTES = 64 << 20,
     DEFAULT_MEMTABLE_BYTES = 16 << 20,
     LOG_BYTES_MAX = 32 << 20,
+    MANIFEST_BYTES = 16 << 10, /* begun anew past that; see erase_files.c */
     BLOCK_BYTES = 8 * 1024,    /* of families other than the bodies' */
     ZSTD_WINDOW_DEFAULT = -14, /* RocksDB's word for it */
     DEFAULT_MERGE_THREADS = 2,
@@ -58,6 +60,7 @@ static void db_options_set(rocksdb_options_t *o)
     rocks_options_common(o);
     rocksdb_options_set_create_missing_column_families(o, 1);
     rocksdb_options_set_max_total_wal_size(o, LOG_BYTES_MAX);
+    rocksdb_options_set_max_manifest_file_size(o, MANIFEST_BYTES);
     rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
     rocksdb_options_set_recycle_log_file_num(o, 0);
 }
@@ -117,6 +120,8 @@ static enum err restore_meta(struct store *store, struct slice key, struct slice
             return ERR_UNSUPPORTED;
         atomic_store(&store->has_gaps, get_be32(bytes) == STORE_FORMAT_GAPS);
         return ERR_NONE;
+    case META_ERASURE:
+        return erasure_restore(store, name, value);
     case META_HORIZON:
         return horizon_restore(store, value);
     case META_PURGED:
@@ -357,6 +362,9 @@ static enum err store_init(struct store *store, const struct store_settings *set
         mutex_init(&store->condition_locks[i]);
     mutex_init(&store->meta_lock);
     mutex_init(&store->horizon.lock);
+    mutex_init(&store->erasures.hide_lock);
+    mutex_init(&store->erasures.lock);
+    store->erasures.next_number = 1;
     mutex_init(&store->keeper.lock);
     cond_init(&store->keeper.work);
     gate_init(&store->gate);
@@ -422,6 +430,9 @@ static void store_free(struct store *store)
     mutex_destroy(&store->rules_lock);
     mutex_destroy(&store->meta_lock);
     mutex_destroy(&store->horizon.lock);
+    erasures_free(store);
+    mutex_destroy(&store->erasures.hide_lock);
+    mutex_destroy(&store->erasures.lock);
     cond_destroy(&store->keeper.work);
     mutex_destroy(&store->keeper.lock);
     gate_release(&store->gate);

@@ -129,6 +129,12 @@ MUST_USE enum err postings_merge_window(struct postings *p, enum segment_kind ki
  * dropped, those of which it is half or more are written again. `give_up` stops. */
 MUST_USE enum err postings_forget(struct postings *p, const _Atomic bool *give_up);
 
+/* Write every segment anew that was begun before that number was next and may hold
+ * one of these documents, ascending: those erased are not in the new ones. ERR_BUSY:
+ * given up. */
+MUST_USE enum err postings_rewrite(struct postings *p, const uint64_t *docs, size_t count,
+                                   uint64_t begun_before, const _Atomic bool *give_up);
+
 /* Of its files (postings.c, merger.c, rebuild.c). Under change_lock: the set with the
  * change becomes the current one, on disk first, then for readers; `first` and the
  * `runs` - 1 runs after it are in the segments from now on. `fields`: the new table,

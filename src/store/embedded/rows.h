@@ -91,6 +91,7 @@ _Static_assert(sizeof(struct log_row_bytes) == 16, "log rows have 16 bytes");
 enum meta_kind {
     META_FORMAT = 'f',     /* -> format version(4) */
     META_ENTITIES = 'e',   /* -> entity numbers below this may be in use(8) */
+    META_ERASURE = 'g',    /* number(8) -> erasure_row_bytes; pieces, see erase.h */
     META_HORIZON = 'h',    /* -> horizon_row_bytes */
     META_PURGED = 'p',     /* -> versions superseded up to this document are deleted(8) */
     META_TYPE = 't',       /* type name -> type number(2) */

@@ -133,3 +133,14 @@ enum err store_scan(struct store_reader *reader, uint32_t field, store_value_vis
     postings.work = NULL; /* the caller bounds it, by its visits */
     return postings_scan(&postings, &plan, visit, context);
 }
+
+enum err store_scan_past(struct store_reader *reader, uint32_t field, struct slice prefix,
+                         store_value_visit *visit, void *context)
+{
+    struct plan plan = { .kind = PLAN_PREFIX, .field = field, .from = prefix };
+    struct postings_reader postings;
+    TRY(reader_postings(reader, &postings));
+    postings.work = NULL;
+    postings.time = 0; /* no segment is skipped */
+    return postings_scan(&postings, &plan, visit, context);
+}

@@ -1,0 +1,454 @@
+/* The later steps of an erasure: rows, RocksDB's files, the proof. */
+#include "store/embedded/erase.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/thread.h"
+#include "store/embedded/cursor.h"
+#include "store/embedded/rocks.h"
+
+enum { ROWS_A_BATCH = 256, ROLL_TRIES = 400, SEARCH_ID_BYTES_MIN = 8, SEARCH_PIECE = 1 << 20 };
+enum { BOTTOM_FORCED = 3 }; /* of the C++ enum BottommostLevelCompaction: once each file */
+
+static enum err give_up(struct store *store)
+{
+    if (atomic_load(&store->is_read_only))
+        return ERR_READ_ONLY;
+    return atomic_load(&store->closes) ? ERR_BUSY : ERR_NONE;
+}
+
+/* ---- rows ---- */
+
+static enum err write_rows(struct store *store, rocksdb_writebatch_t *batch)
+{
+    for (;;) {
+        TRY(give_up(store));
+        char *error = NULL;
+        rocksdb_write(store->db, store->write_options, batch, &error);
+        enum err err = rocks_err(error);
+        if (err && err != ERR_BUSY)
+            store_latch(store);
+        if (err != ERR_BUSY)
+            return err;
+        os_sleep_us(5000);
+    }
+}
+
+/* A key of one of these families, for a document. */
+static struct slice family_key(enum family family, const struct erased *e, char room[32])
+{
+    struct version_key_bytes version;
+    struct body_key_bytes body;
+    if (family == FAMILY_BODY) {
+        body_key_encode(e->home, e->type, e->doc, &body);
+        memcpy(room, &body, sizeof body);
+        return slice_of(room, sizeof body);
+    }
+    if (family == FAMILY_PLACE) {
+        put_be64((uint8_t *)room, e->doc);
+        return slice_of(room, 8);
+    }
+    put_be64(version.entity, e->entity);
+    put_be64(version.doc, e->doc);
+    memcpy(room, &version, sizeof version);
+    return slice_of(room, sizeof version);
+}
+
+enum err erase_rows(struct store *store, const struct erased_list *list)
+{
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    enum err err = ERR_NONE;
+    char room[32];
+    for (size_t i = 0; !err && i < list->count; i++) {
+        static const enum family families[] = { FAMILY_VERSION, FAMILY_BODY };
+        for (size_t f = 0; f < ARRAY_COUNT(families); f++) {
+            struct slice key = family_key(families[f], &list->docs[i], room);
+            rocksdb_writebatch_delete_cf(batch, store->families[families[f]], key.bytes,
+                                         key.length);
+        }
+        if (i + 1 < list->count && (i + 1) % ROWS_A_BATCH)
+            continue;
+        err = write_rows(store, batch);
+        rocksdb_writebatch_clear(batch);
+    }
+    rocksdb_writebatch_destroy(batch);
+    return err;
+}
+
+/* ---- RocksDB's files ---- */
+
+static int by_bytes(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* The keys of a family that were erased, ascending, in the arena. */
+static enum err family_keys(const struct erased_list *list, enum family family,
+                            struct arena *arena, struct slice **ret, size_t *ret_count)
+{
+    if (family == FAMILY_ENTITY) {
+        *ret = list->keys;
+        *ret_count = list->key_count;
+        return ERR_NONE;
+    }
+    struct slice *keys = arena_array(arena, list->count, sizeof *keys);
+    if (!keys)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < list->count; i++) {
+        char *room = arena_raw(arena, 32);
+        if (!room)
+            return ERR_LIMIT;
+        keys[i] = family_key(family, &list->docs[i], room);
+    }
+    if (list->count)
+        qsort(keys, list->count, sizeof *keys, by_bytes);
+    *ret = keys;
+    *ret_count = list->count;
+    return ERR_NONE;
+}
+
+static size_t erased_seek(const struct slice *keys, size_t count, struct slice key)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (slice_compare(keys[middle], key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The erased keys that lie within a file: [*ret_from, *ret_to). */
+static void file_keys(const rocksdb_livefiles_t *files, int at, const struct slice *keys,
+                      size_t count, size_t *ret_from, size_t *ret_to)
+{
+    struct slice smallest, largest;
+    smallest.bytes = rocksdb_livefiles_smallestkey(files, at, &smallest.length);
+    largest.bytes = rocksdb_livefiles_largestkey(files, at, &largest.length);
+    *ret_from = erased_seek(keys, count, smallest);
+    *ret_to = erased_seek(keys, count, largest);
+    if (*ret_to < count && slice_equal(keys[*ret_to], largest))
+        ++*ret_to;
+}
+
+struct compaction {
+    struct store *store;
+    enum family family;
+    const char *name;
+    const struct slice *keys;
+    size_t count;
+    rocksdb_compactoptions_t *options;
+};
+
+static void compact(const struct compaction *c, size_t from, size_t to)
+{
+    const struct slice *first = &c->keys[from], *last = &c->keys[to - 1];
+    rocksdb_compact_range_cf_opt(c->store->db, c->store->families[c->family], c->options,
+                                 first->bytes, first->length, last->bytes, last->length);
+}
+
+/* One file after the other, so that keys far apart do not drag what is between
+ * them along. The newest ones (level 0) go down with each. */
+static enum err family_compact(const struct compaction *c)
+{
+    const rocksdb_livefiles_t *files = rocksdb_livefiles(c->store->db);
+    enum err err = ERR_NONE;
+    for (int i = 0; !err && i < rocksdb_livefiles_count(files); i++) {
+        size_t from, to;
+        if (strcmp(rocksdb_livefiles_column_family_name(files, i), c->name) != 0 ||
+            !rocksdb_livefiles_level(files, i))
+            continue;
+        file_keys(files, i, c->keys, c->count, &from, &to);
+        if (from < to)
+            compact(c, from, to);
+        err = give_up(c->store);
+    }
+    rocksdb_livefiles_destroy(files);
+    return err;
+}
+
+/* A deletion is kept as long as something older may lie below it: where a file
+ * over erased keys has none, nothing of them is left. Files that were there at the
+ * opening and not yet used say 0 entries: nobody knows. */
+static bool is_compacted(const struct compaction *c, size_t *ret_from, size_t *ret_to)
+{
+    const rocksdb_livefiles_t *files = rocksdb_livefiles(c->store->db);
+    bool is_done = true;
+    for (int i = 0; is_done && i < rocksdb_livefiles_count(files); i++) {
+        if (strcmp(rocksdb_livefiles_column_family_name(files, i), c->name) != 0)
+            continue;
+        file_keys(files, i, c->keys, c->count, ret_from, ret_to);
+        is_done = *ret_from == *ret_to || (rocksdb_livefiles_entries(files, i) &&
+                                           !rocksdb_livefiles_deletions(files, i));
+    }
+    rocksdb_livefiles_destroy(files);
+    return is_done;
+}
+
+static const struct {
+    enum family family;
+    const char *name;
+} ERASED_FAMILIES[] = { { FAMILY_ENTITY, "entity" },
+                        { FAMILY_VERSION, "version" },
+                        { FAMILY_BODY, "body" },
+                        { FAMILY_PLACE, "place" },
+                        { FAMILY_META, "meta" } };
+
+static enum err flush_all(struct store *store)
+{
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    enum err err = ERR_NONE;
+    for (size_t f = 0; !err && f < FAMILY_COUNT; f++) {
+        char *error = NULL;
+        rocksdb_flush_cf(store->db, options, store->families[f], &error);
+        err = rocks_err(error);
+    }
+    rocksdb_flushoptions_destroy(options);
+    return err;
+}
+
+static enum err current_read(struct store *store, struct buf *out)
+{
+    char path[4096];
+    buf_clear(out);
+    snprintf(path, sizeof path, "%s/CURRENT", store->truth_path);
+    return os_file_read(path, out);
+}
+
+/* The manifest names the first and the last key of files that are gone. Nobody
+ * can ask for a new one, but it is begun when the old one is long enough
+ * (MANIFEST_BYTES): flushes of next to nothing make it so. */
+static enum err manifest_roll(struct store *store)
+{
+    struct buf before, now;
+    uint8_t mark[8];
+    buf_init(&before, 4096);
+    buf_init(&now, 4096);
+    enum err err = current_read(store, &before);
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    for (int i = 0; !err && i < ROLL_TRIES; i++) {
+        put_be64(mark, atomic_load(&store->horizon.purged));
+        err = meta_put(store, META_PURGED, SLICE_NONE, slice_of((char *)mark, sizeof mark));
+        char *error = NULL;
+        if (!err)
+            rocksdb_flush_cf(store->db, options, store->families[FAMILY_META], &error);
+        err = err ? err : rocks_err(error);
+        err = err ? err : current_read(store, &now);
+        err = err ? err : give_up(store);
+        if (!err && !slice_equal(buf_slice(&before), buf_slice(&now)))
+            break;
+    }
+    rocksdb_flushoptions_destroy(options);
+    buf_release(&before);
+    buf_release(&now);
+    return err;
+}
+
+static enum err compact_family(struct compaction *c)
+{
+    enum { ROUNDS_MAX = 64 };
+    if (!c->count)
+        return ERR_NONE;
+    TRY(family_compact(c));
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        size_t from = 0, to = 0;
+        TRY(give_up(c->store));
+        if (is_compacted(c, &from, &to))
+            return ERR_NONE;
+        compact(c, from, to);
+    }
+    return ERR_IO;
+}
+
+enum err erase_truth_files(struct store *store, const struct erased_list *list)
+{
+    struct arena arena;
+    arena_init(&arena, (size_t)1 << 30);
+    rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
+    rocksdb_compactoptions_set_bottommost_level_compaction(options, BOTTOM_FORCED);
+    rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0);
+    enum err err = flush_all(store);
+    for (size_t f = 0; !err && f < ARRAY_COUNT(ERASED_FAMILIES); f++) {
+        struct compaction c = { .store = store, .family = ERASED_FAMILIES[f].family };
+        struct slice *keys = NULL;
+        char all[1] = { (char)META_ERASURE }, end[1] = { (char)META_ERASURE + 1 };
+        struct slice meta[] = { slice_of(all, 1), slice_of(end, 1) };
+        struct arena_mark mark = arena_mark(&arena);
+        c.name = ERASED_FAMILIES[f].name;
+        c.options = options;
+        c.count = ARRAY_COUNT(meta);
+        if (c.family != FAMILY_META)
+            err = family_keys(list, c.family, &arena, &keys, &c.count);
+        c.keys = c.family == FAMILY_META ? meta : keys;
+        if (!err && c.family == FAMILY_META)
+            compact(&c, 0, c.count);
+        else if (!err)
+            err = compact_family(&c);
+        arena_rewind(&arena, mark);
+    }
+    rocksdb_compactoptions_destroy(options);
+    arena_release(&arena);
+    return err ? err : manifest_roll(store);
+}
+
+/* ---- the proof ---- */
+
+static enum err has_row(struct store *store, enum family family, struct slice key, bool *ret)
+{
+    rocksdb_pinnableslice_t *pin = NULL;
+    struct slice value;
+    TRY(rocks_get(store->db, store->read_options, store->families[family], key, &pin, &value));
+    *ret = *ret || pin;
+    rocksdb_pinnableslice_destroy(pin);
+    return ERR_NONE;
+}
+
+struct looking {
+    const struct erased_list *list;
+    bool is_found;
+};
+
+static enum err posting_look(void *context, uint32_t field, struct slice value,
+                             const uint64_t *docs, size_t count)
+{
+    struct looking *l = context;
+    (void)field;
+    (void)value;
+    for (size_t i = 0; i < count; i++) {
+        size_t low = 0, high = l->list->count;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (l->list->docs[middle].doc < docs[i])
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        l->is_found = l->is_found || (low < l->list->count && l->list->docs[low].doc == docs[i]);
+    }
+    return ERR_NONE;
+}
+
+enum err erase_prove(struct store *store, const struct erased_list *list, bool *ret_gone)
+{
+    static const enum family families[] = { FAMILY_VERSION, FAMILY_BODY, FAMILY_PLACE };
+    struct looking l = { .list = list };
+    char room[32];
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t f = 0; f < ARRAY_COUNT(families); f++)
+            TRY(has_row(store, families[f], family_key(families[f], &list->docs[i], room),
+                        &l.is_found));
+    struct postings_view *view = postings_view_take(&store->postings);
+    const struct postings_reader reader = { .segments = &store->segments, .view = view };
+    enum err err = postings_scan_all(&reader, posting_look, &l);
+    postings_view_give(view);
+    *ret_gone = !l.is_found;
+    return err;
+}
+
+/* ---- searching the files ---- */
+
+/* Ids of some length, by the hash of their first bytes: a short one stands
+ * everywhere by chance. */
+struct needles {
+    struct slice *by_head; /* room of them, a power of two; bytes NULL: free */
+    size_t room;
+    char *piece;
+    size_t kept; /* bytes of the last piece that stand before this one */
+};
+
+static uint64_t head_of(const char *bytes)
+{
+    uint64_t head;
+    memcpy(&head, bytes, sizeof head);
+    return head * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void needle_add(struct needles *n, struct slice id)
+{
+    size_t at = (size_t)(head_of(id.bytes) >> 32) & (n->room - 1);
+    while (n->by_head[at].bytes)
+        at = (at + 1) & (n->room - 1);
+    n->by_head[at] = id;
+}
+
+static bool piece_has(const struct needles *n, size_t length)
+{
+    for (size_t i = 0; i + SEARCH_ID_BYTES_MIN <= length; i++) {
+        size_t at = (size_t)(head_of(n->piece + i) >> 32) & (n->room - 1);
+        for (; n->by_head[at].bytes; at = (at + 1) & (n->room - 1)) {
+            struct slice id = n->by_head[at];
+            if (id.length <= length - i && memcmp(n->piece + i, id.bytes, id.length) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum err file_search(struct needles *n, const char *path, bool *ret_found)
+{
+    FILE *in = fopen(path, "rb");
+    *ret_found = false;
+    if (!in)
+        return ERR_NONE; /* gone meanwhile: a file that was replaced */
+    size_t kept = 0, got;
+    while (!*ret_found && (got = fread(n->piece + kept, 1, SEARCH_PIECE, in)) > 0) {
+        size_t length = kept + got;
+        *ret_found = piece_has(n, length);
+        kept = MIN(length, (size_t)ID_BYTES_MAX);
+        memmove(n->piece, n->piece + length - kept, kept);
+    }
+    bool is_bad = ferror(in);
+    fclose(in);
+    return is_bad ? ERR_IO : ERR_NONE;
+}
+
+struct searching {
+    struct store *store;
+    struct needles *needles;
+    const char *folder;
+    uint64_t files, found;
+};
+
+static enum err search_one(void *context, const char *name)
+{
+    struct searching *s = context;
+    char path[4096];
+    bool found = false;
+    TRY(give_up(s->store));
+    snprintf(path, sizeof path, "%s/%s", s->folder, name);
+    TRY(file_search(s->needles, path, &found));
+    s->files++;
+    s->found += found;
+    return ERR_NONE;
+}
+
+enum err erase_search(struct store *store, const struct erased_list *list, uint64_t *ret_files,
+                      uint64_t *ret_found)
+{
+    struct arena arena;
+    struct needles n = { .room = 64 };
+    struct searching s = { .store = store, .needles = &n };
+    while (n.room < 2 * list->key_count)
+        n.room *= 2;
+    arena_init(&arena, (size_t)1 << 30);
+    n.by_head = arena_array(&arena, n.room, sizeof *n.by_head);
+    n.piece = arena_raw(&arena, SEARCH_PIECE + ID_BYTES_MAX);
+    enum err err = n.by_head && n.piece ? ERR_NONE : ERR_LIMIT;
+    for (size_t i = 0; !err && i < list->key_count; i++)
+        if (list->keys[i].length - 2 >= SEARCH_ID_BYTES_MIN)
+            needle_add(&n, slice_from(list->keys[i], 2));
+    const char *folders[] = { store->truth_path, store->index_path };
+    for (size_t i = 0; !err && i < ARRAY_COUNT(folders); i++) {
+        s.folder = folders[i];
+        err = os_folder_each(folders[i], search_one, &s);
+    }
+    arena_release(&arena);
+    *ret_files = s.files;
+    *ret_found = s.found;
+    return err;
+}
