@@ -75,6 +75,8 @@ struct horizon {
 struct erasure;
 struct erasures {
     pthread_mutex_t hide_lock; /* one at a time hides, or deletes rows; after horizon.lock */
+    pthread_mutex_t side_lock; /* held while a segment that no merge knows of is written
+                                * and shown; before checkpoint_lock and change_lock */
     pthread_mutex_t lock;      /* of the list */
     struct erasure *newest;
     uint64_t next_number;

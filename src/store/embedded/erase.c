@@ -155,6 +155,8 @@ static enum err steps(struct store *store, const struct erased_list *list, struc
 {
     /* All that was begun before has a lower number; what begins now knows who is gone. */
     uint64_t begun_before = segments_number(&store->segments);
+    mutex_lock(&store->erasures.side_lock); /* what was being written is shown by now */
+    mutex_unlock(&store->erasures.side_lock);
     TRY(gate_wait(&store->gate, &store->closes));
     TRY(erase_rows(store, list));
     TRY(index_erase(store, list, begun_before, arena));

@@ -4,7 +4,7 @@
 #include "store/embedded/postings.h"
 #include "store/segment/tiers.h"
 
-enum { TIERS_MAX = 1024, RETRY_MS = 1000 };
+enum { TIERS_MAX = 1024, RETRY_MS = 1000, REWRITE_WAIT_US = 10000, REWRITE_WAITS_MAX = 3000 };
 static const size_t GONE_ARENA_BYTES = (size_t)1 << 32; /* 2 bits a document */
 
 /* What one merge is about. Its segments are busy, so that their places in the
@@ -266,34 +266,43 @@ static bool may_hold(const struct segment *s, const uint64_t *docs, size_t count
     return low < count && docs[low] <= s->footer.last;
 }
 
+/* Under the lock: the first that has to be written again; the set's count: none. */
+static uint32_t suspect_find(const struct segment_set *set, const uint64_t *docs, size_t count,
+                             uint64_t begun_before)
+{
+    uint32_t at = 0, all = segment_set_all(set);
+    while (at < all && !(set->list[at]->footer.number < begun_before &&
+                         may_hold(set->list[at], docs, count)))
+        at++;
+    return at;
+}
+
 enum err postings_rewrite(struct postings *p, const uint64_t *docs, size_t count,
                           uint64_t begun_before, const _Atomic bool *give_up)
 {
-    for (;;) {
+    for (int waits = 0; waits < REWRITE_WAITS_MAX && !atomic_load(give_up); waits++) {
         struct job job;
         bool is_taken = false;
-        if (atomic_load(give_up))
-            return ERR_BUSY;
-        if (atomic_load(&p->settings.segments->damaged))
-            return ERR_CORRUPT; /* it stays busy; the next opening derives all again */
         mutex_lock(&p->lock);
         struct segment_set *set = p->current->segments;
-        uint32_t at = 0, all = set->count + set->past_count;
-        while (at < all && !(set->list[at]->footer.number < begun_before &&
-                             may_hold(set->list[at], docs, count)))
-            at++;
-        if (at < all && !set->list[at]->is_busy) {
-            job_take(set, at, 1, &job);
+        uint32_t at = suspect_find(set, docs, count, begun_before);
+        bool is_any = at < segment_set_all(set);
+        if (is_any && !set->list[at]->is_busy) {
+            enum segment_kind kind = segment_set_kind(set, at);
+            job_take(set, kind, at - set->from[kind], 1, &job);
             is_taken = true;
         }
         mutex_unlock(&p->lock);
-        if (at == all)
+        if (!is_any)
             return ERR_NONE;
-        if (is_taken)
-            TRY(job_run(p, &job));
-        else
-            os_sleep_us(10000); /* a merge has it */
+        if (!is_taken) { /* a merge has it, or it is damaged and derived again */
+            os_sleep_us(REWRITE_WAIT_US);
+            continue;
+        }
+        TRY(job_run(p, &job));
+        waits = -1;
     }
+    return ERR_BUSY;
 }
 
 enum err postings_merge(struct postings *p, uint64_t most, bool *ret_any)

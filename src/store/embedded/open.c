@@ -363,6 +363,7 @@ static enum err store_init(struct store *store, const struct store_settings *set
     mutex_init(&store->meta_lock);
     mutex_init(&store->horizon.lock);
     mutex_init(&store->erasures.hide_lock);
+    mutex_init(&store->erasures.side_lock);
     mutex_init(&store->erasures.lock);
     store->erasures.next_number = 1;
     mutex_init(&store->keeper.lock);
@@ -432,6 +433,7 @@ static void store_free(struct store *store)
     mutex_destroy(&store->horizon.lock);
     erasures_free(store);
     mutex_destroy(&store->erasures.hide_lock);
+    mutex_destroy(&store->erasures.side_lock);
     mutex_destroy(&store->erasures.lock);
     cond_destroy(&store->keeper.work);
     mutex_destroy(&store->keeper.lock);

@@ -173,8 +173,10 @@ static enum err write_chunk(struct chunk *c)
 static enum err chunk_run(struct chunk *c)
 {
     enum err err = gather(c);
+    mutex_lock(&c->store->erasures.side_lock);
     if (!err)
         err = write_chunk(c);
+    mutex_unlock(&c->store->erasures.side_lock);
     for (uint32_t i = 0; i < c->run_count; i++)
         run_unref(c->runs[i]);
     return err;
