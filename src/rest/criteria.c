@@ -81,7 +81,10 @@ enum err criteria_search_at(struct criteria *c, struct store_reader *reader,
     TRY(err);
     for (size_t i = 0; i < found && c->count < 2; i++) {
         struct store_version v;
-        TRY(store_doc(reader, docs[i], arena, &v));
+        enum err read = store_doc(reader, docs[i], arena, &v);
+        if (read == ERR_NOT_FOUND)
+            continue; /* erased since it was found */
+        TRY(read);
         if (is_gone && is_gone(context, v.type, v.id))
             continue;
         if (c->count++ == 0)

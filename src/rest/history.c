@@ -95,7 +95,7 @@ static enum err entry_append(struct history *h, uint64_t doc, struct buf *out)
     if (!err)
         err = entry_render(h, &v, out);
     arena_rewind(&h->scratch, mark);
-    return err;
+    return err == ERR_NOT_FOUND ? ERR_NONE : err; /* erased since it was found */
 }
 
 /* ---- the page ---- */

@@ -39,6 +39,12 @@ MUST_USE enum err rest_expand(struct request *r);
 /* The store's own search parameters (operation_reindex.c). */
 MUST_USE enum err rest_reindex(struct request *r);
 
+/* What vanishes (operation_erase.c): $purge of a record, $expunge of a resource, and
+ * $erasure, how far that is. */
+MUST_USE enum err rest_purge(struct request *r);
+MUST_USE enum err rest_expunge(struct request *r);
+MUST_USE enum err rest_erasure(struct request *r);
+
 /* The stored resource that the route names, as JSON in the arena. */
 MUST_USE enum err operation_stored(struct request *r, struct slice *ret_text);
 

@@ -63,6 +63,9 @@ static const struct route_row ROUTES[] = {
 static const struct rest_operation OPERATIONS[] = {
     { "everything", "Patient", OPERATION_INSTANCE, "healthlake:SearchEverything", NULL,
       rest_everything, false },
+    { "purge", "Patient", OPERATION_INSTANCE, NULL, "tarn:PurgeRecord", rest_purge, true },
+    { "expunge", NULL, OPERATION_INSTANCE, NULL, "tarn:ExpungeResource", rest_expunge, true },
+    { "erasure", NULL, OPERATION_SYSTEM, "tarn:DescribeErasure", NULL, rest_erasure, true },
     { "validate", NULL, OPERATION_SYSTEM | OPERATION_TYPE | OPERATION_INSTANCE, NULL,
       "healthlake:ValidateResource", rest_validate, false },
     { "validate-code", "ValueSet", OPERATION_TYPE | OPERATION_INSTANCE,

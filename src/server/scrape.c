@@ -98,6 +98,7 @@ static void render_store(struct store *store, struct buf *out)
     line(out, "tarn_store_syncs_total", "counter", f.syncs);
     line_ns(out, "tarn_store_ordered_seconds_total", f.ordered_ns);
     line(out, "tarn_store_ordered_documents_total", "counter", f.ordered_docs);
+    line(out, "tarn_erasures_unfinished", "gauge", store_erasures_open(store));
     line(out, "tarn_history_horizon_documents", "gauge", f.horizon_doc);
     line(out, "tarn_history_horizon_timestamp_seconds", "gauge",
          (uint64_t)MAX(f.horizon_instant, 0) / 1000000);

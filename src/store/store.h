@@ -475,8 +475,8 @@ MUST_USE enum err store_values(struct store_reader *reader, uint32_t field, stru
                                struct arena *arena, struct store_value **ret_values,
                                size_t *ret_count);
 
-/* Bodies of documents in the order given, `count` of them, each handed to
- * `visit` with the arena rewound in between. Reads a record that lies together
+/* Bodies of documents in the order given, `count` of them but those that were erased
+ * meanwhile, each handed to `visit` with the arena rewound in between. Reads a record that lies together
  * with one iterator. Stops at the first error and returns it. */
 typedef enum err store_visit(void *context, const struct store_version *version);
 MUST_USE enum err store_docs(struct store_reader *reader, const uint64_t *docs, size_t count,
@@ -551,6 +551,11 @@ MUST_USE enum err store_erase(struct store *store, const struct store_target *ta
 bool store_erasure_find(struct store *store, uint64_t number, struct store_erasure *ret);
 /* How many are not finished. */
 uint64_t store_erasures_open(struct store *store);
+/* Every document whose body lies in the home of this (type, id), its own versions and
+ * deletions among them: `version` has doc, type, id and is_deleted, for the time of
+ * the call. Stops at the first error. */
+MUST_USE enum err store_scan_home(struct store_reader *reader, struct slice type,
+                                  struct slice id, store_visit *visit, void *context);
 /* Every value of a field under a prefix with its documents, as store_scan(), those
  * included that only earlier times see. */
 MUST_USE enum err store_scan_past(struct store_reader *reader, uint32_t field,

@@ -176,6 +176,27 @@ test('groups, and an explicit deny that wins', async () => {
   assert.equal((await fhir(who, 'GET', 'Patient/p1')).status, 200);
 });
 
+test("erasing takes actions of its own, which healthlake:* does not include", async () => {
+  await iam('policy', 'put', 'flexpa', '--name', 'guide', '--policy',
+    file('all.json', allow('healthlake:*', resource)));
+  await pause(1200);
+  assert.equal((await fhir(who, 'PUT', 'Patient/gone', patient('gone'))).status, 201);
+  const refused = await fhir(who, 'POST', 'Patient/gone/$purge');
+  assert.equal(refused.status, 403);
+  assert.match(refused.text, /tarn:PurgeRecord/);
+  assert.match((await fhir(who, 'POST', 'Patient/gone/$expunge')).text, /tarn:ExpungeResource/);
+  assert.match((await fhir(who, 'GET', '$erasure?number=1')).text, /tarn:DescribeErasure/);
+  assert.equal((await fhir(who, 'GET', 'Patient/gone')).status, 200);
+  await iam('policy', 'put', 'flexpa', '--name', 'erase', '--policy',
+    file('erase.json', allow(['tarn:PurgeRecord', 'tarn:DescribeErasure'], resource)));
+  await pause(1200);
+  const taken = await fhir(who, 'POST', 'Patient/gone/$purge');
+  assert.equal(taken.status, 202, taken.text);
+  const at = new URL(taken.headers.get('content-location'));
+  assert.ok([200, 202].includes((await fhir(who, 'GET', `$erasure${at.search}`)).status));
+  assert.equal((await fhir(who, 'GET', 'Patient/gone')).status, 404);
+});
+
 test('a deleted key is unknown within a second', async () => {
   await iam('key', 'delete', who.accessKeyId);
   await pause(1200);

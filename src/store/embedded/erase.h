@@ -1,10 +1,10 @@
 /* store/embedded/erase.h - erasures: what is to vanish, and how far that is.
  *
- *   hide    one batch for up to ERASE_CHUNK documents: the heads and places go,
- *           every document kills itself, and the piece of the record that says
- *           which they are; synced. Nobody who begins after that finds any of it
+ *   hide    one batch for up to 256 resources: heads, versions and places go, every
+ *           document kills itself, and the piece of the record that says which they
+ *           are; synced. Nobody who begins after that finds any of it
  *   wait    those inside have left                              gate.h
- *   rows    versions and bodies go
+ *   rows    bodies go
  *   index   the tail is written, every segment that may hold one is written again
  *   files   memtables flushed, the ranges compacted to the bottom, log and
  *           manifest of RocksDB begun anew
@@ -21,8 +21,7 @@
 #include "store/embedded/engine.h"
 
 enum {
-    ERASE_CHUNK = 1024,      /* documents hidden in one go */
-    ERASURES_KEPT_MAX = 1000, /* finished ones that can still be asked for */
+    ERASE_CHUNK = 256, /* resources hidden in one go */
 };
 
 /* status: 'g' number(8) -> this */

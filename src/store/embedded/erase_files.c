@@ -353,7 +353,8 @@ enum err erase_prove(struct store *store, const struct erased_list *list, bool *
 /* ---- searching the files ---- */
 
 /* Ids of some length, by the hash of their first bytes: a short one stands
- * everywhere by chance. */
+ * everywhere by chance. Of a long one the first bytes are left out, for sorted keys
+ * leave out what they share with the one before. */
 struct needles {
     struct slice *by_head; /* room of them, a power of two; bytes NULL: free */
     size_t room;
@@ -366,6 +367,11 @@ static uint64_t head_of(const char *bytes)
     uint64_t head;
     memcpy(&head, bytes, sizeof head);
     return head * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static struct slice needle_of(struct slice id)
+{
+    return id.length >= 2 * SEARCH_ID_BYTES_MIN ? slice_from(id, SEARCH_ID_BYTES_MIN / 2) : id;
 }
 
 static void needle_add(struct needles *n, struct slice id)
@@ -441,7 +447,7 @@ enum err erase_search(struct store *store, const struct erased_list *list, uint6
     enum err err = n.by_head && n.piece ? ERR_NONE : ERR_LIMIT;
     for (size_t i = 0; !err && i < list->key_count; i++)
         if (list->keys[i].length - 2 >= SEARCH_ID_BYTES_MIN)
-            needle_add(&n, slice_from(list->keys[i], 2));
+            needle_add(&n, needle_of(slice_from(list->keys[i], 2)));
     const char *folders[] = { store->truth_path, store->index_path };
     for (size_t i = 0; !err && i < ARRAY_COUNT(folders); i++) {
         s.folder = folders[i];

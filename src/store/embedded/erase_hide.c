@@ -123,9 +123,13 @@ static void relink(struct hiding *h, const struct hidden *v, size_t at, uint64_t
 static void hide_version(struct hiding *h, const struct hidden *v, const struct version_row *row)
 {
     uint8_t doc[8];
+    struct version_key_bytes version;
     struct erased_bytes e;
     put_be64(doc, row->doc);
+    put_be64(version.entity, v->row.entity);
+    put_be64(version.doc, row->doc);
     delete_row(h, FAMILY_PLACE, doc, sizeof doc);
+    delete_row(h, FAMILY_VERSION, &version, sizeof version);
     rocksdb_writebatch_put_cf(h->batch, h->store->families[FAMILY_DEATH], (char *)doc, sizeof doc,
                               (char *)doc, sizeof doc);
     put_be64(e.doc, row->doc);
@@ -310,12 +314,10 @@ static enum err chunk_hide(struct hiding *h, const struct store_target *targets,
 
 /* ---- the whole ---- */
 
-enum { CHUNK_TARGETS = 256 };
-
 static enum err hide_all(struct hiding *h, const struct store_target *targets, size_t count)
 {
-    for (size_t i = 0; i < count; i += CHUNK_TARGETS)
-        TRY(chunk_hide(h, targets + i, MIN(count - i, (size_t)CHUNK_TARGETS)));
+    for (size_t i = 0; i < count; i += ERASE_CHUNK)
+        TRY(chunk_hide(h, targets + i, MIN(count - i, (size_t)ERASE_CHUNK)));
     if (!h->about.versions && !h->about.resources)
         return ERR_NONE;
     char *error = NULL;
@@ -330,7 +332,7 @@ static enum err erase_begin(struct hiding *h, const struct store_target *targets
 {
     struct store *store = h->store;
     TRY(store_gaps_begin(store));
-    h->list = arena_array(h->arena, CHUNK_TARGETS, sizeof *h->list);
+    h->list = arena_array(h->arena, ERASE_CHUNK, sizeof *h->list);
     struct erasure *e = calloc(1, sizeof *e); /* lives as long as the store */
     h->batch = rocksdb_writebatch_create();
     buf_init(&h->piece, INT32_MAX);

@@ -455,7 +455,10 @@ static enum err visit_one(struct body_walk *w, uint64_t doc, struct arena *scrat
 {
     struct body_row row;
     struct store_version version;
-    TRY(body_find(w, doc));
+    enum err err = body_find(w, doc);
+    if (err == ERR_NOT_FOUND && atomic_load(&w->store->has_gaps))
+        return ERR_NONE; /* erased since the reader found it */
+    TRY(err);
     memcpy(&w->key, rocks_iter_key(w->it).bytes, sizeof w->key);
     w->has_key = true;
     uint16_t type = get_be16(w->key.type);
@@ -480,5 +483,44 @@ enum err store_docs(struct store_reader *reader, const uint64_t *docs, size_t co
         arena_rewind(scratch, mark);
     }
     rocksdb_iter_destroy(walk.it);
+    return err;
+}
+
+/* ---- a home ---- */
+
+enum err store_scan_home(struct store_reader *reader, struct slice type, struct slice id,
+                         store_visit *visit, void *context)
+{
+    struct store *store = reader->store;
+    struct entity_row entity;
+    uint8_t home[8];
+    bool found = false;
+    TRY(entity_of(store, type, id, &found, &entity));
+    if (!found)
+        return ERR_NONE;
+    put_be64(home, entity.entity);
+    rocksdb_iterator_t *it =
+        rocksdb_create_iterator_cf(store->db, store->read_options, store->families[FAMILY_BODY]);
+    enum err err = ERR_NONE;
+    for (rocksdb_iter_seek(it, (char *)home, sizeof home); !err && rocksdb_iter_valid(it);
+         rocksdb_iter_next(it)) {
+        struct slice k = rocks_iter_key(it);
+        const struct body_key_bytes *key = (const struct body_key_bytes *)k.bytes;
+        struct body_row row;
+        if (k.length != sizeof *key || memcmp(key->home, home, sizeof home) != 0)
+            break;
+        err = body_row_decode(rocks_iter_value(it), &row);
+        struct store_version v = { .doc = get_be64(key->doc) };
+        if (err || v.doc > reader->time)
+            continue;
+        v.type = types_name(store->types, get_be16(key->type));
+        v.id = row.id;
+        v.version = row.version;
+        v.is_deleted = row.is_deleted;
+        err = visit(context, &v);
+    }
+    if (!err)
+        err = rocks_iter_err(it);
+    rocksdb_iter_destroy(it);
     return err;
 }
