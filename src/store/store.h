@@ -476,8 +476,8 @@ MUST_USE enum err store_values(struct store_reader *reader, uint32_t field, stru
                                size_t *ret_count);
 
 /* Bodies of documents in the order given, `count` of them but those that were erased
- * meanwhile, each handed to `visit` with the arena rewound in between. Reads a record that lies together
- * with one iterator. Stops at the first error and returns it. */
+ * meanwhile, each handed to `visit` with the arena rewound in between. Reads a record
+ * that lies together with one iterator. Stops at the first error and returns it. */
 typedef enum err store_visit(void *context, const struct store_version *version);
 MUST_USE enum err store_docs(struct store_reader *reader, const uint64_t *docs, size_t count,
                              struct arena *scratch, store_visit *visit, void *context);
