@@ -192,7 +192,9 @@ static void decide_one(struct custom_entries *entries, struct custom_entry *cons
         return;
     }
     types_take(order, at, &other);
-    if (!has_types(e) && other)
+    if (search_is_result_param(e->param->param.code))
+        snprintf(e->why, sizeof e->why, "its code: searches have a parameter of this name");
+    else if (!has_types(e) && other)
         snprintf(e->why, sizeof e->why, "SearchParameter/%s has the code for its types", other->id);
     else if (!has_types(e))
         snprintf(e->why, sizeof e->why, "FHIR R4 defines the same: its own parameter answers");

@@ -35,6 +35,16 @@ enum err customs_check(struct rest *rest, struct json definition, struct arena *
     if (err)
         return err == ERR_INVALID ? ERR_NONE : err;
     struct slice id = json_string(json_member(definition, "id"), arena);
+    if (search_is_result_param(p->param.code) && p->param.code.bytes[0] != '_') {
+        *ret_fault = (struct custom_fault){
+            .element = "code",
+            .where = json_member(definition, "code"),
+            .text = SLICE("Searches have a parameter of this name: choose another code")
+        };
+        *ret_is_wrong = true;
+        custom_param_unref(p);
+        return ERR_NONE;
+    }
     mutex_lock(&c->settle_lock);
     const struct custom_entry *other = conflict_find(c, p, id);
     if (other)

@@ -142,3 +142,47 @@ enum err explain_append(struct store_reader *reader, const struct plan *plan,
     buf_append_cstr(out, "]}");
     return buf_status(out);
 }
+
+/* ---- what cannot be run yet ---- */
+
+static bool reads_field(const struct plan *p)
+{
+    return p->kind == PLAN_TERM || p->kind == PLAN_PREFIX || p->kind == PLAN_RANGE ||
+           p->kind == PLAN_CONTAINS || p->kind == PLAN_REFERS || p->kind == PLAN_REFERRED;
+}
+
+struct unready {
+    struct store *store;
+    const struct custom_set *customs;
+    struct arena *arena;
+    struct issues *issues;
+    size_t count;
+};
+
+static void unready_walk(struct unready *u, const struct plan *p, int depth)
+{
+    struct store_rule_state state = { .is_ready = true };
+    struct slice text = search_step_text(p, u->customs, u->arena);
+    if (u->count++ == STEPS_MAX || !text.bytes)
+        return;
+    if (reads_field(p))
+        store_rule_state(u->store, p->field, &state);
+    if (state.is_known && !state.is_ready)
+        issues_add(u->issues, ISSUE_INFORMATION, "informational", SLICE_NONE,
+                   "%*s%.*s: is being indexed, %llu of %llu documents", 2 * depth, "",
+                   SLICE_ARGS(text), (unsigned long long)state.done,
+                   (unsigned long long)state.whole);
+    else
+        issues_add(u->issues, ISSUE_INFORMATION, "informational", SLICE_NONE, "%*s%.*s: ready",
+                   2 * depth, "", SLICE_ARGS(text));
+    for (size_t i = 0; i < p->child_count && u->count <= STEPS_MAX; i++)
+        unready_walk(u, p->children[i], depth + 1);
+}
+
+void explain_unready(struct store *store, const struct plan *plan,
+                     const struct custom_set *customs, struct arena *arena,
+                     struct issues *issues)
+{
+    struct unready u = { store, customs, arena, issues, 0 };
+    unready_walk(&u, plan, 0);
+}

@@ -25,4 +25,10 @@ MUST_USE enum err explain_append(struct store_reader *reader, const struct plan 
                                  const struct explain_page *page, struct arena *arena,
                                  struct buf *out);
 
+/* For a search that is ERR_NOT_READY: an issue for each step, which says whether what it
+ * needs is ready or how far it is. */
+void explain_unready(struct store *store, const struct plan *plan,
+                     const struct custom_set *customs, struct arena *arena,
+                     struct issues *issues);
+
 #endif

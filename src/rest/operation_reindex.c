@@ -19,7 +19,7 @@ struct reindex {
     const struct custom_set *set;
     struct customs_state *states; /* of the stored definitions */
     size_t state_count;
-    uint32_t *fields; /* that are meant */
+    uint32_t *fields; /* that are meant and ready */
     size_t count, room;
     uint64_t done, whole;
     size_t unready;
@@ -81,12 +81,12 @@ static enum err param_take(struct reindex *x, const struct fhir_type *type,
     store_rule_state(x->r->rest->settings.store, field, &state);
     if (!state.is_known)
         return ERR_NONE;
-    if (!state.is_ready) {
-        x->unready++;
-        x->done += state.done;
-        x->whole += state.whole;
-    }
-    return x->is_named || !state.is_ready ? field_add(x, field) : ERR_NONE;
+    if (state.is_ready)
+        return x->is_named ? field_add(x, field) : ERR_NONE;
+    x->unready++;
+    x->done += state.done;
+    x->whole += state.whole;
+    return ERR_NONE;
 }
 
 static enum err type_take(struct reindex *x, const struct fhir_type *type)
@@ -149,7 +149,7 @@ static enum err fields_find(struct reindex *x)
     if (r->route.id.length)
         TRY(instance_check(x));
     TRY(types_take(x));
-    if (x->is_named && !x->count)
+    if (x->is_named && !x->count && !x->unready)
         return issues_fail(&r->issues, ERR_INVALID, "not-found",
                            "$reindex: no search parameter of this name is indexed for these types");
     return ERR_NONE;
@@ -187,7 +187,7 @@ static enum err accepted_reply(struct reindex *x)
 {
     struct request *r = x->r;
     struct buf body;
-    struct slice text = arena_printf(r->arena, "%zu fields are being indexed, %u %% done",
+    struct slice text = arena_printf(r->arena, "fields being indexed: %zu, done: %u %%",
                                      x->unready, percent(x));
     struct slice url = status_url(x);
     if (!text.bytes || !url.bytes)
@@ -265,8 +265,10 @@ enum err rest_reindex(struct request *r)
     bool is_start = slice_is(r->http->method, "POST");
     arena_init(&x.in.scratch, 1); /* operation_begin() may not come to it */
     enum err err = fields_find(&x);
-    if (!err && is_start && x.is_named && !x.unready)
+    /* What is being derived anyway needs no second time. */
+    if (!err && is_start && x.count)
         err = store_rebuild(r->rest->settings.store, x.fields, x.count);
+    x.unready += is_start ? x.count : 0;
     if (!err)
         err = is_start || x.unready ? accepted_reply(&x) : states_reply(&x);
     operation_end(&x.in);

@@ -227,6 +227,17 @@ static enum err cost_refuse(struct searching *s)
                        SLICE_ARGS(search_step_text(s->work.step, s->query.customs, r->arena)));
 }
 
+/* What is being indexed; explained, how each step stands. */
+static enum err unready_refuse(struct searching *s)
+{
+    const struct search_query *q = &s->query;
+    struct request *r = s->r;
+    enum err err = search_unready(r->rest->settings.store, q->plan, q->customs, &r->issues);
+    if (q->is_explained)
+        explain_unready(r->rest->settings.store, q->plan, q->customs, r->arena, &r->issues);
+    return err;
+}
+
 static enum err search_fill(void *context, struct buf *out, bool *ret_done)
 {
     struct searching *s = context;
@@ -286,8 +297,7 @@ enum err rest_search(struct request *r)
     if (err == ERR_LIMIT && !r->issues.count)
         err = cost_refuse(s);
     if (err == ERR_NOT_READY)
-        err = search_unready(r->rest->settings.store, s->query.plan, s->query.customs,
-                             &r->issues);
+        err = unready_refuse(s);
     if (err) {
         search_end(s);
         return err;

@@ -137,6 +137,12 @@ static void what_was_stored_before_is_indexed_and_never_found_in_part(void **sta
         expect_status(a, 503);
         assert_contains(text_at(w, &a, "issue.0.diagnostics"), "Patient.race");
         assert_string_equal(header(w, &a, "Retry-After"), "1");
+        a = get(w, "Patient?race=b&gender=male&_explain=true");
+        if (a.status == 503) {
+            char *text = arena_copy(&w->arena, a.body);
+            assert_contains(text, "'cb|': is being indexed, ");
+            assert_contains(text, "'cmale|': ready");
+        }
         os_sleep_us(1000);
     }
     assert_found(w, "Patient?race=a", "2000");
@@ -241,8 +247,9 @@ static void drafts_and_what_r4_says_already_do_not_count(void **state)
     assert_unknown(w, "Patient?race=a");
     define(w, "bd", "Patient", "birthdate", "date", "Patient.birthDate");
     define(w, "id", "Patient", "_id", "token", "Patient.id");
+    define(w, "page", "Patient", "page", "token", "Patient.gender");
     struct answer a = wait_ready(w, "");
-    for (int i = 1; i <= 3; i++) {
+    for (int i = 1; i <= 4; i++) {
         struct slice path = arena_printf(&w->arena, "parameter.%d.part.%d.valueCode", i,
                                          i == 1 ? 1 : 3);
         assert_at(w, &a, path.bytes, "unused");
@@ -261,6 +268,24 @@ static void another_rule_stands_before_r4_s(void **state)
     assert_found(w, "Patient?birthdate:contains=02", "1");
     expect_status(ask(w, "DELETE", "SearchParameter/bd", NULL, NULL), 204);
     assert_found(w, "Patient?birthdate=1970-02", "1");
+}
+
+static void compartments_go_by_r4_s_own(void **state)
+{
+    struct world *w = *state;
+    define(w, "other", "Observation", "patient", "reference", "Observation.performer");
+    define(w, "more", "Observation", "subject", "reference", "Observation.performer");
+    put_patient(w, "p1", "a");
+    put(w, "Observation/o",
+        quoted(w, "{'resourceType':'Observation','id':'o','status':'final','code':{'text':'x'},"
+                  "'subject':{'reference':'Patient/p1'},'performer':[{'reference':"
+                  "'Patient/p2'}]}"));
+    wait_ready(w, "");
+    assert_found(w, "Observation?patient=p2", "1");
+    assert_found(w, "Observation?patient=p1", "0");
+    assert_found(w, "Patient/p1/Observation?_id=o", "1");
+    struct answer a = expect_status(get(w, "Patient/p1/$everything"), 200);
+    assert_int_equal(count_at(&a, "entry"), 2);
 }
 
 static void the_first_of_two_has_the_name_and_the_other_follows_it(void **state)
@@ -292,6 +317,8 @@ static void strict_validation_refuses_what_cannot_be_searched_by(void **state)
     assert_contains(arena_copy(&w->arena, a.body), "SearchParameter/race defines");
     expect_status(define(w, "race", "Patient", "race", "token", "Patient.gender"), 200);
     expect_status(define(w, "race3", "Person", "race", "token", "Person.gender"), 201);
+    a = expect_status(define(w, "page", "Patient", "page", "token", "Patient.gender"), 400);
+    assert_contains(arena_copy(&w->arena, a.body), "choose another code");
     a = expect_status(post(w, "SearchParameter/$validate",
                            definition(w, "x", "Patient", "y", "token", "today()", "")), 200);
     assert_contains(arena_copy(&w->arena, a.body), "must follow from the resource alone");
@@ -487,6 +514,7 @@ static void reindex_derives_again_what_is_named(void **state)
     assert_string_equal(header(w, &a, "Content-Location"), BASE "/$reindex");
     assert_found(w, "Patient?race=a", "1"); /* nothing was named: nothing is derived again */
     a = expect_status(post(w, "SearchParameter/race/$reindex", NULL), 202);
+    assert_contains(header(w, &a, "X-Progress"), "fields being indexed: 1,");
     assert_string_equal(header(w, &a, "Content-Location"), BASE "/SearchParameter/race/$reindex");
     wait_ready(w, "");
     assert_found(w, "Patient?race=a", "1");
@@ -628,6 +656,7 @@ int main(void)
         WORLD_TEST(lines_that_are_imported_bring_definitions),
         WORLD_TEST(drafts_and_what_r4_says_already_do_not_count),
         WORLD_TEST(another_rule_stands_before_r4_s),
+        WORLD_TEST(compartments_go_by_r4_s_own),
         WORLD_TEST(the_first_of_two_has_the_name_and_the_other_follows_it),
         WORLD_TEST(strict_validation_refuses_what_cannot_be_searched_by),
         WORLD_TEST(what_was_stored_unchecked_says_why_it_does_not_count),
