@@ -4,7 +4,8 @@ TSAN_SOURCES := $(filter tests/unit/store/% tests/unit/http/% tests/unit/server/
                          tests/unit/aws/% tests/unit/control/test_control.c \
                          tests/unit/sandbox/test_sandbox.c tests/unit/rest/test_conditional.c \
                          tests/unit/rest/test_bundle_condition.c \
-                         tests/unit/rest/test_idempotency.c tests/unit/rest/test_async.c,$(UNIT_SOURCES))
+                         tests/unit/rest/test_idempotency.c tests/unit/rest/test_async.c \
+                         tests/unit/rest/test_custom.c,$(UNIT_SOURCES))
 TSAN_TESTS := $(TSAN_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 
 .PHONY: test-tsan run-tsan
