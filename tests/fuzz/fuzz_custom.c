@@ -10,12 +10,14 @@ static bool parse(struct slice text, struct arena *arena, struct json_doc *ret)
     return json_parse(text, NULL, arena, ret, NULL) == ERR_NONE;
 }
 
+static const struct index_basis BASIS = { .base_url = SLICE_INIT("http://h/r4") };
+
 static void extract(struct json resource, const struct fhir_type *type,
                     const struct custom_set *set, struct arena *arena)
 {
     struct extraction first, second;
-    if (index_extract(resource, type, SLICE("http://h/r4"), set, arena, &first) ||
-        index_extract(resource, type, SLICE("http://h/r4"), set, arena, &second))
+    if (index_extract(resource, type, BASIS, set, arena, &first) ||
+        index_extract(resource, type, BASIS, set, arena, &second))
         return;
     CHECK(first.term_count == second.term_count);
     for (size_t i = 0; i < first.term_count; i++) {
