@@ -283,7 +283,7 @@ static enum err candidates(struct compiler *c, const struct plan *plan, struct p
     }
     bool has_field = plan->kind == PLAN_TERM || plan->kind == PLAN_PREFIX ||
                      plan->kind == PLAN_RANGE || plan->kind == PLAN_CONTAINS;
-    if (has_field && has_no_terms(plan))
+    if ((has_field || plan->kind == PLAN_REFERS) && has_no_terms(plan))
         return type_posting(c, plan->field & ~(uint32_t)0xffff, ret_plan);
     TRY(plan_bare(c, plan->kind, ret_plan));
     **ret_plan = *plan;

@@ -430,6 +430,16 @@ static void references_join_include_and_sort(void **state)
     assert_found(w, "Patient?home.motto=ad", "2");
     assert_found(w, "Organization?_has:Patient:home:rank=3", "1");
     assert_found(w, "Organization?_has:Patient:home:rank=1", "0");
+    put(w, "Observation/c",
+        quoted(w, "{'resourceType':'Observation','id':'c','status':'final','code':{'text':'x'},"
+                  "'contained':[{'resourceType':'Patient','id':'in','multipleBirthInteger':9,"
+                  "'extension':[{'url':'h','valueReference':{'reference':'Organization/o'}}]}],"
+                  "'subject':{'reference':'#in'}}"));
+    assert_found(w, "Patient?_contained=true&home=Organization/o&rank=9", "1");
+    assert_found(w, "Patient?_contained=true&home=Organization/o&rank=8", "0");
+    assert_found(w, "Patient?_contained=true&home:Organization.motto=ad", "1");
+    assert_found(w, "Observation?subject:Patient.rank=9", "1");
+    assert_found(w, "Observation?subject:Patient.home.motto=ad", "1");
     struct answer a = expect_status(get(w, "Patient?_sort=rank&_include=Patient:home"), 200);
     assert_at(w, &a, "entry.0.resource.id", "p3");
     assert_at(w, &a, "entry.2.resource.id", "p1");
