@@ -1,8 +1,12 @@
 # Validation against what others know: the official validator's verdicts,
 # and every official example broken on purpose. Part of `make test`.
-.PHONY: test-validator test-mutants
+.PHONY: test-validator test-validator-texts test-mutants
 test-validator: $(BUILD)/tarn
 	@scripts/with-data.sh python3 tests/golden/validator_suite.py $(BUILD)/tarn @
+
+# The same words, too: how many, and a floor that they may not fall below.
+test-validator-texts: $(BUILD)/tarn
+	@scripts/with-data.sh python3 tests/golden/validator_texts.py $(BUILD)/tarn @
 
 test-mutants: $(BUILD)/tarn
 	@scripts/with-data.sh python3 tests/golden/base_mutants.py $(BUILD)/tarn @r4

@@ -27,6 +27,7 @@ stage tidy make -s tidy
 stage unit make -s test-unit
 stage fold make -s test-fold
 stage validator make -s test-validator
+stage texts make -s test-validator-texts
 stage mutants make -s test-mutants
 stage profiles make -s test-profiles
 stage e2e make -s test-e2e

@@ -54,14 +54,26 @@ void issues_add(struct issues *list, enum issue_severity severity, const char *c
     va_end(args);
 }
 
-void issues_locate(struct issues *list, uint32_t line, uint32_t column, struct slice rule)
+void issues_locate(struct issues *list, uint32_t line, uint32_t column)
 {
     if (!list->last)
         return;
     list->last->line = line;
     list->last->column = column;
-    const char *copy = rule.length ? arena_copy(list->arena, rule) : NULL;
-    list->last->rule = slice_of(copy, copy ? rule.length : 0);
+}
+
+static struct slice copy_of(struct arena *arena, struct slice text)
+{
+    const char *copy = text.length ? arena_copy(arena, text) : NULL;
+    return slice_of(copy, copy ? text.length : 0);
+}
+
+void issues_demand(struct issues *list, struct slice rule, struct slice profile)
+{
+    if (!list->last)
+        return;
+    list->last->rule = copy_of(list->arena, rule);
+    list->last->profile = copy_of(list->arena, profile);
 }
 
 void issues_move(struct issues *to, struct issues *from)

@@ -23,6 +23,7 @@ struct issue {
     struct slice text;       /* names the thing, the place and the remedy */
     struct slice expression; /* FHIRPath, or "http." and a parameter's name; may be empty */
     struct slice rule;       /* key of the rule that was broken: "per-1"; may be empty */
+    struct slice profile;    /* canonical that demands it; may be empty */
     uint32_t line, column;   /* in the request's body; 0: nowhere */
 };
 
@@ -44,8 +45,10 @@ void issues_init(struct issues *list, struct arena *arena);
 void issues_add(struct issues *list, enum issue_severity severity, const char *code,
                 struct slice expression, const char *format, ...) PRINTF_LIKE(5, 6);
 
-/* Where the finding added last was met, and by which rule (copied; may be empty). */
-void issues_locate(struct issues *list, uint32_t line, uint32_t column, struct slice rule);
+/* Where the finding added last was met. */
+void issues_locate(struct issues *list, uint32_t line, uint32_t column);
+/* By which rule, of which profile (copied; may be empty). */
+void issues_demand(struct issues *list, struct slice rule, struct slice profile);
 
 /* Move all findings of one list behind those of another of the same arena. */
 void issues_move(struct issues *to, struct issues *from);

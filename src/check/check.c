@@ -99,6 +99,15 @@ static enum err on_coding(void *context, const struct fhir_subject *s)
     return err;
 }
 
+static enum err on_binding(void *context, const struct fhir_subject *s)
+{
+    struct check_run *run = context;
+    struct arena_mark mark = arena_mark(run->arena);
+    enum err err = run->options->terminology ? check_binding(run, s) : ERR_NONE;
+    arena_rewind(run->arena, mark);
+    return err;
+}
+
 /* ---- the run ---- */
 
 /* Full urls alone: what is relative says its type. */
@@ -116,7 +125,8 @@ static enum err run_with(struct check_run *run, struct json resource, const stru
     const struct fhir_validate_hooks hooks = { .context = run,
                                                .resource = on_resource,
                                                .extension = on_extension,
-                                               .coding = on_coding };
+                                               .coding = on_coding,
+                                               .binding = on_binding };
     const struct fhir_validate_options options = {
         .rules = o->rules,
         .is_shape_only = o->is_shape_only,

@@ -51,3 +51,74 @@ enum err check_coding(struct check_run *run, const struct fhir_subject *s)
                     SLICE_ARGS(slice_head(answer.display, 200)));
     return ERR_NONE;
 }
+
+/* ---- extensible bindings ---- */
+
+struct bound {
+    struct slice set;
+    size_t codes;           /* met */
+    bool is_in, is_unknown; /* one is in the set; of one nothing is known */
+    struct slice first;     /* "system#code" of one that is not */
+};
+
+static enum err try_code(struct check_run *run, struct bound *b, struct json system,
+                         struct json code)
+{
+    const struct terminology_code asked = { .system = json_string(system, run->arena),
+                                            .code = json_string(code, run->arena) };
+    struct terminology_answer answer;
+    if (!asked.code.length)
+        return ERR_NONE;
+    TRY(terminology_in_value_set(run->options->terminology, b->set, &asked, run->arena, &answer));
+    b->is_in |= answer.truth == TERMINOLOGY_YES;
+    b->is_unknown |= answer.truth == TERMINOLOGY_UNKNOWN;
+    if (b->codes++ == 0)
+        b->first = arena_printf(run->arena, "%.*s#%.*s", SLICE_ARGS(slice_head(asked.system, 200)),
+                                SLICE_ARGS(slice_head(asked.code, 100)));
+    return ERR_NONE;
+}
+
+static void report_outside(struct check_run *run, const struct fhir_subject *s,
+                           const struct bound *b)
+{
+    bool is_coding = json_is(s->item.value, JSON_OBJECT);
+    const char *more = b->codes > 1 ? ", ..." : "";
+    static const char unless[] = "should come from this value set unless it has no suitable code "
+                                 "(note that the validator cannot judge what is suitable)";
+    if (s->item.element->type == FHIR_TYPE_CODEABLE_CONCEPT)
+        rule_report(
+            run, s, s->spot, s->item.value, ISSUE_WARNING, "code-invalid",
+            "None of the codings provided are in the value set %.*s, and a coding %s (codes "
+            "= %.*s%s)",
+            SLICE_ARGS(b->set), unless, SLICE_ARGS(b->first), more);
+    else
+        rule_report(run, s, s->spot, s->item.value, ISSUE_WARNING, "code-invalid",
+                    "The %s provided (%s%.*s%s) was not found in the value set %.*s, and a code %s",
+                    is_coding ? "Coding" : "value", is_coding ? "" : "'",
+                    SLICE_ARGS(is_coding ? b->first : slice_from(b->first, 1)),
+                    is_coding ? "" : "'", SLICE_ARGS(b->set), unless);
+}
+
+enum err check_binding(struct check_run *run, const struct fhir_subject *s)
+{
+    struct json v = s->item.value, list = json_member(v, "coding");
+    struct bound b = { .set = s->item.element->value_set };
+    uint16_t type = s->item.element->type;
+    bool is_concept = type == FHIR_TYPE_CODEABLE_CONCEPT;
+    if (is_concept)
+        for (struct json c = json_first(list); json_exists(c) && !b.is_in; c = json_next(list, c))
+            TRY(try_code(run, &b, json_member(c, "system"), json_member(c, "code")));
+    else if (json_is(v, JSON_OBJECT))
+        TRY(try_code(run, &b, json_member(v, "system"), json_member(v, "code")));
+    else
+        TRY(try_code(run, &b, JSON_ABSENT, v));
+    if (b.is_in || b.is_unknown || (b.codes == 0 && !is_concept))
+        return ERR_NONE;
+    if (b.codes == 0)
+        rule_report(run, s, s->spot, v, ISSUE_WARNING, "code-invalid",
+                    "No code provided, and a code should be provided from the value set %.*s",
+                    SLICE_ARGS(b.set));
+    else
+        report_outside(run, s, &b);
+    return ERR_NONE;
+}

@@ -60,4 +60,8 @@ check_rule rule_narrative;     /* of every type that has one: narrative.c */
 /* A Coding against the code system that it names; coding.c. */
 MUST_USE enum err check_coding(struct check_run *run, const struct fhir_subject *s);
 
+/* A Coding, CodeableConcept or code against the value set that base R4 binds it to
+ * extensibly: codes of other sets are warnings. */
+MUST_USE enum err check_binding(struct check_run *run, const struct fhir_subject *s);
+
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/inputs.h"
 #include "cli/options.h"
 #include "check/check.h"
 #include "os/clock.h"
@@ -16,13 +17,15 @@ enum {
 };
 
 static const char about[] =
-    "Check resources (JSON, plain or .zst): structure, cardinality, formats, codes of\n"
-    "required bindings, references, narratives, invariants. Exit status 0: all are\n"
-    "valid, 1: some are not, 2: some cannot be read.";
+    "Check resources: structure, cardinality, formats, codes of required bindings,\n"
+    "references, narratives, invariants. A FILE is JSON or, named .ndjson, a resource a\n"
+    "line (both plain or .zst), a folder of such files, or - for standard input. Exit\n"
+    "status 0: all are valid, 1: some are not, 2: some cannot be read.";
 
 struct session {
     const struct fhir_rules *rules;
-    bool as_json;
+    bool as_json, as_lines;  /* a JSON object for each resource; on one line */
+    bool by_lines;           /* files and standard input have a resource a line */
     bool quiet;              /* no warnings */
     bool unknown_is_error;   /* of meta.profile */
     bool unknown_inner_is_error; /* of those that profiles name */
@@ -38,7 +41,11 @@ struct session {
     /* of the file */
     const char *file;
     struct slice text;
+    uint32_t first_line; /* of `text` in the file */
     size_t errors, warnings, shown;
+    /* of all */
+    size_t all_resources, all_errors, all_warnings;
+    bool has_lines; /* some were a resource a line */
 };
 
 static const char *const severities[] = { "fatal", "error", "warning", "information" };
@@ -68,40 +75,60 @@ static void print_human(const struct session *s, const char *severity, size_t of
 {
     uint32_t line, column;
     json_position(s->text, offset, &line, &column);
-    fprintf(stdout, "%s:%u:%u: %s: %.*s%s%.*s\n", s->file, line, column, severity,
-            SLICE_ARGS(expression), expression.length ? ": " : "", SLICE_ARGS(text));
+    fprintf(stdout, "%s:%u:%u: %s: %.*s%s%.*s\n", s->file, s->first_line + line - 1, column,
+            severity, SLICE_ARGS(expression), expression.length ? ": " : "", SLICE_ARGS(text));
     print_excerpt(s->text, MIN(offset, s->text.length));
 }
 
 /* ---- for programs ---- */
 
-static void print_json(struct session *s, const char *severity, const char *code, size_t offset,
-                       struct slice expression, struct slice text)
+static void append_text(struct buf *b, const char *name, struct slice text)
+{
+    buf_printf(b, ",\"%s\":", name);
+    json_write_string(b, text);
+}
+
+static void print_json(struct session *s, const char *severity, size_t offset,
+                       const struct fhir_finding *f)
 {
     uint32_t line, column;
     struct buf b;
     buf_init(&b, 1 << 20);
     json_position(s->text, offset, &line, &column);
-    buf_printf(&b, "{\"severity\":\"%s\",\"code\":\"%s\",\"line\":%u,\"column\":%u,\"expression\":",
-               severity, code, line, column);
-    json_write_string(&b, expression);
-    buf_append_cstr(&b, ",\"text\":");
-    json_write_string(&b, text);
+    buf_printf(&b, "{\"severity\":\"%s\",\"code\":\"%s\",\"line\":%u,\"column\":%u", severity,
+               f->code, s->first_line + line - 1, column);
+    append_text(&b, "expression", f->expression);
+    append_text(&b, "text", f->text);
+    if (f->key.length)
+        append_text(&b, "rule", f->key);
+    if (f->profile.length)
+        append_text(&b, "profile", f->profile);
     buf_append_byte(&b, '}');
-    fprintf(stdout, "%s\n  %.*s", s->shown ? "," : "", SLICE_ARGS(buf_slice(&b)));
+    fprintf(stdout, "%s%s%.*s", s->shown ? "," : "", s->as_lines ? "" : "\n  ",
+            SLICE_ARGS(buf_slice(&b)));
     buf_release(&b);
 }
 
-static void show(struct session *s, const char *severity, const char *code, size_t offset,
-                 struct slice expression, struct slice text)
+static void show(struct session *s, size_t offset, const struct fhir_finding *f)
 {
+    const char *severity = severities[f->severity];
     if (s->shown >= SHOWN_MAX)
         return;
     if (s->as_json)
-        print_json(s, severity, code, offset, expression, text);
+        print_json(s, severity, offset, f);
     else
-        print_human(s, severity, offset, expression, text);
+        print_human(s, severity, offset, f->expression, f->text);
     s->shown++;
+}
+
+/* What kept the text from being checked. */
+static void show_failure(struct session *s, const char *code, size_t offset, const char *text)
+{
+    const struct fhir_finding finding = {
+        .severity = ISSUE_FATAL, .code = code, .expression = SLICE(""), .text = slice_cstr(text)
+    };
+    s->errors++;
+    show(s, offset, &finding);
 }
 
 static void found(void *context, const struct fhir_finding *finding)
@@ -113,8 +140,7 @@ static void found(void *context, const struct fhir_finding *finding)
     if (!is_error && s->quiet)
         return;
     size_t offset = json_exists(finding->where) ? json_node(finding->where)->offset : 0;
-    show(s, severities[finding->severity], finding->code, offset, finding->expression,
-         finding->text);
+    show(s, offset, finding);
 }
 
 /* ---- questionnaires ---- */
@@ -165,9 +191,10 @@ static void check_text(struct session *s, struct arena *arena)
     struct json_error error = { .offset = 0 };
     enum err err = json_parse(s->text, NULL, arena, &doc, &error);
     if (err) {
-        s->errors++;
-        show(s, "fatal", "structure", error.offset, SLICE_NONE,
-             slice_cstr(error.text ? error.text : err_text(err)));
+        char reason[200];
+        snprintf(reason, sizeof reason, "Error parsing JSON: %s",
+                 error.text ? error.text : err_text(err));
+        show_failure(s, "invalid", error.offset, reason);
         return;
     }
     const struct check_options options = {
@@ -191,44 +218,43 @@ static void check_text(struct session *s, struct arena *arena)
     struct json root = json_root(&doc);
     struct slice name = json_string(json_member(root, "resourceType"), arena);
     err = check_run(&options, root, name.bytes ? fhir_resource_find(name) : NULL, arena);
-    if (err) {
-        s->errors++;
-        show(s, "fatal", "exception", 0, SLICE_NONE, slice_cstr(err_text(err)));
-    }
+    if (err)
+        show_failure(s, "exception", 0, err_text(err));
 }
 
-static int check_file(struct session *s, const char *file)
+static void print_head(const struct input *input)
 {
-    struct buf text;
+    struct buf name;
+    buf_init(&name, 1 << 16);
+    json_write_string(&name, slice_cstr(input->name));
+    fprintf(stdout, "{\"file\":%.*s", SLICE_ARGS(buf_slice(&name)));
+    if (input->line)
+        fprintf(stdout, ",\"line\":%u", input->line);
+    fprintf(stdout, ",\"issues\":[");
+    buf_release(&name);
+}
+
+static int check_input(void *context, const struct input *input)
+{
+    struct session *s = context;
     struct arena arena;
-    buf_init(&text, FILE_BYTES);
-    s->file = file;
+    s->file = input->name;
+    s->text = input->text;
+    s->first_line = MAX(input->line, 1);
     s->errors = s->warnings = s->shown = 0;
-    enum err err = os_file_unpack(file, &text);
-    if (err) {
-        fprintf(stderr, "tarn validate: %s cannot be read: %s\n", file, err_text(err));
-        buf_release(&text);
-        return 2;
-    }
-    s->text = buf_slice(&text);
-    /* A byte order mark is for editors; it is no part of the text. */
-    if (slice_starts_with(s->text, SLICE("\xef\xbb\xbf")))
-        s->text = slice_from(s->text, 3);
     arena_init(&arena, ARENA_BYTES);
-    if (s->as_json) {
-        struct buf name;
-        buf_init(&name, 1 << 16);
-        json_write_string(&name, slice_cstr(file));
-        fprintf(stdout, "{\"file\":%.*s,\"issues\":[", SLICE_ARGS(buf_slice(&name)));
-        buf_release(&name);
-    }
+    if (s->as_json)
+        print_head(input);
     check_text(s, &arena);
     if (s->as_json)
         fprintf(stdout, "],\"errors\":%zu,\"warnings\":%zu}\n", s->errors, s->warnings);
-    else
-        fprintf(stdout, "%s: %zu errors, %zu warnings\n", file, s->errors, s->warnings);
+    else if (input->line == 0)
+        fprintf(stdout, "%s: %zu errors, %zu warnings\n", s->file, s->errors, s->warnings);
+    s->all_resources++;
+    s->all_errors += s->errors;
+    s->all_warnings += s->warnings;
+    s->has_lines |= input->line > 0;
     arena_release(&arena);
-    buf_release(&text);
     return s->errors > 0;
 }
 
@@ -270,6 +296,19 @@ static void close_packages(struct session *s)
     profile_set_unref(s->set);
 }
 
+static int check_all(struct session *s, char **arguments, size_t count)
+{
+    int worst = 0;
+    for (size_t i = 0; i < count; i++) {
+        int status = inputs_each("tarn validate", arguments[i], s->by_lines, check_input, s);
+        worst = MAX(worst, status);
+    }
+    if (!s->as_json && (s->has_lines || s->all_resources > count))
+        fprintf(stdout, "%zu resources: %zu errors, %zu warnings\n", s->all_resources,
+                s->all_errors, s->all_warnings);
+    return worst;
+}
+
 int cli_validate(int argc, char **argv)
 {
     struct session s = { .as_json = false };
@@ -286,14 +325,18 @@ int cli_validate(int argc, char **argv)
           "a Questionnaire that responses are checked against; again for more", &questionnaires },
         { "known-extensions", OPTION_SWITCH, NULL, NULL,
           "an extension that no package defines is an error", &s.knows_extensions },
-        { "no-markup", OPTION_SWITCH, NULL, NULL,
-          "a string that looks like HTML is an error", &s.refuses_markup },
+        { "no-markup", OPTION_SWITCH, NULL, NULL, "a string that looks like HTML is an error",
+          &s.refuses_markup },
         { "unknown-profiles", OPTION_TEXT, "WHAT", NULL,
           "warn or error: what a profile is that no package has\n(default: a warning in "
           "meta.profile, an error where\na profile names it)",
           &unknown },
-        { "json", OPTION_SWITCH, NULL, NULL, "a JSON object for each file, its issues one a line",
-          &s.as_json },
+        { "json", OPTION_SWITCH, NULL, NULL,
+          "a JSON object for each resource, its issues one a line", &s.as_json },
+        { "json-lines", OPTION_SWITCH, NULL, NULL, "the same, each on one line (NDJSON)",
+          &s.as_lines },
+        { "ndjson", OPTION_SWITCH, NULL, NULL,
+          "files of any name, and standard input, have a resource a line", &s.by_lines },
         { "quiet", OPTION_SWITCH, NULL, NULL, "errors only, no warnings", &s.quiet },
         { 0 },
     };
@@ -308,6 +351,7 @@ int cli_validate(int argc, char **argv)
     if (worst >= 0)
         return worst;
     worst = 0;
+    s.as_json |= s.as_lines;
     s.unknown_is_error = unknown && strcmp(unknown, "error") == 0;
     s.unknown_inner_is_error = !unknown || s.unknown_is_error;
     if (unknown && !s.unknown_is_error && strcmp(unknown, "warn") != 0)
@@ -326,8 +370,8 @@ int cli_validate(int argc, char **argv)
         worst = 2;
         count = 0;
     }
-    for (size_t i = 1; i <= count; i++) {
-        int status = check_file(&s, argv[i]);
+    if (count > 0) {
+        int status = check_all(&s, argv + 1, count);
         worst = MAX(worst, status);
     }
     close_packages(&s);

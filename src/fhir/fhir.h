@@ -402,6 +402,9 @@ struct fhir_validate_hooks {
     enum err (*extension)(void *context, const struct fhir_subject *subject);
     /* One of type Coding, Quantity or what derives from it: a system and a code. */
     enum err (*coding)(void *context, const struct fhir_subject *subject);
+    /* One that base R4 binds extensibly: only warnings come of it, so not asked for
+     * under is_errors_only. */
+    enum err (*binding)(void *context, const struct fhir_subject *subject);
 };
 
 struct fhir_validate_options {

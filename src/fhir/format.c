@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/codec.h"
 #include "fhir/moment.h"
@@ -80,13 +81,32 @@ static bool is_oid(struct slice s)
     return true;
 }
 
-/* In a uri either case goes; the type uuid has small letters alone. */
-static bool is_uuid(struct slice s, bool is_small)
+static bool has_scheme(struct slice s)
 {
-    for (size_t i = 0; is_small && i < s.length; i++)
+    size_t i = 0;
+    while (i < s.length && (((s.bytes[i] | 0x20) >= 'a' && (s.bytes[i] | 0x20) <= 'z') ||
+                            (i > 0 && (is_digit(s.bytes[i]) || strchr("+-.", s.bytes[i])))))
+        i++;
+    return i > 0 && i < s.length && s.bytes[i] == ':';
+}
+
+static bool has_capitals(struct slice s)
+{
+    for (size_t i = 0; i < s.length; i++)
         if (s.bytes[i] >= 'A' && s.bytes[i] <= 'F')
-            return false;
-    return uuid_is_valid(s);
+            return true;
+    return false;
+}
+
+/* R4's type uuid has small letters alone; a uri had better. */
+static enum format_verdict check_uuid(struct slice s, bool is_uuid_type,
+                                      char room[FORMAT_TEXT_BYTES])
+{
+    bool is_valid = uuid_is_valid(s);
+    if (is_valid && !has_capitals(s))
+        return FORMAT_GOOD;
+    return say(is_valid && !is_uuid_type ? FORMAT_DOUBTFUL : FORMAT_WRONG, room,
+               "UUIDs must be valid and lowercase (%.*s)", SHORT(s));
 }
 
 static enum format_verdict check_uri(uint16_t type, struct slice s, char room[FORMAT_TEXT_BYTES])
@@ -104,6 +124,12 @@ static enum format_verdict check_uri(uint16_t type, struct slice s, char room[FO
         return say(FORMAT_WRONG, room, "OIDs must start with urn:oid:");
     if (is_uuid_type && !slice_starts_with(s, uuid))
         return say(FORMAT_WRONG, room, "UUIDs must start with urn:uuid:");
+    /* R4 says so; but its own examples break it more often than not. */
+    if (type == FHIR_TYPE_CANONICAL && s.bytes[0] != '#' && !has_scheme(s))
+        return say(FORMAT_DOUBTFUL, room,
+                   "Canonical URLs must be absolute URLs if they are not fragment references "
+                   "(%.*s)",
+                   SHORT(s));
     if (!slice_starts_with(s, SLICE("urn:")))
         return FORMAT_GOOD;
     struct slice rest = s, name = slice_cut(&rest, '#');
@@ -111,9 +137,8 @@ static enum format_verdict check_uri(uint16_t type, struct slice s, char room[FO
         rest = name;
         name = slice_cut(&rest, '|');
     }
-    if (slice_starts_with(s, uuid) && !is_uuid(slice_from(name, uuid.length), is_uuid_type))
-        return say(FORMAT_WRONG, room, "UUIDs must be valid%s (%.*s)",
-                   is_uuid_type ? " and lowercase" : "", SHORT(slice_from(name, uuid.length)));
+    if (slice_starts_with(s, uuid))
+        return check_uuid(slice_from(name, uuid.length), is_uuid_type, room);
     if (slice_starts_with(s, oid) && !is_oid(slice_from(name, oid.length)))
         return say(FORMAT_WRONG, room, "OIDs must be valid (%.*s)",
                    SHORT(slice_from(name, oid.length)));

@@ -15,6 +15,7 @@ enum {
     STEPS_BASE = 3000000, /* for all invariants of a resource, and */
     STEPS_PER_NODE = 400, /* for each node of its tape */
     SCRATCH_BYTES = 256 << 20,
+    TOLD_MAX = 4096,
 };
 
 /* ---- findings ---- */
@@ -38,14 +39,27 @@ static struct slice render_spot(const struct fhir_spot *spot, char *room, size_t
     return slice_of(room + at, room_bytes - at);
 }
 
+/* A profile may ask for what base R4, or another profile, asks for by the same rule.
+ * Past some thousands nobody reads on: no more are remembered. */
+static bool was_told(struct fhir_check *c, const struct fhir_finding *finding)
+{
+    uint64_t *value;
+    bool is_new = true;
+    if (!finding->key.length || !json_exists(finding->where) || c->told.count == TOLD_MAX)
+        return false;
+    struct slice key = arena_printf(&c->told_keys, "%u %.*s", finding->where.at,
+                                    SLICE_ARGS(slice_head(finding->key, 100)));
+    return key.bytes && map_put(&c->told, key, &value, &is_new) == ERR_NONE && !is_new;
+}
+
 void fhir_check_report(struct fhir_check *c, const struct fhir_spot *spot,
                        const struct fhir_finding *finding)
 {
     char room[4096];
     struct fhir_finding full = *finding;
-    full.expression = render_spot(spot, room, sizeof room);
-    if (c->options->is_errors_only && full.severity > ISSUE_ERROR)
+    if ((c->options->is_errors_only && full.severity > ISSUE_ERROR) || was_told(c, finding))
         return;
+    full.expression = render_spot(spot, room, sizeof room);
     if (c->issues)
         issues_add(c->issues, full.severity, full.code, full.expression, "%.*s",
                    SLICE_ARGS(full.text));
@@ -101,6 +115,12 @@ static void call_hook(struct fhir_check *c, const struct fhir_spot *spot, struct
                                           .resource = c->resource,
                                           .outermost = c->outermost };
     c->failure = hook(c->options->hooks->context, &subject);
+}
+
+static bool is_extensible(const struct fhir_check *c, const struct fhir_element *element)
+{
+    return element->binding == FHIR_BINDING_EXTENSIBLE && c->options->hooks &&
+           !c->options->is_errors_only;
 }
 
 static void check_item(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,
@@ -160,6 +180,9 @@ static void check_complex(struct fhir_check *c, struct object *o, const struct f
         call_hook(c, spot, item,
                   (struct fhir_item){ .value = o->value, .type = o->type, .resource = c->root },
                   c->options->hooks->coding);
+    if (is_extensible(c, element))
+        call_hook(c, spot, item, (struct fhir_item){ .value = o->value, .type = o->type },
+                  c->options->hooks->binding);
     if (type->id == FHIR_TYPE_EXTENSION && c->options->hooks)
         call_hook(c, spot, item,
                   (struct fhir_item){ .value = o->value, .type = o->type, .resource = c->root },
@@ -175,13 +198,14 @@ static void check_simple(struct fhir_check *c, struct object *o, const struct fh
         return;
     }
     check_primitive(c, spot, element, value);
+    struct fhir_item item = {
+        .value = value, .type = &fhir_types[element->type], .resource = c->root, .element = element
+    };
     if (fhir_type_invariants[o->type->id].count > 0)
-        check_item(c, spot,
-                   (struct fhir_item){ .value = value,
-                                       .type = &fhir_types[element->type],
-                                       .resource = c->root,
-                                       .element = element },
-                   o->type);
+        check_item(c, spot, item, o->type);
+    if (is_extensible(c, element))
+        call_hook(c, spot, item, (struct fhir_item){ .value = o->value, .type = o->type },
+                  c->options->hooks->binding);
 }
 
 /* A value or element of an array; `sibling` stands beside it, if it is primitive. */
@@ -225,13 +249,12 @@ static uint32_t check_array(struct fhir_check *c, struct object *o, struct fhir_
                             struct json siblings, bool is_sibling)
 {
     struct json other = json_first(siblings);
+    if (!json_exists(json_first(array)))
+        check_error(
+            c, spot, array, "invalid",
+            "Array cannot be empty - the property should not be present if it has no values");
     spot->has_index = true;
     spot->index = 0;
-    if (!json_exists(json_first(array)))
-        check_error(c, spot->parent, array, "invalid",
-                    "Array cannot be empty - the property '%.*s' should not be present if it has "
-                    "no values",
-                    SLICE_ARGS(element->name));
     for (struct json v = json_first(array); json_exists(v); v = json_next(array, v)) {
         if (is_sibling)
             check_sibling(c, spot, element, v, other);
@@ -337,11 +360,13 @@ static void report_count(struct fhir_check *c, struct object *o, const struct fh
     const char *what = count < element->min ? "minimum required" : "max allowed";
     uint32_t bound = count < element->min ? element->min : element->max;
     const char *only = count < element->min ? "only " : "";
+    /* "Patient.contact" is defined by Patient. */
+    struct slice rest = o->type->name, definition = slice_cut(&rest, '.');
     check_error(c, o->spot, o->value, "structure",
                 "%.*s.%.*s%s: %s = %u, but %sfound %u (from "
                 "http://hl7.org/fhir/StructureDefinition/%.*s|4.0.1)",
                 SLICE_ARGS(o->type->name), SLICE_ARGS(name), open, what, bound, only, count,
-                SLICE_ARGS(c->resource_type ? c->resource_type->name : o->type->name));
+                SLICE_ARGS(definition));
 }
 
 /* The rows of a choice are neighbours: they count as one element. */
@@ -392,7 +417,7 @@ static void check_object(struct fhir_check *c, const struct fhir_spot *spot, str
 static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, struct json value,
                            const struct fhir_element *element)
 {
-    const struct fhir_type *type = resource_type_of(value), *outer_type = c->resource_type;
+    const struct fhir_type *type = resource_type_of(value);
     struct json outer = c->resource, root = c->root, holder = outer;
     struct map contained = c->contained, element_ids = c->element_ids;
     bool is_contained = element && slice_is(element->name, "contained");
@@ -408,7 +433,6 @@ static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, s
         return;
     }
     c->resource = value;
-    c->resource_type = type;
     map_init(&c->element_ids, UINT32_MAX, (uint64_t)(uintptr_t)c->scratch);
     if (!is_contained) {
         c->root = value;
@@ -429,7 +453,6 @@ static void check_resource(struct fhir_check *c, const struct fhir_spot *spot, s
     c->element_ids = element_ids;
     c->contained = contained;
     c->resource = outer;
-    c->resource_type = outer_type;
     c->root = root;
 }
 
@@ -441,9 +464,10 @@ enum err fhir_validate(struct json resource, const struct fhir_type *type,
     struct fhir_check c = { .options = options ? options : &plain,
                             .issues = issues,
                             .scratch = &scratch,
-                            .resource_type = type,
                             .outermost = resource };
     arena_init(&scratch, SCRATCH_BYTES);
+    arena_init(&c.told_keys, SCRATCH_BYTES);
+    map_init(&c.told, UINT32_MAX, (uint64_t)(uintptr_t)&c);
     c.this_year = c.options->now_us ? moment_of_instant(c.options->now_us).year : 0;
     uint32_t nodes = json_exists(resource) ? json_node(resource)->next - resource.at : 0;
     c.steps_left = STEPS_BASE + (uint64_t)nodes * STEPS_PER_NODE;
@@ -452,6 +476,8 @@ enum err fhir_validate(struct json resource, const struct fhir_type *type,
         check_resource(&c, &spot, resource, NULL);
     else
         check_error(&c, &spot, resource, "structure", "A resource must be a JSON Object");
+    map_release(&c.told);
+    arena_release(&c.told_keys);
     arena_release(&scratch);
     return c.failure;
 }

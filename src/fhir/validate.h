@@ -18,7 +18,8 @@ struct fhir_check {
     struct json outermost; /* where the walk began */
     struct map contained;  /* ids of the root's contained resources: validate_contained.c */
     struct map element_ids; /* of the nearest resource */
-    const struct fhir_type *resource_type;
+    struct map told;        /* rules and places that were told: once is enough */
+    struct arena told_keys; /* of `told` */
     uint64_t steps_left; /* for invariants */
     bool is_tired;       /* the budget's end is reported */
     int depth;

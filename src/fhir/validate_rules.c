@@ -1,6 +1,8 @@
 /* fhir/validate_rules.c - invariants: compiled once, run with a budget. */
 #include "fhir/validate.h"
 
+#include <stdio.h>
+
 struct fhir_rules {
     const struct fhirpath **paths; /* by place in fhir_invariants; NULL: done by hand */
 };
@@ -42,6 +44,26 @@ bool fhir_invariant_is_known(struct slice key)
 
 enum { STEPS_EACH = 1000000 };
 
+static void report_rule(struct fhir_check *c, const struct fhir_spot *spot, struct json where,
+                        const struct invariant *rule)
+{
+    char text[1200], profile[200] = "";
+    bool has_profile = rule->profile.length > 0;
+    if (has_profile)
+        snprintf(profile, sizeof profile, "http://hl7.org/fhir/StructureDefinition/%.*s|4.0.1",
+                 SLICE_ARGS(rule->profile));
+    snprintf(text, sizeof text, "Constraint failed: %.*s: '%.*s'%s%s%s", SLICE_ARGS(rule->key),
+             SLICE_ARGS(rule->human), has_profile ? " (defined in " : "", profile,
+             has_profile ? ")" : "");
+    const struct fhir_finding finding = { .severity = rule->is_error ? ISSUE_ERROR : ISSUE_WARNING,
+                                          .code = "invariant",
+                                          .key = rule->key,
+                                          .text = slice_cstr(text),
+                                          .where = where,
+                                          .profile = slice_cstr(profile) };
+    fhir_check_report(c, spot, &finding);
+}
+
 static void run_rule(struct fhir_check *c, const struct fhir_spot *spot, struct fhir_item item,
                      uint16_t at)
 {
@@ -76,8 +98,7 @@ static void run_rule(struct fhir_check *c, const struct fhir_spot *spot, struct 
     }
     /* An expression fails on what has the wrong shape, which is reported already. */
     if (!holds && !err)
-        check_report(c, spot, item.value, rule->is_error ? ISSUE_ERROR : ISSUE_WARNING, "invariant",
-                     rule->key, "%.*s: %.*s", SLICE_ARGS(rule->key), SLICE_ARGS(rule->human));
+        report_rule(c, spot, item.value, rule);
 }
 
 /* Is the rule for the type itself, or for this element of it? */

@@ -213,7 +213,7 @@ static void check_attribute(struct scan *s, const struct tag *tag, struct slice 
                    (slice_is(tag->name, "img") && slice_is(name, "src"));
     const char *reason = is_link ? check_link(slice_trim(value)) : NULL;
     if (!is_known)
-        tell(s, "txt-1", "Illegal attribute name in the XHTML ('%.*s' on '%.*s')", SHORT(name),
+        tell(s, "txt-1", "Invalid attribute name in the XHTML ('%.*s' on '%.*s')", SHORT(name),
              SHORT(tag->name));
     if (reason)
         tell(s, "txt-1", "The URL '%.*s' in the XHTML is not valid: %s", SHORT(value), reason);
@@ -284,11 +284,11 @@ static bool take_close(struct scan *s)
 static void check_element(struct scan *s, struct slice name)
 {
     if (!is_listed(elements, name))
-        tell(s, "txt-1", "Illegal element name in the XHTML ('%.*s')", SHORT(name));
+        tell(s, "txt-1", "Invalid element name in the XHTML ('%.*s')", SHORT(name));
     else if (s->depth == 0 && !slice_is(name, "div"))
         tell(s, "txt-1", "Wrong name on the XHTML ('%.*s') - must start with div", SHORT(name));
     else if (s->paragraphs > 0 && is_listed(blocks, name))
-        tell(s, "txt-1", "Illegal element name inside a paragraph in the XHTML ('%.*s')",
+        tell(s, "txt-1", "Invalid element name inside in a paragraph in the XHTML ('%.*s')",
              SHORT(name));
     s->has_content |= slice_is(name, "img");
 }

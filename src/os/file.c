@@ -20,12 +20,8 @@ static enum err err_of_errno(void)
     return errno == ENOMEM ? ERR_NO_MEMORY : ERR_IO;
 }
 
-enum err os_file_read(const char *path, struct buf *out)
+static enum err read_all(int fd, struct buf *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_of_errno();
-
     enum err err = ERR_NONE;
     for (;;) {
         char piece[READ_PIECE_BYTES];
@@ -40,10 +36,24 @@ enum err os_file_read(const char *path, struct buf *out)
         if ((err = buf_status(out)))
             break;
     }
+    return err;
+}
+
+enum err os_file_read(const char *path, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_of_errno();
+    enum err err = read_all(fd, out);
     int saved = errno;
     close(fd);
     errno = saved;
     return err;
+}
+
+enum err os_standard_read(struct buf *out)
+{
+    return read_all(STDIN_FILENO, out);
 }
 
 static bool write_all(int fd, struct slice content)

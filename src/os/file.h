@@ -15,6 +15,8 @@
 
 /* Append the whole file to `out`, whose ceiling bounds the read. */
 MUST_USE enum err os_file_read(const char *path, struct buf *out);
+/* The same of standard input, to its end; it stays open. */
+MUST_USE enum err os_standard_read(struct buf *out);
 
 /* Write beside it with the mode, fsync, rename over it, fsync the folder: after
  * a power cut either the old or the new content is there, whole. */

@@ -38,11 +38,11 @@ static enum err unpack(struct slice packed, struct buf *out)
     return err;
 }
 
-enum err os_file_unpack(const char *path, struct buf *out)
+static enum err read_unpack(const char *path, struct buf *out)
 {
     struct buf content;
     buf_init(&content, PACKED_BYTES_MAX);
-    enum err err = os_file_read(path, &content);
+    enum err err = path ? os_file_read(path, &content) : os_standard_read(&content);
     if (!err) {
         if (content.length >= 4 && memcmp(content.bytes, "\x28\xB5\x2F\xFD", 4) == 0) {
             err = unpack(buf_slice(&content), out);
@@ -53,4 +53,14 @@ enum err os_file_unpack(const char *path, struct buf *out)
     }
     buf_release(&content);
     return err;
+}
+
+enum err os_file_unpack(const char *path, struct buf *out)
+{
+    return read_unpack(path, out);
+}
+
+enum err os_standard_unpack(struct buf *out)
+{
+    return read_unpack(NULL, out);
 }

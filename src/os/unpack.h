@@ -13,5 +13,7 @@
  * memory: ERR_LIMIT. ERR_CORRUPT for a damaged or unfinished frame; errors of
  * os_file_read(). */
 MUST_USE enum err os_file_unpack(const char *path, struct buf *out);
+/* The same of standard input. */
+MUST_USE enum err os_standard_unpack(struct buf *out);
 
 #endif

@@ -55,14 +55,31 @@ static void location_render(struct buf *out, const struct issue *issue)
     buf_append_byte(out, ']');
 }
 
+/* The rule that was broken, and whose it is. */
+static void demand_render(struct buf *out, const struct issue *issue)
+{
+    const char *comma = "";
+    buf_append_cstr(out, ",\"details\":{\"coding\":[");
+    if (issue->rule.length) {
+        buf_append_cstr(out, "{\"system\":\"urn:tarn:rule\",\"code\":");
+        text_render(out, issue->rule);
+        buf_append_byte(out, '}');
+        comma = ",";
+    }
+    if (issue->profile.length) {
+        buf_printf(out, "%s{\"system\":\"urn:tarn:profile\",\"code\":", comma);
+        text_render(out, issue->profile);
+        buf_append_byte(out, '}');
+    }
+    buf_append_cstr(out, "]}");
+}
+
 static void issue_render(struct buf *out, const struct issue *issue, const char *details)
 {
     buf_printf(out, "{\"severity\":\"%s\",\"code\":\"%s\"", severity_name(issue->severity),
                issue->code);
-    if (issue->rule.length) {
-        buf_append_cstr(out, ",\"details\":{\"coding\":[{\"system\":\"urn:tarn:rule\",\"code\":");
-        text_render(out, issue->rule);
-        buf_append_cstr(out, "}]}");
+    if (issue->rule.length || issue->profile.length) {
+        demand_render(out, issue);
     } else if (details) {
         buf_printf(out, ",\"details\":{\"text\":\"%s\"}", details);
     }
@@ -190,7 +207,8 @@ void outcome_merge(struct issues *to, const struct issues *from, size_t index, e
             expression = inner_expression(to->arena, place, i->expression);
         issues_add(to, i->severity, i->code, expression, "Bundle.entry[%zu]: %.*s", index,
                    SLICE_ARGS(i->text));
-        issues_locate(to, i->line, i->column, i->rule);
+        issues_locate(to, i->line, i->column);
+        issues_demand(to, i->rule, i->profile);
     }
     if (!from->first)
         issues_add(to, ISSUE_ERROR, err_issue(err), place, "Bundle.entry[%zu]: %s", index,
@@ -204,6 +222,6 @@ enum err outcome_json(struct issues *issues, enum err err, const struct json_err
     issues_add(issues, ISSUE_ERROR, "invalid", SLICE_NONE,
                "The body is no valid JSON: line %u, column %u: %s", error->line, error->column,
                error->text);
-    issues_locate(issues, error->line, error->column, SLICE_NONE);
+    issues_locate(issues, error->line, error->column);
     return err == ERR_LIMIT ? ERR_INVALID : ERR_SYNTAX;
 }

@@ -102,7 +102,8 @@ static void finding_take(void *context, const struct fhir_finding *f)
     bool has_place = g->text.length && json_exists(f->where);
     if (has_place)
         place_move(g, json_node(f->where)->offset);
-    issues_locate(g->issues, has_place ? g->line : 0, has_place ? g->column : 0, f->key);
+    issues_locate(g->issues, has_place ? g->line : 0, has_place ? g->column : 0);
+    issues_demand(g->issues, f->key, f->profile);
 }
 
 /* Has a package been added? R4's own profiles do not count. */
