@@ -12,4 +12,4 @@ $(TOOLS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/libtarn.a
 $(foreach tool,$(TOOLS),$(eval $(BUILD)/$(tool): $(BUILD)/tools/$(tool)/$(tool).o))
 $(BUILD)/ask: $(BUILD)/tools/ask/memory.o
 
--include $(foreach tool,$(TOOLS),$(BUILD)/tools/$(tool)/$(tool).d)
+-include $(foreach tool,$(TOOLS),$(BUILD)/tools/$(tool)/$(tool).d) $(BUILD)/tools/ask/memory.d

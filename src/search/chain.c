@@ -61,7 +61,7 @@ static enum err target_compile(struct compiler *c, const struct fhir_type *type,
 {
     const struct issues before = *c->issues;
     if (++c->value_count > SEARCH_VALUES_MAX)
-        return issues_fail(c->issues, ERR_LIMIT, "too-costly",
+        return issues_fail(c->issues, ERR_INVALID, "too-costly",
                            "The chain '%.*s' forks at each reference into all types that it may "
                            "name, %d in all: say which, as in subject:Patient.",
                            SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)),

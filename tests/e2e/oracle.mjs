@@ -290,6 +290,9 @@ function numberTest(world, p, modifier, text, type, fits = () => true, unit = un
     if (s === undefined) return false;
     if (fits(s) && numberPrefixes[prefix](asked, s)) return true;
     const there = unit && measureIn(s, unit);
+    // Base units of a minute or an inch never end: so close, this arithmetic cannot tell.
+    const close = (a, b) => a !== b && (a > b ? a - b : b - a) * 10n ** 12n < (a > 0n ? a : -a);
+    if (there && Object.values(apart).some((a) => close(a, there.low) || close(a, there.high))) throw new Unknown(text);
     return Boolean(there) && inUnits(prefix, apart, there);
   };
 }

@@ -373,7 +373,7 @@ static void chains_are_joined_and_bad_ones_refused_by_name(void **state)
                    "never leads");
     assert_refused("Observation", "subject.birthdate=x", ERR_INVALID, "no date");
     assert_refused("Library", "depends-on.depends-on.depends-on.depends-on.depends-on.url:x=y",
-                   ERR_LIMIT, "forks");
+                   ERR_INVALID, "forks");
     assert_refused("Observation", "subject:Claim.use=x", ERR_INVALID, "never refers to");
     assert_refused("Patient", "_has:Observation:code=x", ERR_INVALID, "_has:Type:reference");
     assert_refused("Patient", "_has:Observation:encounter:code=x", ERR_INVALID, "never leads");
