@@ -51,8 +51,18 @@ export class Pair {
 
 const text = (all) => all.map(([n, v]) => `${encodeURIComponent(n)}=${encodeURIComponent(v)}`).join('&');
 
+/** A parameter of the store's own may still be indexed: then it is asked again. */
+export async function patient(url, init) {
+  for (let tries = 0; ; tries++) {
+    const answer = await fetch(url, init);
+    if (answer.status !== 503 || tries > 400) return answer;
+    await answer.text();
+    await new Promise((r) => setTimeout(r, 25));
+  }
+}
+
 async function bundleOf(url, init) {
-  const answer = await fetch(url, init);
+  const answer = await patient(url, init);
   const body = await answer.text();
   if (answer.status !== 200) throw new Error(`${answer.status} ${body.slice(0, 700)}`);
   return JSON.parse(body);

@@ -14,7 +14,8 @@ import { test } from 'node:test';
 import { dataFolder, scratch, serve } from './lib.mjs';
 import { isCriterion, pairs } from './oracle.mjs';
 import { Random } from './oracle-queries.mjs';
-import { Pair, ask, soak } from './oracle-run.mjs';
+import { Pair, ask, patient, soak } from './oracle-run.mjs';
+import { compile } from './search-oracle.mjs';
 import { Report } from './suites.mjs';
 
 const data = dataFolder();
@@ -54,7 +55,7 @@ function requestOf(lines) {
 const at = (value, path) => path.split(/[.[\]]+/).filter(Boolean).reduce((v, k) => v?.[k], value);
 
 class File {
-  constructor(pair, folder, report) { Object.assign(this, { pair, folder, report, names: new Map(), vars: new Map() }); }
+  constructor(pair, folder, report) { Object.assign(this, { pair, folder, report, names: new Map(), vars: new Map(), learnt: [] }); }
 
   fill(text) {
     return text.replace(/\{\{(.*?)\}\}/g, (all, key) => {
@@ -85,7 +86,7 @@ class File {
     const body = r.body ? await this.body(r.body) : undefined;
     if (r.body && body === undefined) { this.report.add(id, `${r.body} is not in the data`); return; }
     const headers = Object.fromEntries(Object.entries(r.headers).map(([k, v]) => [k, this.fill(v)]));
-    const answer = await fetch(url.replaceAll('|', '%7C').replaceAll(' ', '%20'), { method: r.method, body, headers: { prefer: 'return=representation', ...headers } });
+    const answer = await patient(url.replaceAll('|', '%7C').replaceAll(' ', '%20'), { method: r.method, body, headers: { prefer: 'return=representation', ...headers } });
     const text = await answer.text();
     let json;
     try { json = text ? JSON.parse(text) : undefined; } catch { json = undefined; }
@@ -145,6 +146,16 @@ class File {
     }
     changed.sort((x, y) => (x.meta.lastUpdated < y.meta.lastUpdated ? -1 : x.meta.lastUpdated > y.meta.lastUpdated ? 1 : rank.get(nameOf(x)) - rank.get(nameOf(y))));
     changed.forEach((r) => this.pair.world.put(r));
+    changed.filter((r) => r.resourceType === 'SearchParameter' && r.expression && r.type !== 'composite').forEach((p) => this.learn(p));
+  }
+  /** A parameter of the store's own. */
+  learn(p) {
+    for (const base of p.base) {
+      const known = this.pair.world.definitions.params(base);
+      if (known.has(p.code)) continue;
+      known.set(p.code, compile(p));
+      this.learnt.push(() => known.delete(p.code));
+    }
   }
 }
 
@@ -175,6 +186,7 @@ async function runFile(report, folder, name) {
     const file = new File(pair, join(folder, name, '..'), report);
     const requests = requestsOf(readFileSync(join(folder, name), 'utf8'));
     for (const [i, r] of requests.entries()) await file.run(`${name.split('/').at(-1)} ${i} ${r.title}`.trim(), r);
+    file.learnt.forEach((forget) => forget());
   } finally {
     await server.stop();
     place.remove();
