@@ -31,3 +31,8 @@ BENCH_MEMBERS ?= 1000,4000
 .PHONY: bench-search
 bench-search: $(BUILD)/tarn
 	@python3 bench/search.py $(BUILD) --members $(BENCH_MEMBERS)
+
+# What validation costs: speed, memory and start with seven guides, share of ingest.
+.PHONY: bench-validate
+bench-validate: $(BUILD)/tarn $(BENCH)/validate
+	@python3 bench/validate.py $(BUILD) --share

@@ -167,6 +167,8 @@ static enum err run_profiles(struct check_run *run, struct json resource,
     enum err err = profile_check_begin(&asked, run->arena, &profiles);
     if (!err) {
         run->profiles = profile_check_hooks(profiles);
+        run->profile_check = profiles;
+        run->codes = &codes;
         err = run_with(run, resource, type);
         profile_check_end(profiles);
     }

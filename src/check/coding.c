@@ -14,7 +14,10 @@ enum err check_coding(struct check_run *run, const struct fhir_subject *s)
     struct terminology_answer answer;
     if (!code.system.length || !code.code.length)
         return ERR_NONE;
-    TRY(terminology_in_system(run->options->terminology, &code, arena, &answer));
+    struct terminology *t = run->options->terminology;
+    if (run->profile_check) /* several versions of a guide: the one that the resource names */
+        t = profile_codes_of(run->codes, profile_check_package(run->profile_check, s));
+    TRY(terminology_in_system(t, &code, arena, &answer));
     struct fhir_spot code_spot = spot_of(s->spot, SLICE("code"));
     struct fhir_spot system_spot = spot_of(s->spot, SLICE("system"));
     struct fhir_spot display_spot = spot_of(s->spot, SLICE("display"));

@@ -11,6 +11,8 @@ struct bundle_entries;
 struct check_run {
     const struct check_options *options;
     const struct fhir_validate_hooks *profiles; /* NULL: none */
+    struct profile_check *profile_check;        /* whose they are */
+    const struct profile_codes *codes;
     struct arena *arena;
     uint64_t steps_left; /* of the rules here, all together */
     bool is_tired;

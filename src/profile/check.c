@@ -129,27 +129,41 @@ static void check_meta(struct profile_check *c, const struct fhir_subject *s)
     }
 }
 
-/* Extensions mean their package's version of a definition: that of the first profile
- * of the resource which is known. */
-const struct image *check_package(struct profile_check *c, struct json resource)
+/* Extensions and codes mean their package's version of a definition: that of the first
+ * profile of the resource which is known, or of the one that contains it. */
+static const struct image *package_of(struct profile_check *c, struct json resource,
+                                      struct json outermost)
 {
     struct json list = json_member(json_member(resource, "meta"), "profile");
-    if (json_exists(c->package_of) && c->package_of.at == resource.at)
-        return c->package;
+    const struct image *found = NULL;
     struct arena_mark mark = arena_mark(&c->scratch);
-    c->package_of = resource;
-    c->package = NULL;
     struct json v = c->options.ignores_meta ? JSON_ABSENT : json_first(list);
-    for (uint32_t i = 0; json_exists(v) && i < 10 && !c->package; i++, v = json_next(list, v)) {
+    for (uint32_t i = 0; json_exists(v) && i < 10 && !found; i++, v = json_next(list, v)) {
         struct slice canonical = json_string(v, &c->scratch);
         if (canonical.bytes)
-            c->package = set_find(c->options.set, canonical, NULL).image;
+            found = set_find(c->options.set, canonical, NULL).image;
     }
-    bool is_outermost = json_exists(c->outermost) && resource.at == c->outermost.at;
-    for (size_t i = 0; is_outermost && i < c->options.profile_count && !c->package; i++)
-        c->package = set_find(c->options.set, c->options.profiles[i], NULL).image;
+    for (size_t i = 0; resource.at == outermost.at && i < c->options.profile_count && !found; i++)
+        found = set_find(c->options.set, c->options.profiles[i], NULL).image;
     arena_rewind(&c->scratch, mark);
+    return found;
+}
+
+const struct image *check_package(struct profile_check *c, const struct fhir_subject *s)
+{
+    if (json_exists(c->package_of) && c->package_of.at == s->resource.at)
+        return c->package;
+    c->package_of = s->resource;
+    c->package = package_of(c, s->resource, s->outermost);
+    bool is_contained = json_exists(s->item.resource) && s->item.resource.at != s->resource.at;
+    if (!c->package && is_contained)
+        c->package = package_of(c, s->item.resource, s->outermost);
     return c->package;
+}
+
+struct slice profile_check_package(struct profile_check *check, const struct fhir_subject *s)
+{
+    return check_package_name(check, check_package(check, s));
 }
 
 /* Vital signs meet R4's profiles by their LOINC code, named or not. */

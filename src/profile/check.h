@@ -76,7 +76,9 @@ MUST_USE enum err check_leave(struct profile_check *c, const struct fhir_subject
                               bool was_tired);
 struct item check_item(const struct fhir_subject *s);
 /* The package that the resource at hand asks for by its profiles; NULL: none. */
-const struct image *check_package(struct profile_check *c, struct json resource);
+const struct image *check_package(struct profile_check *c, const struct fhir_subject *s);
+/* "name@version" where that is not what is meant anyway; else empty. */
+struct slice check_package_name(struct profile_check *c, const struct image *image);
 enum err check_extension(void *context, const struct fhir_subject *s);
 
 /* ---- trees ---- */

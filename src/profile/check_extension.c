@@ -189,7 +189,7 @@ static void check_contexts(struct profile_check *c, const struct fhir_subject *s
 static void check_part(struct profile_check *c, const struct fhir_subject *s, struct slice url)
 {
     struct slice outer = json_string(json_member(s->holder.value, "url"), &c->scratch);
-    struct place root = outer.bytes ? set_find(c->options.set, outer, check_package(c, s->resource))
+    struct place root = outer.bytes ? set_find(c->options.set, outer, check_package(c, s))
                                     : (struct place){ NULL, NULL, NULL };
     if (!s->holder.type || s->holder.type->id != FHIR_TYPE_EXTENSION || !root.node)
         return;
@@ -235,7 +235,7 @@ static bool is_of_hl7(struct slice url)
 
 static void check_url(struct profile_check *c, const struct fhir_subject *s, struct slice url)
 {
-    const struct image *package = check_package(c, s->resource);
+    const struct image *package = check_package(c, s);
     struct place root = set_find(c->options.set, url, package), nowhere = { NULL, NULL, NULL };
     if (slice_find_byte(url, ':') < 0) {
         check_part(c, s, url);

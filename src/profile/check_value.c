@@ -316,7 +316,7 @@ void tree_values(struct profile_check *c, const struct fhir_spot *spot, struct p
 
 /* Only a version that is not meant by default needs to be named: the text is made
  * for each question. */
-static struct slice package_of(struct profile_check *c, const struct image *image)
+struct slice check_package_name(struct profile_check *c, const struct image *image)
 {
     if (!image || !image->is_shadowed)
         return SLICE_NONE;
@@ -332,7 +332,8 @@ int value_in_set(struct profile_check *c, const struct item *item, const struct 
     };
     int answer = -1;
     if (c->options.member_of && json_exists(item->value))
-        answer = c->options.member_of(c->options.context, face, value_set, package_of(c, image));
+        answer =
+            c->options.member_of(c->options.context, face, value_set, check_package_name(c, image));
     c->is_guess = c->is_guess || answer < 0;
     return answer;
 }

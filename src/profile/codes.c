@@ -46,7 +46,7 @@ enum err package_codes_open(struct package_codes *p)
     return terminology_open(&source, &p->terminology);
 }
 
-static struct terminology *terminology_of(const struct profile_codes *codes, struct slice package)
+struct terminology *profile_codes_of(const struct profile_codes *codes, struct slice package)
 {
     struct terminology *own =
         codes->home && package.length > 0 ? home_codes(codes->home, package) : NULL;
@@ -96,7 +96,7 @@ int profile_member_of(void *context, struct fhir_item item, struct slice value_s
                       struct slice package)
 {
     struct profile_codes *codes = context;
-    const struct question q = { terminology_of(codes, package), value_set, codes->arena };
+    const struct question q = { profile_codes_of(codes, package), value_set, codes->arena };
     struct arena_mark mark = arena_mark(codes->arena);
     int answer = -1;
     if (json_is(item.value, JSON_STRING)) {

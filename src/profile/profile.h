@@ -134,6 +134,9 @@ MUST_USE enum err profile_check_begin(const struct profile_options *options, str
                                       struct profile_check **ret_check);
 const struct fhir_validate_hooks *profile_check_hooks(struct profile_check *check);
 void profile_check_end(struct profile_check *check);
+/* Whose word the codes and extensions there are: "name@version" of the package that the
+ * resource's profiles are of; empty: the default ones'. Lives as long as the check. */
+struct slice profile_check_package(struct profile_check *check, const struct fhir_subject *s);
 
 /* ---- codes ---- */
 
@@ -148,6 +151,8 @@ struct profile_codes {
     struct profile_home *home;       /* has those of the others */
     struct arena *arena;             /* scratch, rewound */
 };
+/* The terminology as the package ("name@version"; empty: none) means it. */
+struct terminology *profile_codes_of(const struct profile_codes *codes, struct slice package);
 int profile_member_of(void *context, struct fhir_item item, struct slice value_set,
                       struct slice package);
 

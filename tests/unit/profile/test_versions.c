@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "profile/profile.h"
+#include "check/check.h"
 
 enum { ROOM = 64 << 20, RESOURCES = 4 };
 
@@ -144,11 +144,57 @@ static void without_a_version_the_highest_is_meant(void **state)
     assert_int_equal(errors_of(w, "http://v/obs|3", "only-1"), 1);
 }
 
+static void keep_codings(void *context, const struct fhir_finding *f)
+{
+    size_t *errors = context;
+    *errors += f->severity <= ISSUE_ERROR && slice_starts_with(f->text, SLICE("Unknown code"));
+}
+
+/* Codings outside of bindings, here of a contained resource, against the system as the
+ * version has it which the resource names. */
+static size_t unknown_codes(struct world *w, const char *profile, const char *code)
+{
+    char text[1000];
+    struct arena arena;
+    struct json_doc doc;
+    size_t errors = 0;
+    snprintf(text, sizeof text,
+             "{\"resourceType\":\"Observation\",\"meta\":{\"profile\":[\"%s\"]},\"contained\":[{"
+             "\"resourceType\":\"Patient\",\"id\":\"p\",\"maritalStatus\":{\"coding\":[{"
+             "\"system\":\"http://v/codes\",\"code\":\"%s\"}]}}],\"subject\":{\"reference\":"
+             "\"#p\"},\"status\":\"final\",\"code\":{\"text\":\"x\"}}",
+             profile, code);
+    arena_init(&arena, ROOM);
+    assert_int_equal(json_parse(slice_cstr(text), NULL, &arena, &doc, NULL), ERR_NONE);
+    const struct check_options options = { .found = keep_codings,
+                                           .context = &errors,
+                                           .set = w->set,
+                                           .home = w->home,
+                                           .terminology = w->terminology };
+    assert_int_equal(
+        check_run(&options, json_root(&doc), fhir_resource_find(SLICE("Observation")), &arena),
+        ERR_NONE);
+    arena_release(&arena);
+    return errors;
+}
+
+static void codings_are_of_the_version_that_the_resource_names(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(unknown_codes(w, "http://v/obs|1", "only-1"), 0);
+    assert_int_equal(unknown_codes(w, "http://v/obs|1", "only-2"), 1);
+    assert_int_equal(unknown_codes(w, "http://v/obs|2", "only-2"), 0);
+    assert_int_equal(unknown_codes(w, "http://v/obs|2", "only-1"), 1);
+    assert_int_equal(unknown_codes(w, "http://v/obs", "only-2"), 0);
+    assert_int_equal(unknown_codes(w, "http://v/obs", "only-1"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_version_means_its_own_definitions_and_codes),
         cmocka_unit_test(without_a_version_the_highest_is_meant),
+        cmocka_unit_test(codings_are_of_the_version_that_the_resource_names),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
