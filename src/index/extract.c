@@ -121,6 +121,14 @@ enum err extract_item(struct extractor *x, struct fhir_item item)
     return ERR_NONE;
 }
 
+static bool is_wanted(const struct extractor *x)
+{
+    bool found = !x->wanted;
+    for (size_t i = 0; !found && i < x->wanted_count; i++)
+        found = x->wanted[i] == x->field;
+    return found;
+}
+
 static enum err visit(void *context, const struct fhir_param *param, struct fhir_item item)
 {
     struct extractor *x = context;
@@ -128,6 +136,8 @@ static enum err visit(void *context, const struct fhir_param *param, struct fhir
         return ERR_NONE;
     x->param = param;
     x->field = index_field(x->type, param->id) | (x->is_contained ? INDEX_FIELD_CONTAINED : 0);
+    if (!is_wanted(x))
+        return ERR_NONE;
     if (param->type != FHIR_PARAM_COMPOSITE && !x->is_contained) /* R4 has no :missing for them */
         TRY(present_once(x));
     return extract_item(x, item);
@@ -150,6 +160,51 @@ static enum err extract_all(struct extractor *x)
     if (!json_exists(x->container))
         TRY(extract_contained(x));
     return extract_words(x);
+}
+
+/* What only the whole walk makes: memberships, words, a store's own parameters, what is
+ * contained. */
+static bool needs_all(const struct fhir_type *type, uint32_t field)
+{
+    const struct fhir_param *param = fhir_param_at((uint16_t)(field & 0xffff));
+    if (field == index_field(type, INDEX_PARAM_TYPE))
+        return false;
+    return !param || field & INDEX_FIELD_CONTAINED || slice_is(param->code, "_text") ||
+           slice_is(param->code, "_content");
+}
+
+enum err index_extract_some(struct json resource, const struct fhir_type *type,
+                            struct index_basis basis, const struct custom_set *customs,
+                            const uint32_t *fields, size_t field_count, struct arena *arena,
+                            struct extraction *ret)
+{
+    CHECK(type && type->resource != FHIR_NO_TYPE);
+    for (size_t i = 0; i < field_count; i++)
+        if (needs_all(type, fields[i]))
+            return index_extract(resource, type, basis, customs, arena, ret);
+    struct extractor x = {
+        .arena = arena,
+        .resource = resource,
+        .type = type,
+        .base_url = basis.base_url,
+        .zone_us = basis.zone_us,
+        .customs = customs,
+        .id = extract_text(json_member(resource, "id"), arena),
+        .home_rank = SIZE_MAX,
+        .wanted = fields,
+        .wanted_count = field_count,
+    };
+    buf_init(&x.folded, INDEX_TEXT_BYTES_MAX);
+    x.present = arena_array(arena, fhir_param_count() / 64 + 1, sizeof *x.present);
+    enum err err = x.present && extractor_room(&x) ? ERR_NONE : ERR_NO_MEMORY;
+    if (!err)
+        err = extractor_add(&x, index_field(type, INDEX_PARAM_TYPE), 0);
+    if (!err)
+        err = fhir_params_visit(type, resource, visit, &x);
+    if (!err)
+        *ret = (struct extraction){ .terms = x.terms, .term_count = x.term_count };
+    buf_release(&x.folded);
+    return err == ERR_LIMIT ? ERR_NO_MEMORY : err;
 }
 
 enum err index_extract_contained(struct json resource, const struct fhir_type *type,

@@ -39,6 +39,8 @@ struct extractor {
         bool is_found;
     } last_measure;
 
+    const uint32_t *wanted; /* fields; NULL: all */
+    size_t wanted_count;
     const struct fhir_param *param; /* of the item being extracted */
     uint32_t field;                 /* of it */
     uint64_t *present;              /* a bit for each parameter id that has selected a value */

@@ -125,6 +125,12 @@ MUST_USE enum err index_extract_contained(struct json resource, const struct fhi
                                           struct json container, struct index_basis basis,
                                           const struct custom_set *customs, struct arena *arena,
                                           struct extraction *ret);
+/* Of the terms of these fields those, and maybe others: what a search wants of one
+ * resource. Home and appendix are empty. */
+MUST_USE enum err index_extract_some(struct json resource, const struct fhir_type *type,
+                                     struct index_basis basis, const struct custom_set *customs,
+                                     const uint32_t *fields, size_t field_count,
+                                     struct arena *arena, struct extraction *ret);
 
 /* Is it a Type/id of this store: relative, or absolute under `base_url`
  * ("http://host/datastore/ID/r4"). A base that begins with '/' stands for that

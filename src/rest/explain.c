@@ -117,9 +117,9 @@ static void page_append(const struct explain_page *page, struct buf *out)
 {
     buf_printf(out,
                "{\"severity\":\"information\",\"code\":\"informational\",\"diagnostics\":"
-               "\"the page: %zu matches, %llu units, %lld us, %s\"}",
+               "\"the page: %zu matches, %llu units, %lld us, %s, %llu documents asked\"}",
                page->count, (unsigned long long)page->work, (long long)page->microseconds,
-               page->strategy);
+               page->strategy, (unsigned long long)page->asked);
 }
 
 enum err explain_append(struct store_reader *reader, const struct plan *plan,

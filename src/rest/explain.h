@@ -13,6 +13,7 @@
 struct explain_page {
     size_t count;
     uint64_t work;
+    uint64_t asked; /* documents, one by one */
     int64_t microseconds;
     const char *strategy; /* of finding it */
     const struct custom_set *customs; /* for the names of steps; held by the caller */

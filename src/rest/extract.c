@@ -28,3 +28,28 @@ enum err rest_extract(void *context, struct slice type, struct slice id, struct 
     *ret_count = x.term_count;
     return ERR_NONE;
 }
+
+enum err rest_extract_some(void *context, struct slice type, struct slice body,
+                           const uint32_t *fields, size_t field_count, struct arena *arena,
+                           struct term **ret_terms, size_t *ret_count)
+{
+    const struct rest_extract *settings = context;
+    const struct fhir_type *resource_type = fhir_resource_find(type);
+    struct json_doc doc;
+    struct json_error where;
+    struct extraction x = { 0 };
+    if (!resource_type)
+        return ERR_CORRUPT;
+    for (size_t i = 0; i < field_count; i++) /* what is none of R4's comes with all */
+        if ((fields[i] & 0xffff) >= fhir_param_count())
+            return rest_extract(context, type, SLICE_NONE, body, arena, ret_terms, ret_count);
+    enum err err = json_parse(body, NULL, arena, &doc, &where);
+    if (err)
+        return err == ERR_NO_MEMORY ? err : ERR_CORRUPT;
+    const struct index_basis basis = { settings->base_url, settings->zone_us };
+    TRY(index_extract_some(json_root(&doc), resource_type, basis, NULL, fields, field_count, arena,
+                           &x));
+    *ret_terms = x.terms;
+    *ret_count = x.term_count;
+    return ERR_NONE;
+}

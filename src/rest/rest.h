@@ -156,6 +156,10 @@ enum err rest_customs_opened(void *extract_context, struct store *store,
                              struct store_rules *rules);
 enum err rest_extract(void *context, struct slice type, struct slice id, struct slice body,
                       struct arena *arena, struct term **ret_terms, size_t *ret_count);
+/* The same of some fields, see store_settings. */
+enum err rest_extract_some(void *context, struct slice type, struct slice body,
+                           const uint32_t *fields, size_t field_count, struct arena *arena,
+                           struct term **ret_terms, size_t *ret_count);
 
 /* ---- many resources, without HTTP ---- */
 

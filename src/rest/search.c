@@ -188,6 +188,7 @@ static enum err explain_entry_append(struct searching *s, struct buf *out)
     const struct search_query *q = &s->query;
     struct explain_page page = { .count = s->found.count,
                                  .work = s->work.done,
+                                 .asked = s->work.asked,
                                  .microseconds = s->microseconds,
                                  .strategy = s->found.strategy };
     if (!q->is_explained)

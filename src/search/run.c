@@ -1,6 +1,8 @@
 /* Pages of matches: forward and back in the order of commits, newest first, or sorted. */
 #include "search/compile.h"
 
+#include "index/index.h"
+
 static void reverse(uint64_t *docs, size_t count)
 {
     for (size_t i = 0; i < count / 2; i++) {
@@ -8,6 +10,63 @@ static void reverse(uint64_t *docs, size_t count)
         docs[i] = docs[count - 1 - i];
         docs[count - 1 - i] = held;
     }
+}
+
+static bool is_dear(const struct plan *plan)
+{
+    switch (plan->kind) {
+    case PLAN_RANGE:
+    case PLAN_CONTAINS:
+    case PLAN_REFERS:
+    case PLAN_REFERRED:
+        return true;
+    case PLAN_AND: /* all of it */
+        for (size_t i = 0; i < plan->child_count; i++)
+            if (!is_dear(plan->children[i]))
+                return false;
+        return plan->child_count > 0;
+    case PLAN_OR:
+        for (size_t i = 0; i < plan->child_count; i++)
+            if (is_dear(plan->children[i]))
+                return true;
+        return false;
+    case PLAN_ALL:
+    case PLAN_NONE:
+    case PLAN_TERM:
+    case PLAN_PREFIX:
+    case PLAN_ID:
+    case PLAN_SPAN:
+    case PLAN_INSTANT:
+    case PLAN_CREATED:
+    case PLAN_TEST:
+    case PLAN_NOT:
+        return false;
+    }
+    return false;
+}
+
+/* The plan with its type's documents beside it where nothing else can lead: a page of
+ * what many match then asks these, from its own end on, instead of finding all. */
+static enum err led(const struct search_query *q, struct arena *arena, const struct plan **ret)
+{
+    const struct plan *plan = *ret = q->plan;
+    size_t count = plan->kind == PLAN_AND ? plan->child_count : 0;
+    if (q->type_count != 1 || !is_dear(plan))
+        return ERR_NONE;
+    struct plan *all = arena_array(arena, 2, sizeof *all), *type = all ? all + 1 : NULL;
+    struct plan **children = arena_array(arena, count + 2, sizeof(struct plan *));
+    if (!all || !children)
+        return ERR_NO_MEMORY;
+    *type = (struct plan){ .kind = PLAN_TERM, .from = SLICE("") };
+    type->field = index_field(q->types[0], INDEX_PARAM_TYPE);
+    children[0] = type;
+    children[1] = q->plan;
+    for (size_t i = 0; i < count; i++)
+        children[i + 1] = plan->children[i];
+    *all = (struct plan){ .kind = PLAN_AND, .children = children };
+    all->child_count = count ? count + 1 : 2;
+    *ret = all;
+    return ERR_NONE;
 }
 
 /* A page in the order of commits. One document more than it holds tells whether
@@ -20,13 +79,14 @@ static enum err by_commit(const struct search_query *q, struct store_reader *rea
     bool goes_back = q->is_newest_first != page->is_before;
     size_t limit = (size_t)q->count + 1;
     uint64_t last = store_reader_time(reader) - 1;
+    const struct plan *plan;
+    TRY(led(q, arena, &plan));
     if (goes_back) {
         uint64_t high = page->position ? MIN(page->position - 1, last) : last;
-        TRY(store_search_back(reader, q->plan, high + 1, limit, arena, &ret->docs,
+        TRY(store_search_back(reader, plan, high + 1, limit, arena, &ret->docs,
                               &ret->count));
     } else {
-        TRY(store_search(reader, q->plan, page->position, limit, arena, &ret->docs,
-                         &ret->count));
+        TRY(store_search(reader, plan, page->position, limit, arena, &ret->docs, &ret->count));
     }
     ret->strategy = goes_back ? "from the newest on" : "from the oldest on";
     bool has_more = ret->count == limit;

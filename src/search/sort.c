@@ -93,7 +93,7 @@ enum err sort_bind(struct compiler *c, struct search_query *q)
 
 /* In nanoseconds, roughly. */
 enum {
-    BODY_NS = 30000,
+    BODY_NS = 7000,
     VISIT_NS = 20,    /* a posting of the field, in one pass over it */
     MATCH_NS = 100,   /* a match, gathered */
     WALK_NS = 150,    /* a posting, in the order of values */

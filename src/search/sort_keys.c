@@ -12,7 +12,7 @@
 
 enum {
     BUCKET_SHIFT = 6,
-    POSTINGS_PER_BODY = 1500, /* of a pass over a field, that cost about as much */
+    POSTINGS_PER_BODY = 400, /* of a pass over a field, that cost about as much */
 };
 
 struct keys {
@@ -174,9 +174,12 @@ static enum err visit_body(void *context, const struct store_version *v)
     arena_rewind(&k->scratch, k->mark);
     if (k->needs_terms && type < q->type_count) {
         TRY(json_parse(v->body, NULL, &k->scratch, &doc, NULL));
-        TRY(index_extract(json_root(&doc), q->types[type],
-                          (struct index_basis){ q->base_url, q->zone_us }, q->customs,
-                          &k->scratch, &x));
+        uint32_t fields[SEARCH_SORTS_MAX];
+        for (size_t i = 0; i < q->sort_count; i++)
+            fields[i] = index_field(q->types[type], q->sorts[i].params[type]->id);
+        TRY(index_extract_some(json_root(&doc), q->types[type],
+                               (struct index_basis){ q->base_url, q->zone_us }, q->customs,
+                               fields, q->sort_count, &k->scratch, &x));
     }
     for (k->key = 0; k->key < q->sort_count && type < q->type_count; k->key++) {
         const struct fhir_param *param = q->sorts[k->key].params[type];

@@ -66,6 +66,7 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
     struct store_settings settings = {
         .folder = o->folder,
         .extract = rest_extract,
+        .extract_some = rest_extract_some,
         .extract_context = &o->extract,
         .opened = rest_customs_opened,
         .rules_hash = rules_hash(o->extract.base_url, s->zone_us),

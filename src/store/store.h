@@ -54,9 +54,16 @@ struct store_rules {
 typedef enum err store_opened(void *extract_context, struct store *store,
                               struct store_rules *rules);
 
+/* The same of the terms of these fields; others may come too. */
+typedef enum err store_extract_some(void *context, struct slice type, struct slice body,
+                                    const uint32_t *fields, size_t field_count,
+                                    struct arena *arena, struct term **ret_terms,
+                                    size_t *ret_count);
+
 struct store_settings {
     const char *folder;          /* made if absent */
     store_extract *extract;      /* required */
+    store_extract_some *extract_some; /* NULL: all are extracted whenever some are wanted */
     void *extract_context;
     uint64_t rules_hash;         /* of what all terms depend on; a change re-derives the index */
     struct store_rules rules;    /* of single fields: see store_rules_set(); borrowed until
@@ -359,6 +366,7 @@ struct store_work {
     uint64_t limit;          /* past it a search is ERR_LIMIT; 0: none */
     uint64_t done;
     uint64_t level_limit;    /* matches of one level of a join; 0: STORE_JOIN_MAX */
+    uint64_t asked;          /* documents that were asked one by one */
     const struct plan *step; /* what passed a limit; NULL: nothing did */
     bool is_level;           /* it was level_limit */
 };

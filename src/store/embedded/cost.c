@@ -5,8 +5,9 @@
 /* Units as in struct store_work: about a look at one value of an index. */
 enum {
     OPEN_UNITS = 40,         /* finding a value's lists */
+    SOURCE_UNITS = 20,       /* a segment or run in which a range begins */
     LOOK_UNITS = 60,         /* a row of the truth */
-    BODY_UNITS = 300,        /* a body's terms */
+    BODY_UNITS = 120,        /* a body's terms */
     FOLLOW_UNITS = 60,       /* a name, and its lists */
     REVERSE_UNITS = 120,     /* a small search of what refers to it */
     POSTINGS_PER_UNIT = 16,  /* gathered block by block */
@@ -40,10 +41,14 @@ static enum err cost_term(struct tree *t, const struct plan *plan, struct plan_c
 static enum err cost_scan(struct tree *t, const struct plan *plan, uint64_t enough,
                           struct plan_cost *ret)
 {
-    uint64_t keys = 0;
+    const struct postings_view *view = t->postings.view;
+    uint64_t keys = 0, sources = (uint64_t)segment_set_seen(view->segments) + view->count;
+    ret->work = SOURCE_UNITS * sources;
+    if (ret->work >= enough) /* dear enough before anything is read */
+        return ERR_NONE;
     TRY(postings_estimate(&t->postings, plan, times(enough, POSTINGS_PER_UNIT), &keys,
                           &ret->docs));
-    ret->work = OPEN_UNITS + 2 * keys;
+    ret->work += 2 * keys;
     if (keys > FEW_KEYS)
         ret->work = capped(ret->work, ret->docs / POSTINGS_PER_UNIT);
     return ERR_NONE;

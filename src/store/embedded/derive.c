@@ -60,6 +60,13 @@ static enum err derive_flush(struct derivation *d)
 enum err store_doc_terms(struct store *store, uint64_t doc, struct arena *arena,
                          struct term **ret_terms, size_t *ret_count)
 {
+    return store_doc_terms_of(store, doc, NULL, 0, arena, ret_terms, ret_count);
+}
+
+enum err store_doc_terms_of(struct store *store, uint64_t doc, const uint32_t *fields,
+                            size_t field_count, struct arena *arena, struct term **ret_terms,
+                            size_t *ret_count)
+{
     struct place_row place;
     struct body_row row;
     bool found = false;
@@ -83,8 +90,11 @@ enum err store_doc_terms(struct store *store, uint64_t doc, struct arena *arena,
         return found ? ERR_CORRUPT : ERR_NONE;
     }
     TRY(err);
-    return store->extract(store->extract_context, types_name(store->types, place.type), id, body,
-                          arena, ret_terms, ret_count);
+    struct slice type = types_name(store->types, place.type);
+    if (field_count && store->extract_some)
+        return store->extract_some(store->extract_context, type, body, fields, field_count, arena,
+                                   ret_terms, ret_count);
+    return store->extract(store->extract_context, type, id, body, arena, ret_terms, ret_count);
 }
 
 static enum err derive_one(struct derivation *d, uint64_t doc)

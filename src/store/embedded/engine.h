@@ -104,6 +104,7 @@ struct store {
 
     char *truth_path, *index_path; /* owned */
     store_extract *extract;
+    store_extract_some *extract_some; /* may be NULL */
     void *extract_context;
     uint64_t seed; /* secret; of every hash table that hostile keys reach */
 
@@ -185,6 +186,11 @@ MUST_USE static inline enum err work_spend(struct store_work *work, const struct
 /* The terms of a document, extracted from its body again; none of a deletion. */
 MUST_USE enum err store_doc_terms(struct store *store, uint64_t doc, struct arena *arena,
                                   struct term **ret_terms, size_t *ret_count);
+
+/* Those of these fields at least; 0 fields: all. */
+MUST_USE enum err store_doc_terms_of(struct store *store, uint64_t doc, const uint32_t *fields,
+                                     size_t field_count, struct arena *arena,
+                                     struct term **ret_terms, size_t *ret_count);
 
 /* No write can succeed from here on: reopening alone helps. */
 void store_latch(struct store *store);

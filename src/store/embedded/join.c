@@ -192,7 +192,7 @@ static enum err referred_bodies(struct referred *r)
         struct arena_mark mark = arena_mark(&scratch);
         struct term *terms;
         size_t count;
-        err = store_doc_terms(r->s->store, doc, &scratch, &terms, &count);
+        err = store_doc_terms_of(r->s->store, doc, &r->plan->field, 1, &scratch, &terms, &count);
         for (size_t i = 0; !err && i < count; i++)
             if (terms[i].field == r->plan->field &&
                 slice_starts_with(terms[i].value, r->plan->from))

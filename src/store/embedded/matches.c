@@ -5,11 +5,19 @@ enum { BLOCK_UNITS = 64, FEW_MATCHES = 2048 };
 enum err store_matches_open(struct store_reader *reader, const struct plan *plan,
                             struct arena *arena, struct store_matches **ret)
 {
+    return matches_open(reader, plan, NULL, arena, ret);
+}
+
+enum err matches_open(struct store_reader *reader, const struct plan *plan,
+                      const struct tree_page *page, struct arena *arena,
+                      struct store_matches **ret)
+{
     struct store_matches *m = arena_alloc(arena, sizeof *m);
     if (!m)
         return ERR_LIMIT;
     enum err err = tree_begin(reader, arena, &m->tree);
     m->tree.plan = plan;
+    m->tree.page = page;
     if (!err)
         err = tree_open(&m->tree, plan, 0, &m->cursor);
     *ret = m;
@@ -192,7 +200,9 @@ enum err store_search_back(struct store_reader *reader, const struct plan *plan,
     *ret_count = 0;
     if (!before || !limit)
         return ERR_NONE;
-    TRY(store_matches_open(reader, plan, arena, &m));
+    const struct tree_page page = { .before = before, .limit = limit, .is_back = true };
+    TRY(matches_open(reader, plan, limit <= TREE_PAGE_MAX ? &page : NULL, arena, &m));
+    m->tree.page = NULL; /* opened is what it was for */
     enum err err = store_matches_estimate(m) <= FEW_MATCHES ? few_back(m, &p) : pick_back(m, &p);
     picked_finish(&p, ret_docs, ret_count);
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;

@@ -23,6 +23,10 @@ struct store_matches {
     struct match_block *kept[MATCHES_BLOCKS]; /* by number modulo; may be NULL */
 };
 
+/* store_matches_open() of which a page alone is wanted; `page` may be NULL. */
+MUST_USE enum err matches_open(struct store_reader *reader, const struct plan *plan,
+                               const struct tree_page *page, struct arena *arena,
+                               struct store_matches **ret);
 /* Is it matched, and alive? */
 MUST_USE enum err matches_have(struct store_matches *m, uint64_t doc, bool *ret);
 /* Block `number` alone, the dead included; *ret_any false: nothing in it matches. Lives

@@ -355,6 +355,7 @@ static char *path_join(const char *folder, const char *name)
 static enum err store_init(struct store *store, const struct store_settings *settings)
 {
     store->extract = settings->extract;
+    store->extract_some = settings->extract_some;
     store->extract_context = settings->extract_context;
     store->seed = os_random_u64();
     mutex_init(&store->ordered);

@@ -4,7 +4,7 @@
  * refers to it. */
 #include "store/embedded/tree.h"
 
-enum { BODY_UNITS = 200, FOLLOW_UNITS = 20 }; /* of work */
+enum { BODY_UNITS = 100, FOLLOW_UNITS = 20 /* of work */, FIELDS_MAX = 16 };
 static const size_t ARENA_BYTES_MAX = (size_t)256 << 20;
 
 struct probe {
@@ -13,8 +13,15 @@ struct probe {
     struct arena scratch;    /* of one document */
 };
 
+/* A document, and the fields that its own terms are wanted of. */
+struct wanted {
+    uint32_t fields[FIELDS_MAX];
+    size_t count; /* above FIELDS_MAX: of all */
+};
+
 struct candidate {
     uint64_t doc;
+    const struct wanted *wanted;
     struct term *terms;
     size_t count;
     bool has_terms;
@@ -23,13 +30,37 @@ struct candidate {
 static enum err matches(struct probe *p, const struct plan *plan, int depth,
                         struct candidate *d, bool *ret);
 
+static void want(struct wanted *w, uint32_t field)
+{
+    for (size_t i = 0; i < MIN(w->count, (size_t)FIELDS_MAX); i++)
+        if (w->fields[i] == field)
+            return;
+    if (w->count < FIELDS_MAX)
+        w->fields[w->count] = field;
+    w->count++;
+}
+
+/* What is asked of the document itself, not of those that a join leads to. */
+static void want_of(struct wanted *w, const struct plan *plan, int depth)
+{
+    bool is_leaf = plan->kind == PLAN_TERM || plan->kind == PLAN_PREFIX ||
+                   plan->kind == PLAN_RANGE || plan->kind == PLAN_CONTAINS;
+    if (is_leaf || plan->kind == PLAN_REFERS)
+        want(w, plan->field);
+    bool is_join = plan->kind == PLAN_REFERS || plan->kind == PLAN_REFERRED;
+    for (size_t i = is_join; depth <= PLAN_DEPTH_MAX && i < plan->child_count; i++)
+        want_of(w, plan->children[i], depth + 1);
+}
+
 static enum err terms_load(struct probe *p, struct candidate *d)
 {
     if (d->has_terms)
         return ERR_NONE;
     TRY(work_spend(p->t->postings.work, p->plan, BODY_UNITS));
     d->has_terms = true;
-    return store_doc_terms(p->t->store, d->doc, &p->scratch, &d->terms, &d->count);
+    size_t fields = d->wanted->count <= FIELDS_MAX ? d->wanted->count : 0;
+    return store_doc_terms_of(p->t->store, d->doc, d->wanted->fields, fields, &p->scratch,
+                              &d->terms, &d->count);
 }
 
 static enum err has_value(struct probe *p, const struct plan *plan, struct candidate *d,
@@ -77,6 +108,8 @@ static enum err refers(struct probe *p, const struct plan *plan, int depth,
                        struct candidate *d, bool *ret)
 {
     struct store_reader reader = { .store = p->t->store, .time = p->t->time };
+    struct wanted inner = { .count = 0 };
+    want_of(&inner, plan->children[0], depth);
     TRY(terms_load(p, d));
     *ret = false;
     for (size_t i = 0; !*ret && i < d->count; i++) {
@@ -93,7 +126,7 @@ static enum err refers(struct probe *p, const struct plan *plan, int depth,
             TRY(death_is_alive(&p->t->store->deaths, head.doc, p->t->alive_at, &found));
         if (!found || head.is_deleted)
             continue;
-        struct candidate target = { .doc = head.doc };
+        struct candidate target = { .doc = head.doc, .wanted = &inner };
         struct arena_mark mark = arena_mark(&p->scratch);
         TRY(matches(p, plan->children[0], depth + 1, &target, ret));
         arena_rewind(&p->scratch, mark);
@@ -186,12 +219,15 @@ enum err tree_probe(struct tree *t, const struct plan_dear *plans, size_t plan_c
                     uint64_t *docs, size_t *count)
 {
     struct probe p = { .t = t };
+    struct wanted wanted = { .count = 0 };
+    for (size_t i = 0; i < plan_count; i++)
+        want_of(&wanted, plans[i].plan, depth);
     size_t kept = 0;
     enum err err = ERR_NONE;
     arena_init(&p.scratch, ARENA_BYTES_MAX);
     struct arena_mark mark = arena_mark(&p.scratch);
     for (size_t i = 0; !err && i < *count; i++) {
-        struct candidate d = { .doc = docs[i] };
+        struct candidate d = { .doc = docs[i], .wanted = &wanted };
         bool is_match = true;
         for (size_t k = 0; !err && is_match && k < plan_count; k++) {
             p.plan = plans[k].plan;

@@ -279,7 +279,7 @@ enum err postings_estimate(const struct postings_reader *reader, const struct pl
         uint64_t keys = 0, postings = 0;
         if (reader_skips(reader, set->list[i]))
             continue;
-        TRY(segment_estimate(set->list[i], from, to, &keys, &postings));
+        TRY(segment_estimate(set->list[i], from, to, enough - *ret_postings, &keys, &postings));
         *ret_keys += keys;
         *ret_postings += postings;
     }

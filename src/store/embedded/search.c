@@ -99,8 +99,10 @@ enum err store_search(struct store_reader *reader, const struct plan *plan, uint
     *ret_docs = NULL;
     if (after >= reader->time || !limit)
         return ERR_NONE;
+    const struct tree_page page = { .after = after, .limit = limit };
     enum err err = tree_begin(reader, arena, &t);
     t.plan = plan;
+    t.page = limit <= TREE_PAGE_MAX ? &page : NULL;
     if (!err)
         err = tree_open(&t, plan, 0, &c);
     if (!err)

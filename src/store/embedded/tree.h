@@ -48,6 +48,15 @@ struct cursor {
     bool is_loaded, is_done;
 };
 
+/* When no more than so many documents are wanted: the first ones behind `after`, or the
+ * last ones before `before` (0: of all). */
+enum { TREE_PAGE_MAX = 1100 }; /* more is not a page */
+struct tree_page {
+    uint64_t after, before;
+    size_t limit;
+    bool is_back;
+};
+
 /* One search. */
 struct tree {
     struct store *store;
@@ -59,6 +68,7 @@ struct tree {
     union block_room *room, *dead; /* of tree_live() */
     uint16_t run[2];
     struct tree_asked *asked; /* borrowed; NULL: nobody wants to know */
+    const struct tree_page *page; /* of the plan at depth 0; NULL: all are wanted */
 };
 
 MUST_USE enum err tree_begin(struct store_reader *reader, struct arena *arena, struct tree *t);
@@ -125,12 +135,25 @@ MUST_USE enum err plan_cost(struct tree *t, const struct plan *plan, int depth, 
 /* A part of an AND that would have to be gathered. */
 struct plan_dear {
     const struct plan *plan;
-    uint64_t work;
+    uint64_t work, docs;
 };
 /* Of asking one document for all of them. */
 uint64_t plan_probe_cost(const struct plan_dear *plans, size_t count);
 /* Must something be gathered before its first block is there? */
 bool plan_is_dear(const struct plan *plan, int depth);
+
+/* skim.c: the tree's page, or all that there are: what of the driver's documents matches
+ * what is dear, asked one by one, `most` of them. *ret_done false: the page may go on.
+ * The driver is wound back. */
+struct tree_skimmed {
+    struct cursor *driver;
+    const struct plan_dear *dear;
+    size_t dear_count;
+    int depth;
+};
+struct docset;
+MUST_USE enum err tree_skim(struct tree *t, const struct tree_skimmed *what, uint64_t most,
+                            struct docset *found, uint64_t *ret_asked, bool *ret_done);
 
 /* probe.c: of these live documents, ascending, those that match all plans, in place. */
 MUST_USE enum err tree_probe(struct tree *t, const struct plan_dear *plans, size_t plan_count,

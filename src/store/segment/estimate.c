@@ -25,7 +25,7 @@ static int compare(const struct segment_walk *w, struct slice key)
 }
 
 enum err segment_estimate(const struct segment *s, struct slice low, struct slice high,
-                          uint64_t *ret_keys, uint64_t *ret_postings)
+                          uint64_t enough, uint64_t *ret_keys, uint64_t *ret_postings)
 {
     struct segment_walk w;
     bool any = false;
@@ -33,13 +33,13 @@ enum err segment_estimate(const struct segment *s, struct slice low, struct slic
     *ret_keys = *ret_postings = 0;
     TRY(segment_walk_seek(&w, s, (const uint8_t *)low.bytes, low.length, &any));
     double from = any ? place_of(&w) : 1;
-    for (int i = 0; any && i < EXACT_KEYS && compare(&w, high) < 0; i++) {
+    for (int i = 0; any && i < EXACT_KEYS && compare(&w, high) < 0 && count < enough; i++) {
         count += w.leaf.value.count;
         ++*ret_keys;
         TRY(segment_walk_next(&w, &any));
     }
     *ret_postings = count;
-    if (!any || compare(&w, high) >= 0)
+    if (!any || count >= enough || compare(&w, high) >= 0)
         return ERR_NONE;
     TRY(segment_walk_seek(&w, s, (const uint8_t *)high.bytes, high.length, &any));
     double to = any ? place_of(&w) : 1;

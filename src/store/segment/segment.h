@@ -71,9 +71,9 @@ MUST_USE enum err segment_find(const struct segment *s, uint32_t field, struct s
                                bool *ret_found, struct posting *ret);
 
 /* Keys from `low` on and below `high`, both rendered, and their postings: exact while
- * they are few, else about so many. */
+ * they are few, else about so many; counted no further than `enough` postings. */
 MUST_USE enum err segment_estimate(const struct segment *s, struct slice low, struct slice high,
-                                   uint64_t *ret_keys, uint64_t *ret_postings);
+                                   uint64_t enough, uint64_t *ret_keys, uint64_t *ret_postings);
 
 /* A walk over keys in order. About 10 KB: lives in an arena or a frame. */
 struct segment_walk {

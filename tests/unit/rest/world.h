@@ -47,6 +47,7 @@ UNUSED static void world_open(struct world *w)
     w->extract.zone_us = w->zone_us;
     struct store_settings settings = { .folder = w->folder,
                                        .extract = rest_extract,
+                                       .extract_some = rest_extract_some,
                                        .extract_context = &w->extract,
                                        .opened = rest_customs_opened,
                                        .rules_hash = 1 ^ (uint64_t)w->zone_us };

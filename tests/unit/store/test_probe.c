@@ -271,6 +271,32 @@ static size_t live_docs(const struct model *m, const struct plan *p, uint64_t ti
     return count;
 }
 
+/* A page forward and one back, behind what anything may lead: the search's own choice. */
+static void check_page(struct model *m, struct store_reader *reader, const struct plan *plan,
+                       const uint64_t *expected, size_t count, struct arena *a)
+{
+    struct plan kind = term_plan(FIELD_KIND, "k1"), inner = *plan;
+    struct plan *both[] = { &kind, &inner };
+    const struct plan led = { .kind = PLAN_AND, .children = both, .child_count = 2 };
+    uint64_t at = throw(m, VERSIONS + 10), kept[VERSIONS], *found = NULL;
+    size_t limit = 1 + throw(m, 6), all = 0, from, to, n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (says(m, &kind, expected[i], 0))
+            kept[all++] = expected[i];
+    for (to = 0; to < all && kept[to] < at; to++)
+        ;
+    from = to > limit ? to - limit : 0;
+    assert_int_equal(store_search_back(reader, &led, at, limit, a, &found, &n), ERR_NONE);
+    assert_int_equal(n, to - from);
+    assert_memory_equal(found, kept + from, n * sizeof *found);
+    for (from = 0; from < all && kept[from] <= at; from++)
+        ;
+    to = MIN(all, from + limit);
+    assert_int_equal(store_search(reader, &led, at, limit, a, &found, &n), ERR_NONE);
+    assert_int_equal(n, to - from);
+    assert_memory_equal(found, kept + from, n * sizeof *found);
+}
+
 static void check(struct model *m, struct fixture *f, const struct plan *plan, uint64_t time)
 {
     static uint64_t expected[VERSIONS];
@@ -286,6 +312,8 @@ static void check(struct model *m, struct fixture *f, const struct plan *plan, u
     assert_int_equal(store_search(reader, plan, 0, SIZE_MAX, &f->arena, &found, &all), ERR_NONE);
     assert_int_equal(all, count);
     assert_memory_equal(found, expected, count * sizeof *docs);
+    for (int i = 0; i < 3; i++)
+        check_page(m, reader, plan, expected, count, &f->arena);
     store_read_end(reader);
 }
 
@@ -360,12 +388,43 @@ static void a_large_range_is_asked_of_the_few_documents_that_the_rest_leaves(voi
     store_read_end(reader);
 }
 
+/* Nearly all of a large store match: a page asks as many as it holds. */
+static void a_page_of_what_most_match_asks_few_documents(void **state)
+{
+    struct fixture *f = *state;
+    fill_numbers(f);
+    struct plan all = { .kind = PLAN_SPAN, .doc_low = 1, .doc_high = UINT64_MAX };
+    struct plan most = {
+        .kind = PLAN_RANGE, .field = FIELD_NUMBER, .from = SLICE("n00010"), .to = SLICE("n05990")
+    };
+    struct plan *both[] = { &most, &all };
+    const struct plan led = { .kind = PLAN_AND, .children = both, .child_count = 2 };
+    struct store_reader *reader = reader_at(f, 0);
+    struct store_work work = { 0 };
+    uint64_t *docs = NULL;
+    size_t count = 0;
+    store_reader_work(reader, &work);
+    assert_int_equal(store_search(reader, &led, 100, 5, &f->arena, &docs, &count), ERR_NONE);
+    assert_int_equal(count, 5);
+    assert_true(docs[0] == 101 && docs[4] == 105);
+    assert_true(work.asked >= 5 && work.asked <= 10);
+    work = (struct store_work){ 0 };
+    assert_int_equal(store_search_back(reader, &led, MANY + 1, 5, &f->arena, &docs, &count),
+                     ERR_NONE);
+    assert_int_equal(count, 5);
+    assert_true(docs[0] == 5986 && docs[4] == 5990);
+    assert_true(work.asked >= 5 && work.asked <= 40);
+    store_read_end(reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             asking_each_document_agrees_with_gathering_and_with_a_naive_model, fixture_setup,
             fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_page_of_what_most_match_asks_few_documents,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             a_large_range_is_asked_of_the_few_documents_that_the_rest_leaves, fixture_setup,
             fixture_teardown),
