@@ -98,6 +98,25 @@ static enum err compute(const struct fhirpath_value *value, struct json resource
     return ERR_NONE;
 }
 
+/* An extension stands for its value, as other servers have it and many definitions
+ * count on: Patient.extension('url') for Patient.extension('url').value. */
+static enum err visit_element(struct fhir_item item, fhir_visit *visit, void *context)
+{
+    if (item.type->id != FHIR_TYPE_EXTENSION)
+        return visit(context, item);
+    for (struct json key = json_first(item.value); json_exists(key);
+         key = json_next(item.value, json_value(key))) {
+        const struct fhir_element *row = fhir_element_find(item.type, json_string_raw(key));
+        struct fhir_item value = { .value = json_value(key), .resource = item.resource };
+        if (!row || !slice_is(row->choice, "value"))
+            continue;
+        value.type = fhir_type_at(row->type);
+        value.element = row;
+        TRY(visit(context, value));
+    }
+    return ERR_NONE;
+}
+
 static enum err visit_all(const struct fhirpath_result *result, struct fhir_item root,
                           struct arena *scratch, fhir_visit *visit, void *context)
 {
@@ -108,7 +127,7 @@ static enum err visit_all(const struct fhirpath_result *result, struct fhir_item
         if (value->kind != FHIRPATH_ELEMENT)
             TRY(compute(value, root.resource, scratch, &item, &is_any));
         if (is_any)
-            TRY(visit(context, item));
+            TRY(visit_element(item, visit, context));
     }
     return ERR_NONE;
 }

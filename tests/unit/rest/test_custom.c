@@ -2,6 +2,7 @@
  * stored to the search: rules, restarts, writers at work meanwhile. */
 #include "rest/world.h"
 
+#include "custom/custom.h"
 #include "os/clock.h"
 #include "os/thread.h"
 
@@ -333,6 +334,35 @@ static void what_was_stored_unchecked_says_why_it_does_not_count(void **state)
     assert_contains(text_at(w, &a, "parameter.1.part.2.valueString"), "its expression");
     a = expect_status(post(w, "SearchParameter/bad/$reindex", NULL), 422);
     assert_contains(text_at(w, &a, "issue.0.diagnostics"), "its expression");
+}
+
+static void no_more_than_a_thousand_count(void **state)
+{
+    struct world *w = *state;
+    enum { COUNT = CUSTOM_PARAMS_MAX + 2 };
+    struct rest_line *lines = arena_array(&w->arena, COUNT, sizeof *lines);
+    put_patient(w, "p1", "a");
+    for (int i = 0; i < COUNT; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "sp%d", i);
+        lines[i].text = slice_cstr(definition(w, id, "Patient", id, "token", RACE, ""));
+    }
+    assert_int_equal(rest_import(w->rest, REST_UNCHECKED, lines, COUNT, &w->arena), ERR_NONE);
+    struct answer a = wait_ready(w, "");
+    struct json list = answer_find(&a, "parameter");
+    size_t unused = 0;
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v))
+        unused += slice_find(json_raw(v), SLICE("1000 others count already")) > 0;
+    assert_int_equal(unused, 2);
+    assert_found(w, "Patient?sp0=a", "1");
+    assert_found(w, "Patient?sp999=a", "1");
+    assert_unknown(w, "Patient?sp1000=a");
+    expect_status(ask(w, "DELETE", "SearchParameter/sp7", NULL, NULL), 204);
+    wait_ready(w, "");
+    assert_found(w, "Patient?sp1000=a", "1");
+    world_close(w);
+    world_open(w);
+    assert_found(w, "Patient?sp1000=a&sp3=a", "1");
 }
 
 static void hostile_definitions_take_nothing_from_the_others(void **state)
@@ -670,6 +700,7 @@ int main(void)
         WORLD_TEST(the_first_of_two_has_the_name_and_the_other_follows_it),
         WORLD_TEST(strict_validation_refuses_what_cannot_be_searched_by),
         WORLD_TEST(what_was_stored_unchecked_says_why_it_does_not_count),
+        WORLD_TEST(no_more_than_a_thousand_count),
         WORLD_TEST(hostile_definitions_take_nothing_from_the_others),
         WORLD_TEST(parts_of_composites_may_come_later),
         WORLD_TEST(all_types_may_be_the_base),

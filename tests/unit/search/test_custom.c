@@ -175,6 +175,23 @@ static void values_of_extensions_are_found_whatever_their_type(void **state)
     assert_false(finds("many=42"));
 }
 
+static void an_extension_stands_for_its_value(void **state)
+{
+    (void)state;
+    define("Patient", "eye", "token", "Patient.extension(`u`)");
+    define("Patient", "when", "date", "Patient.extension.where(url=`u`)");
+    define("Patient", "inner", "token", "Patient.extension(`u`).extension(`v`)");
+    sets_make("Patient");
+    take(WITH("'valueCoding':{'system':'s','code':'Red'}"));
+    assert_true(finds("eye=s|Red") && finds("when:missing=true"));
+    take(WITH("'valueDateTime':'2020-05'"));
+    assert_true(finds("when=2020") && finds("eye=2020-05"));
+    take(WITH("'extension':[{'url':'v','valueBoolean':true}]"));
+    assert_true(finds("inner=true") && finds("eye:missing=true"));
+    take("{'resourceType':'Patient','extension':[7,{'url':'u','valueCode':[1]},{'url':'u'}]}");
+    assert_true(finds("eye:missing=true"));
+}
+
 static void computed_values_are_found_as_elements_are(void **state)
 {
     (void)state;
@@ -338,6 +355,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(values_of_extensions_are_found_whatever_their_type),
+        TEST(an_extension_stands_for_its_value),
         TEST(computed_values_are_found_as_elements_are),
         TEST(a_code_is_found_under_the_system_of_its_binding),
         TEST(composites_join_their_parts_of_one_element),
