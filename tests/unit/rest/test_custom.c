@@ -544,6 +544,24 @@ static void the_capability_statement_lists_them(void **state)
     assert_null(strstr(arena_copy(&w->arena, a.body), "http://x/race"));
 }
 
+static const char *action_of(struct world *w, const char *method, const char *target)
+{
+    struct http_request r;
+    const char *actions[REST_ACTIONS_MAX];
+    request_fill(w, &r, method, target, NULL, SLICE_NONE);
+    assert_int_equal(rest_actions(w->rest, &r, slice_cstr(target), actions), 1);
+    return actions[0];
+}
+
+static void reindexing_has_actions_of_its_own(void **state)
+{
+    struct world *w = *state;
+    assert_string_equal(action_of(w, "POST", "$reindex"), "healthlake:StartReindex");
+    assert_string_equal(action_of(w, "GET", "$reindex"), "healthlake:DescribeReindex");
+    assert_string_equal(action_of(w, "POST", "SearchParameter/x/$reindex"),
+                        "healthlake:StartReindex");
+}
+
 static void reindex_derives_again_what_is_named(void **state)
 {
     struct world *w = *state;
@@ -708,6 +726,7 @@ int main(void)
         WORLD_TEST(conditions_of_writes_take_them),
         WORLD_TEST(an_earlier_instant_is_searched_by_the_definition_of_now),
         WORLD_TEST(the_capability_statement_lists_them),
+        WORLD_TEST(reindexing_has_actions_of_its_own),
         WORLD_TEST(reindex_derives_again_what_is_named),
         WORLD_TEST(failures_are_counted_and_told),
         HEALTHLAKE_TEST(under_healthlake_r4_s_own_are_all),
