@@ -181,6 +181,25 @@ static enum err item_check(struct form *f, struct question *q, struct json item,
 
 /* ---- a level ---- */
 
+/* At the item that has too few, or at its holder when it is not known. */
+static void report_few(struct form *f, const struct question *q, struct json holder,
+                       const struct fhir_spot *spot, enum issue_severity severity, uint32_t least)
+{
+    struct json list = json_member(holder, "item"), where = holder;
+    struct fhir_spot item = spot_at(spot, SLICE("item"), 0);
+    struct json v = json_first(list);
+    while (json_exists(v) && v.at != q->answered.at && rule_spend(f->run, f->s, 1)) {
+        v = json_next(list, v);
+        item.index++;
+    }
+    bool is_found = json_exists(v) && v.at == q->answered.at;
+    if (is_found)
+        where = v;
+    rule_report(f->run, f->s, is_found ? &item : spot, where, severity, "required",
+                "The minimum number of answers is %u but this has %u answers", least,
+                q->answer_count);
+}
+
 static void check_missing(struct form *f, const struct question *q, struct json holder,
                           const struct fhir_spot *spot, uint32_t level)
 {
@@ -201,8 +220,7 @@ static void check_missing(struct form *f, const struct question *q, struct json 
                     "No response answer found for required item '%.*s'",
                     SLICE_ARGS(slice_head(q->link_id, 100)));
     else if (is_met && count < least)
-        rule_report(f->run, f->s, spot, holder, severity, "required",
-                    "The minimum number of answers is %u but this has %u answers", least, count);
+        report_few(f, q, holder, spot, severity, least);
 }
 
 static void count_item(struct form *f, struct question *q, struct json item,

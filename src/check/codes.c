@@ -1,4 +1,5 @@
 /* check/codes.c - rules of CodeSystem and ValueSet beyond their definitions. */
+#include "base/numeral.h"
 #include "check/rules.h"
 
 /* The resource's own canonical. */
@@ -190,15 +191,76 @@ static enum err check_properties(struct check_run *run, const struct fhir_subjec
                        "Wrong type '%.*s': The URI '%.*s' identifies a property that has the type "
                        "'%s'",
                        SLICE_ARGS(slice_head(json_string_raw(type), 40)), SLICE_ARGS(uri), wanted);
-        TRY(check_once(run, s, &spot, v, codes, json_string(json_member(v, "code"), run->arena),
-                       "code"));
+        struct slice code = json_string(json_member(v, "code"), run->arena);
+        TRY(check_once(run, s, &spot, v, codes, code, "code"));
+        uint64_t *first = code.length ? map_find(codes, code) : NULL;
+        if (first && *first == 0) /* for check_concepts() */
+            *first = (uint64_t)v.at + 1;
         TRY(check_once(run, s, &spot, v, uris, uri, "URI"));
     }
     return ERR_NONE;
 }
 
+/* "integer" of valueInteger, against what the system says of the property. */
+static void check_value(struct check_run *run, const struct fhir_subject *s,
+                        const struct fhir_spot *spot, struct json property, struct json defined)
+{
+    struct slice type = json_string_raw(json_member(defined, "type"));
+    for (struct json key = json_first(property); json_exists(key);
+         key = json_next(property, json_value(key))) {
+        struct slice name = json_string_raw(key);
+        if (!slice_starts_with(name, SLICE("value")) || type.length == 0)
+            continue;
+        struct slice found = slice_from(name, 5);
+        if (!slice_equal_nocase(found, type))
+            rule_error(run, s, spot, property,
+                       "The property '%.*s' has the invalid type '%.*s', when it is defined to "
+                       "have the type '%.*s'",
+                       SLICE_ARGS(slice_head(json_string_raw(json_member(property, "code")), 100)),
+                       SLICE_ARGS(slice_head(found, 40)), SLICE_ARGS(slice_head(type, 40)));
+    }
+}
+
+/* Depth of recursion is the depth of the JSON. */
+static void check_concepts(struct check_run *run, const struct fhir_subject *s,
+                           const struct fhir_spot *parent, struct json holder,
+                           const struct map *codes, uint64_t *count)
+{
+    struct json list = json_member(holder, "concept");
+    struct fhir_spot spot = spot_at(parent, SLICE("concept"), 0);
+    for (struct json v = json_first(list); json_exists(v); v = json_next(list, v), spot.index++) {
+        struct json properties = json_member(v, "property");
+        struct fhir_spot inner = spot_at(&spot, SLICE("property"), 0);
+        ++*count;
+        for (struct json p = json_first(properties); json_exists(p);
+             p = json_next(properties, p), inner.index++) {
+            const uint64_t *place = map_find(codes, json_string_raw(json_member(p, "code")));
+            if (place && *place)
+                check_value(run, s, &inner, p,
+                            (struct json){ s->item.value.doc, (uint32_t)(*place - 1) });
+        }
+        check_concepts(run, s, &spot, v, codes, count);
+    }
+}
+
+static void check_count(struct check_run *run, const struct fhir_subject *s, uint64_t count)
+{
+    struct json stated = json_member(s->item.value, "count");
+    struct fhir_spot spot = spot_of(s->spot, SLICE("count"));
+    uint64_t number;
+    bool is_whole = json_string_is(json_member(s->item.value, "content"), SLICE("complete"));
+    if (!is_whole || !json_is(stated, JSON_NUMBER) || !slice_parse_u64(json_raw(stated), &number))
+        return;
+    if (number != count)
+        rule_error(run, s, &spot, stated,
+                   "The code system is complete, but the number of concepts (%llu) does not match "
+                   "the stated total number (%llu)",
+                   (unsigned long long)count, (unsigned long long)number);
+}
+
 enum err rule_code_system(struct check_run *run, const struct fhir_subject *s)
 {
+    uint64_t count = 0;
     struct json content = json_member(s->item.value, "content");
     struct fhir_spot spot = spot_of(s->spot, SLICE("content"));
     struct map codes, uris;
@@ -210,6 +272,10 @@ enum err rule_code_system(struct check_run *run, const struct fhir_subject *s)
     map_init(&codes, UINT32_MAX, (uint64_t)(uintptr_t)run);
     map_init(&uris, UINT32_MAX, (uint64_t)(uintptr_t)s);
     enum err err = check_properties(run, s, &codes, &uris);
+    if (!err)
+        check_concepts(run, s, s->spot, s->item.value, &codes, &count);
+    if (!err)
+        check_count(run, s, count);
     map_release(&uris);
     map_release(&codes);
     return err;

@@ -236,9 +236,22 @@ static bool is_of_hl7(struct slice url)
 static void check_url(struct profile_check *c, const struct fhir_subject *s, struct slice url)
 {
     const struct image *package = check_package(c, s);
-    struct place root = set_find(c->options.set, url, package), nowhere = { NULL, NULL, NULL };
+    struct slice rest = url;
+    struct place root = set_find(c->options.set, slice_cut(&rest, '|'), package),
+                 nowhere = { NULL, NULL, NULL };
     if (slice_find_byte(url, ':') < 0) {
         check_part(c, s, url);
+        return;
+    }
+    ptrdiff_t bar = slice_find_byte(url, '|');
+    if (bar > 0 && root.node) {
+        struct fhir_spot spot = { .parent = s->spot, .name = SLICE("url") };
+        tree_error(c, s->spot, root, s->item.value, "structure",
+                   "The extension URL must not contain a version");
+        tree_error(c, &spot, root, json_member(s->item.value, "url"), "value",
+                   "Value is '%.*s' but is fixed to '%.*s' in the profile %.*s",
+                   SLICE_ARGS(slice_head(url, 300)), SLICE_ARGS(slice_head(url, (size_t)bar)),
+                   SLICE_ARGS(place_profile(c, root)));
         return;
     }
     bool is_extension = root.node && (root.definition->flags & DEFINITION_IS_EXTENSION);

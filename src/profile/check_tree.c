@@ -139,6 +139,15 @@ static void report_type(struct profile_check *c, const struct fhir_spot *spot, s
 {
     struct arena_mark mark = arena_mark(&c->scratch);
     bool is_one = place.node->types.count == 1, is_value = is_extension_value(place);
+    if (!is_one && !is_value && place.node->is_choice && spot && spot->parent) {
+        tree_error(c, spot->parent, place, item_where(item), "structure",
+                   "The type of element %.*s is not known - it could not be determined from the "
+                   "information available. Valid types at this point are %.*s (from %.*s)",
+                   SLICE_ARGS(item->row ? item->row->name : spot->name),
+                   SLICE_ARGS(place_type_names(c, place)), SLICE_ARGS(place_profile(c, place)));
+        arena_rewind(&c->scratch, mark);
+        return;
+    }
     struct slice url =
         is_value ? image_slice(place.image, place.definition->url) : place_profile(c, place);
     tree_error(c, is_value && spot ? spot->parent : spot, place, item_where(item), "structure",

@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def plain(expression):
     expression = re.sub(r"/\*.*?\*/", "", expression)
+    expression = re.sub(r"\[url='[^']*'\]", "", expression)
     return re.sub(r"\.ofType\([A-Za-z]+\)", "", expression)
 
 

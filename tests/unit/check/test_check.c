@@ -210,6 +210,15 @@ static void code_systems_and_value_sets_have_rules_of_their_own(void **state)
     expect(run(w, "{\"resourceType\":\"CodeSystem\",\"status\":\"active\",\"content\":"
                   "\"complete\",\"supplements\":\"http://x.org\"}"),
            "CodeSystem.content: CodeSystem Supplements SHALL");
+    expect(run(w, "{\"resourceType\":\"CodeSystem\",\"status\":\"active\",\"content\":"
+                  "\"complete\",\"count\":3,\"concept\":[{\"code\":\"a\",\"concept\":[{\"code\":"
+                  "\"b\"}]}]}"),
+           "CodeSystem.count: The code system is complete, but the number of concepts (2) does");
+    expect(run(w, "{\"resourceType\":\"CodeSystem\",\"status\":\"active\",\"content\":"
+                  "\"complete\",\"property\":[{\"code\":\"p\",\"type\":\"integer\"}],\"concept\":[{"
+                  "\"code\":\"a\",\"concept\":[{\"code\":\"b\",\"property\":[{\"code\":\"p\","
+                  "\"valueInteger\":1},{\"code\":\"p\",\"valueString\":\"1\"}]}]}]}"),
+           "CodeSystem.concept[0].concept[0].property[1]: The property 'p' has the invalid type");
     expect(run(w, "{\"resourceType\":\"ValueSet\",\"status\":\"active\",\"url\":\"ValueSet/x\"}"),
            "ValueSet.url: Canonical URLs must be absolute");
     expect(run(w, "{\"resourceType\":\"ValueSet\",\"status\":\"active\",\"compose\":{\"include\":"

@@ -99,6 +99,9 @@ static const char *const definitions[] = {
             "\"http://t/nobody\"]}]},"
             "{\"path\":\"Observation.subject\",\"type\":[{\"code\":\"Reference\","
             "\"targetProfile\":[\"http://t/nowhere\"]}]}"),
+    PROFILE("someTypes", "Observation",
+            "{\"path\":\"Observation.value[x]\",\"type\":[{\"code\":\"Quantity\"},{\"code\":"
+            "\"CodeableConcept\"}]}"),
     PROFILE("whole", "Patient",
             "{\"path\":\"Patient.maritalStatus\",\"fixedCodeableConcept\":{\"coding\":[{\"code\":"
             "\"M\"}],\"text\":\"t\"}}"),
@@ -295,6 +298,24 @@ static void a_profile_that_a_profile_names_and_nobody_has_is_an_error(void **sta
     expect(w, 1, "Observation.subject: ", "'http://t/nowhere'");
 }
 
+static void a_url_of_an_extension_has_no_version(void **state)
+{
+    struct world *w = *state;
+    check(w, "", PATIENT(",\"extension\":[{\"url\":\"http://t/kind|1\",\"valueCode\":\"a\"}]"));
+    assert_int_equal(w->count, 2);
+    expect(w, 0, "Patient.extension[0]: ", "must not contain a version");
+    expect(w, 1, "Patient.extension[0].url: ", "but is fixed to 'http://t/kind'");
+}
+
+static void one_of_several_types_is_told_where_the_choice_is_held(void **state)
+{
+    struct world *w = *state;
+    check(w, "http://t/someTypes", OBSERVATION(",\"valueString\":\"x\""));
+    assert_int_equal(w->count, 1);
+    expect(w, 0, "Observation: The type of element valueString is not known",
+           "Quantity, CodeableConcept");
+}
+
 static void members_that_differ_from_a_fixed_value_are_named(void **state)
 {
     struct world *w = *state;
@@ -326,6 +347,8 @@ int main(void)
         cmocka_unit_test(a_rule_where_a_resource_is_held_has_the_outer_one),
         cmocka_unit_test(any_type_of_a_choice_has_extensions),
         cmocka_unit_test(a_profile_that_a_profile_names_and_nobody_has_is_an_error),
+        cmocka_unit_test(a_url_of_an_extension_has_no_version),
+        cmocka_unit_test(one_of_several_types_is_told_where_the_choice_is_held),
         cmocka_unit_test(members_that_differ_from_a_fixed_value_are_named),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
