@@ -540,7 +540,7 @@ enum store_erasure_stage { STORE_ERASING = 1, STORE_ERASED };
 struct store_erasure {
     uint64_t number;
     uint8_t stage;       /* enum store_erasure_stage */
-    uint64_t resources;  /* that vanished whole */
+    uint64_t resources;  /* that vanished whole, or were known as the home of others only */
     uint64_t versions;   /* of these and others */
     int64_t begun, ended;
     uint64_t files, found; /* once it is done: of so many files that the store then had, so

@@ -10,7 +10,8 @@
 #include "store/embedded/cursor.h"
 #include "store/embedded/rocks.h"
 
-enum { ROWS_A_BATCH = 256, ROLL_TRIES = 400, SEARCH_ID_BYTES_MIN = 8, SEARCH_PIECE = 1 << 20 };
+enum { ROWS_A_BATCH = 256, ROLL_TRIES = 8, SEARCH_ID_BYTES_MIN = 8, SEARCH_PIECE = 1 << 20 };
+enum { FILLER_BYTES = 40 << 10 }; /* twice that is more than MANIFEST_BYTES */
 enum { BOTTOM_FORCED = 3 }; /* of the C++ enum BottommostLevelCompaction: once each file */
 
 static enum err give_up(struct store *store)
@@ -220,33 +221,63 @@ static enum err current_read(struct store *store, struct buf *out)
     return os_file_read(path, out);
 }
 
-/* The manifest names the first and the last key of files that are gone. Nobody
- * can ask for a new one, but it is begun when the old one is long enough
- * (MANIFEST_BYTES): flushes of next to nothing make it so. */
-static enum err manifest_roll(struct store *store)
+static enum err meta_flush(struct store *store)
+{
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    char *error = NULL;
+    rocksdb_flush_cf(store->db, options, store->families[FAMILY_META], &error);
+    rocksdb_flushoptions_destroy(options);
+    return rocks_err(error);
+}
+
+static enum err filler_write(struct store *store, const char *key, bool is_there)
+{
+    char *error = NULL;
+    rocksdb_column_family_handle_t *meta = store->families[FAMILY_META];
+    if (is_there)
+        rocksdb_put_cf(store->db, store->sync_options, meta, key, FILLER_BYTES, "", 0, &error);
+    else
+        rocksdb_delete_cf(store->db, store->sync_options, meta, key, FILLER_BYTES, &error);
+    enum err err = rocks_err(error);
+    if (err)
+        store_latch(store);
+    return err ? err : meta_flush(store);
+}
+
+/* The manifest names the first and the last key of files that are gone. Nobody can
+ * ask for a new one, but it is begun when the old one is long (MANIFEST_BYTES): a row
+ * with a very long key makes it so, and goes again. */
+static enum err manifest_roll(struct store *store, rocksdb_compactoptions_t *options)
 {
     struct buf before, now;
-    uint8_t mark[8];
+    struct arena arena;
     buf_init(&before, 4096);
     buf_init(&now, 4096);
-    enum err err = current_read(store, &before);
-    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
-    for (int i = 0; !err && i < ROLL_TRIES; i++) {
-        put_be64(mark, atomic_load(&store->horizon.purged));
-        err = meta_put(store, META_PURGED, SLICE_NONE, slice_of((char *)mark, sizeof mark));
-        char *error = NULL;
+    arena_init(&arena, 4 * FILLER_BYTES);
+    char *key = arena_raw(&arena, FILLER_BYTES);
+    enum err err = key ? current_read(store, &before) : ERR_NO_MEMORY;
+    if (key)
+        memset(key, META_FILLER, FILLER_BYTES);
+    const struct slice ends[] = { slice_of(key, 1), slice_of(key, FILLER_BYTES) };
+    const struct compaction c = { .store = store,
+                                  .family = FAMILY_META,
+                                  .keys = ends,
+                                  .count = ARRAY_COUNT(ends),
+                                  .options = options };
+    bool is_same = true;
+    for (int i = 0; !err && is_same && i < ROLL_TRIES; i++) {
+        err = filler_write(store, key, true);
+        err = err ? err : filler_write(store, key, false);
         if (!err)
-            rocksdb_flush_cf(store->db, options, store->families[FAMILY_META], &error);
-        err = err ? err : rocks_err(error);
+            compact(&c, 0, c.count);
         err = err ? err : current_read(store, &now);
         err = err ? err : give_up(store);
-        if (!err && !slice_equal(buf_slice(&before), buf_slice(&now)))
-            break;
+        is_same = !err && slice_equal(buf_slice(&before), buf_slice(&now));
     }
-    rocksdb_flushoptions_destroy(options);
     buf_release(&before);
     buf_release(&now);
-    return err;
+    arena_release(&arena);
+    return err ? err : is_same ? ERR_IO : ERR_NONE;
 }
 
 static enum err compact_family(struct compaction *c)
@@ -291,9 +322,11 @@ enum err erase_truth_files(struct store *store, const struct erased_list *list)
             err = compact_family(&c);
         arena_rewind(&arena, mark);
     }
+    if (!err)
+        err = manifest_roll(store, options);
     rocksdb_compactoptions_destroy(options);
     arena_release(&arena);
-    return err ? err : manifest_roll(store);
+    return err;
 }
 
 /* ---- the proof ---- */

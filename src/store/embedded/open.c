@@ -14,7 +14,7 @@ enum {
     DEFAULT_CACHE_BYTES = 64 << 20,
     DEFAULT_MEMTABLE_BYTES = 16 << 20,
     LOG_BYTES_MAX = 32 << 20,
-    MANIFEST_BYTES = 16 << 10, /* begun anew past that; see erase_files.c */
+    MANIFEST_BYTES = 64 << 10, /* begun anew past that; see erase_files.c */
     BLOCK_BYTES = 8 * 1024,    /* of families other than the bodies' */
     ZSTD_WINDOW_DEFAULT = -14, /* RocksDB's word for it */
     DEFAULT_MERGE_THREADS = 2,

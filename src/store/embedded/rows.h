@@ -92,6 +92,7 @@ enum meta_kind {
     META_FORMAT = 'f',     /* -> format version(4) */
     META_ENTITIES = 'e',   /* -> entity numbers below this may be in use(8) */
     META_ERASURE = 'g',    /* number(8) -> erasure_row_bytes; pieces, see erase.h */
+    META_FILLER = 'q',     /* never there for long, see erase_files.c */
     META_HORIZON = 'h',    /* -> horizon_row_bytes */
     META_PURGED = 'p',     /* -> versions superseded up to this document are deleted(8) */
     META_TYPE = 't',       /* type name -> type number(2) */

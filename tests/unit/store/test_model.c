@@ -1,6 +1,7 @@
-/* The store against a model in memory: random commits, reads, searches at
- * random times, checkpoints, reopening, and recovery from a copy taken while
- * the store was open, as a crash would leave it. Fixed seeds. */
+/* The store against a model in memory: random commits, reads, searches at random
+ * times, checkpoints, merges, horizons, erasures, reopening, and recovery from a copy
+ * taken while the store was open, as a crash would leave it. Fixed seeds, and one that
+ * is new each time. */
 #include "fixture.h"
 
 #include "os/clock.h"
@@ -20,6 +21,8 @@ enum {
 struct model_version {
     int type, id;
     uint64_t doc, version, killer; /* killer UINT64_MAX: alive */
+    uint64_t superseded; /* by this document; UINT64_MAX: it is the newest */
+    bool is_erased;
     int64_t instant;
     bool is_deleted;
     char body[200];
@@ -34,6 +37,7 @@ struct model {
     uint64_t times[VERSIONS_MAX]; /* of commits */
     uint64_t time_docs[VERSIONS_MAX];
     size_t time_count;
+    uint64_t horizon; /* document; 0: none */
     uint64_t random;
 };
 
@@ -65,10 +69,25 @@ static struct model_version *model_head(struct model *m, int type, int id, uint6
 {
     for (size_t i = m->count; i-- > 0;) {
         struct model_version *v = &m->versions[i];
-        if (v->type == type && v->id == id && v->doc <= doc)
+        if (v->type == type && v->id == id && v->doc <= doc && !v->is_erased)
             return v;
     }
     return NULL;
+}
+
+/* Beyond the horizon: its rows are deleted. */
+static bool is_gone(const struct model *m, const struct model_version *v)
+{
+    return v->superseded <= m->horizon;
+}
+
+static struct model_version *model_numbered(struct model *m, int type, int id, uint64_t doc,
+                                            uint64_t number)
+{
+    struct model_version *v = model_head(m, type, id, doc);
+    while (v && v->version != number)
+        v = v->version > number && v->doc ? model_head(m, type, id, v->doc - 1) : NULL;
+    return v;
 }
 
 /* Values with NULs, prefixes of one another, empty ones, and 0xff bytes. */
@@ -137,6 +156,9 @@ static void model_enter(struct model *m, struct fixture *f, const struct store_w
     v->instant = r->instant;
     v->is_deleted = w->operation == STORE_DELETE;
     v->killer = v->is_deleted ? v->doc : UINT64_MAX;
+    v->superseded = UINT64_MAX;
+    if (p->head)
+        p->head->superseded = r->doc;
     if (p->head && !p->head->is_deleted)
         p->head->killer = r->doc;
     if (v->is_deleted)
@@ -256,11 +278,23 @@ static void step_read(struct model *m, struct fixture *f, struct store_reader *r
     assert_int_equal(store_head_meta(reader, t, i, &found, &v), ERR_NONE);
     assert_int_equal(found, head != NULL);
     uint64_t number = 1 + roll(m, 6);
-    assert_int_equal(store_version(reader, t, i, number, &f->arena, &found, &v), ERR_NONE);
-    assert_int_equal(found, head && number <= head->version);
+    struct model_version *numbered = model_numbered(m, type, id, doc, number);
+    bool is_lost = head && number <= head->version && (!numbered || is_gone(m, numbered));
+    assert_int_equal(store_version(reader, t, i, number, &f->arena, &found, &v),
+                     is_lost ? ERR_GONE : ERR_NONE);
+    assert_int_equal(found, numbered && !is_lost);
+    if (found)
+        check_version_is(numbered, &v, true);
     assert_int_equal(
         store_history(reader, t, i, 0, INT64_MIN, 1000, &f->arena, &list, &count), ERR_NONE);
-    assert_int_equal(count, head ? head->version : 0);
+    size_t kept = 0;
+    uint64_t counted = 0;
+    for (struct model_version *k = head; k && !is_gone(m, k);
+         k = model_head(m, type, id, k->doc - 1))
+        kept++;
+    assert_int_equal(count, kept);
+    assert_int_equal(store_history_count(reader, t, i, &counted), ERR_NONE);
+    assert_int_equal(counted, kept);
     uint64_t before = doc;
     for (size_t k = 0; k < count; k++) {
         struct model_version *expected = model_head(m, type, id, before);
@@ -304,7 +338,7 @@ static const struct model_version *first_of(const struct model *m, const struct 
     for (const struct model_version *u = v; u-- > m->versions;) {
         if (u->type != v->type || u->id != v->id)
             continue;
-        if (u->is_deleted)
+        if (u->is_deleted || u->is_erased)
             break;
         first = u;
     }
@@ -419,7 +453,7 @@ static void search_check(struct model *m, struct fixture *f, struct store_reader
                      ERR_NONE);
     for (size_t i = 0; i < m->count; i++) {
         const struct model_version *v = &m->versions[i];
-        if (v->doc > doc || v->killer <= doc || !matches(m, plan, v))
+        if (v->doc > doc || v->killer <= doc || v->is_erased || !matches(m, plan, v))
             continue;
         all++;
         if (v->doc <= after || expected == limit)
@@ -489,7 +523,8 @@ static void step_values(struct model *m, struct fixture *f, struct store_reader 
     }
     for (size_t i = 0; i < m->count; i++) {
         const struct model_version *v = &m->versions[i];
-        for (size_t t = 0; v->doc <= doc && v->killer > doc && t < v->term_count; t++) {
+        bool lives = v->doc <= doc && v->killer > doc && !v->is_erased;
+        for (size_t t = 0; lives && t < v->term_count; t++) {
             bool first = v->terms[t].field == p.field && value_is(&p, v->terms[t].value);
             for (size_t k = 0; k < t; k++)
                 first = first && !(v->terms[k].field == p.field &&
@@ -565,6 +600,61 @@ static void rebuild(struct model *m, struct fixture *f)
     await_rules(f);
 }
 
+static void raise_horizon(struct model *m, struct fixture *f)
+{
+    size_t at = m->time_count ? roll(m, m->time_count) : 0;
+    if (!m->time_count || !m->time_docs[at])
+        return;
+    assert_int_equal(store_horizon_raise(f->store, store_time_of(m->time_docs[at]), 1), ERR_NONE);
+    assert_int_equal(store_purge(f->store), ERR_NONE);
+    m->horizon = MAX(m->horizon, m->time_docs[at]);
+}
+
+static void await_erasure(struct fixture *f, uint64_t number)
+{
+    struct store_erasure e = { 0 };
+    for (int ms = 0; ms < 60000 && e.stage != STORE_ERASED; ms++) {
+        assert_true(store_erasure_find(f->store, number, &e));
+        os_sleep_us(1000);
+    }
+    assert_int_equal(e.stage, STORE_ERASED);
+}
+
+/* A resource, or one version of it that is not its newest. */
+static void erase(struct model *m, struct fixture *f)
+{
+    int type = (int)roll(m, TYPES), id = (int)roll(m, IDS);
+    struct model_version *head = model_head(m, type, id, UINT64_MAX), *one = NULL;
+    struct store_target t = { .type = slice_cstr(type_text(type)) };
+    struct store_erasure e;
+    uint64_t erased = 0;
+    t.id = slice_cstr(id_text(&f->arena, id));
+    if (head && roll(m, 3) == 0) {
+        for (one = model_head(m, type, id, head->doc - 1); one && roll(m, 2);)
+            one = model_head(m, type, id, one->doc - 1);
+        if (!one || is_gone(m, one))
+            return;
+        t.docs = &one->doc;
+        t.doc_count = 1;
+        struct model_version *before = model_head(m, type, id, one->doc - 1);
+        if (before && !is_gone(m, before))
+            before->superseded = one->superseded;
+        one->is_erased = true;
+        erased = 1;
+    }
+    for (struct model_version *v = one ? NULL : head; v;) {
+        struct model_version *before = model_head(m, type, id, v->doc - 1);
+        erased += !is_gone(m, v);
+        v->is_erased = true;
+        v = before;
+    }
+    assert_int_equal(store_erase(f->store, &t, 1, &f->arena, &e), ERR_NONE);
+    assert_int_equal(e.versions, erased);
+    assert_true(head ? e.resources == !one : e.resources <= 1); /* others have it as their home */
+    if (erased && roll(m, 2))
+        await_erasure(f, e.number);
+}
+
 static void step_other(struct model *m, struct fixture *f, struct store_rule *rules)
 {
     switch (roll(m, 40)) {
@@ -605,6 +695,13 @@ static void step_other(struct model *m, struct fixture *f, struct store_rule *ru
         fixture_open(f);
         await_rules(f);
         break;
+    case 13:
+        raise_horizon(m, f);
+        break;
+    case 14:
+    case 15:
+        erase(m, f);
+        break;
     default:
         break;
     }
@@ -627,7 +724,12 @@ static void run_model(struct fixture *f, uint64_t seed)
         step_other(m, f, rules);
         for (int reads = 0; m->time_count && reads < 4; reads++) {
             size_t at = roll(m, 2) ? m->time_count - 1 : roll(m, m->time_count);
-            struct store_reader *reader = reader_at(f, m->times[at]);
+            struct store_reader *reader = NULL;
+            if (m->time_docs[at] < m->horizon) {
+                assert_int_equal(store_read_begin(f->store, m->times[at], &reader), ERR_GONE);
+                continue;
+            }
+            reader = reader_at(f, m->times[at]);
             step_read(m, f, reader, m->time_docs[at]);
             step_search(m, f, reader, m->time_docs[at]);
             step_search(m, f, reader, m->time_docs[at]);
@@ -659,6 +761,28 @@ static void the_store_agrees_with_a_model_on_a_seed_never_tried(void **state)
     run_model(*state, seed);
 }
 
+/* Again and again for MODEL_SECONDS (make long-model); each seed is printed. */
+static void the_store_agrees_with_a_model_for_long(void **state)
+{
+    const char *text = getenv("MODEL_SECONDS");
+    int64_t end_us = os_monotonic_us() + (text ? strtoll(text, NULL, 10) : 0) * 1000000;
+    uint64_t rounds = 0;
+    if (!text)
+        skip();
+    while (os_monotonic_us() < end_us) {
+        void *inner = NULL;
+        uint64_t seed = os_random_u64() | 1;
+        print_message("seed %llu\n", (unsigned long long)seed);
+        assert_int_equal(fixture_setup(&inner), 0);
+        run_model(inner, seed);
+        assert_int_equal(fixture_teardown(&inner), 0);
+        rounds++;
+    }
+    print_message("%llu rounds, %llu steps\n", (unsigned long long)rounds,
+                  (unsigned long long)(rounds * STEPS));
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -666,6 +790,7 @@ int main(void)
         TEST(the_store_agrees_with_a_model),
         TEST(the_store_agrees_with_a_model_on_another_seed),
         TEST(the_store_agrees_with_a_model_on_a_seed_never_tried),
+        cmocka_unit_test(the_store_agrees_with_a_model_for_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
