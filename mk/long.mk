@@ -1,10 +1,17 @@
 # `make test-long`: hours, with random seeds that it prints. Run the parts your
-# change touches: make long-crash, long-kills, long-records, long-fuzz, long-oracle.
+# change touches: make long-model, long-crash, long-kills, long-records, long-fuzz,
+# long-oracle.
 
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
-.PHONY: test-long long-crash long-kills long-records long-fuzz long-oracle
-test-long: long-crash long-kills long-records long-fuzz long-oracle
+.PHONY: test-long long-model long-crash long-kills long-records long-fuzz long-oracle
+test-long: long-model long-crash long-kills long-records long-fuzz long-oracle
+
+# A round is 260 steps; each step's reads, searches and histories are compared.
+# MODEL_SEED=N runs one again.
+MODEL_SECONDS ?= 36000
+long-model: $(BUILD)/tests/store/test_model
+	@MODEL_SECONDS=$(MODEL_SECONDS) $(BUILD)/tests/store/test_model
 
 long-crash:
 	@echo "long-crash: seed $(SEED)"
