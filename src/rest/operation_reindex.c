@@ -180,7 +180,8 @@ static struct slice status_url(const struct reindex *x)
 
 static unsigned percent(const struct reindex *x)
 {
-    return x->whole ? (unsigned)(100 * MIN(x->done, x->whole) / x->whole) : 0;
+    uint64_t whole = x->unready ? x->whole : 0;
+    return whole ? (unsigned)(100 * MIN(x->done, whole) / whole) : x->unready ? 0 : 100;
 }
 
 static enum err accepted_reply(struct reindex *x)

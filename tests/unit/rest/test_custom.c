@@ -570,6 +570,7 @@ static void reindex_derives_again_what_is_named(void **state)
     wait_ready(w, "");
     struct answer a = expect_status(post(w, "$reindex", NULL), 202);
     assert_string_equal(header(w, &a, "Content-Location"), BASE "/$reindex");
+    assert_string_equal(header(w, &a, "X-Progress"), "fields being indexed: 0, done: 100 %");
     assert_found(w, "Patient?race=a", "1"); /* nothing was named: nothing is derived again */
     a = expect_status(post(w, "SearchParameter/race/$reindex", NULL), 202);
     assert_contains(header(w, &a, "X-Progress"), "fields being indexed: 1,");
