@@ -76,7 +76,8 @@ export function corpus(rng, base, count = 240) {
     Observation: () => ({ status: rng.of(['final', 'preliminary', 'amended']), code: concept(), category: full(some(concept, 2)), subject: reference('Patient', 'Location', 'Device'), encounter: rng.chance(0.4) ? reference('Encounter') : undefined, performer: full(some(() => reference('Practitioner', 'Organization', 'Patient'), 2)),
       ...rng.of([{}, { effectiveDateTime: date() }, { effectiveDateTime: date() }, { effectivePeriod: period() }, { effectiveInstant: instant() }, { effectiveTiming: timing() }]),
       ...rng.of([{}, { valueQuantity: quantity() }, { valueQuantity: quantity() }, { valueCodeableConcept: concept() }, { valueString: text() }, { valueDateTime: date() }, { valuePeriod: period() }, { valueInteger: 5 }, { valueRange: range() }]),
-      component: full(some(() => ({ code: concept(), ...rng.of([{}, { valueQuantity: quantity() }, { valueCodeableConcept: concept() }]) }), 2)), hasMember: full(some(() => reference('Observation'), 2)) }),
+      component: full(some(() => ({ code: concept(), ...rng.of([{}, { valueQuantity: quantity() }, { valueCodeableConcept: concept() }]) }), 2)), hasMember: full(some(() => reference('Observation'), 2)),
+      ...(rng.chance(0.2) ? { subject: { reference: '#p' }, contained: [clean({ resourceType: 'Patient', id: 'p', name: full(some(name)), gender: rng.of(['male', 'female']), managingOrganization: reference('Organization'), link: rng.chance(0.3) ? [{ other: reference('Patient'), type: 'seealso' }] : undefined })] } : {}) }),
     Condition: () => ({ code: concept(), subject: reference('Patient'), encounter: rng.chance(0.3) ? reference('Encounter') : undefined, clinicalStatus: concept(), ...rng.of([{}, { onsetDateTime: date() }, { onsetPeriod: period() }, { onsetAge: quantity() }, { onsetRange: range() }, { onsetString: text() }]),
       ...rng.of([{}, { abatementDateTime: date() }, { abatementAge: quantity() }, { abatementString: text() }]), recordedDate: rng.chance(0.4) ? date() : undefined, evidence: full(some(() => ({ code: [concept()], detail: [reference('Observation')] }), 1)) }),
     RiskAssessment: () => ({ status: 'final', subject: reference('Patient'), prediction: full(some(() => ({ ...rng.of([{}, { probabilityDecimal: rng.of(NUMBERS) }, { probabilityRange: range() }]), qualitativeRisk: concept() }), 2)) }),
@@ -84,7 +85,7 @@ export function corpus(rng, base, count = 240) {
     ValueSet: () => ({ url: rng.of(['http://v.example/a', 'http://v.example/a/b', 'http://v.example/ab', 'urn:oid:1.2']), status: 'draft', version: rng.of(['1.0', '1', undefined]), name: text(), title: text(), description: text(), useContext: full(some(() => ({ code: coding(), ...rng.of([{ valueCodeableConcept: concept() }, { valueQuantity: quantity() }, { valueRange: range() }]) }), 2)) }),
     ActivityDefinition: () => ({ url: rng.of(['http://v.example/a', 'http://v.example/c']), status: 'draft', version: '1', library: full(some(() => rng.of(['http://v.example/lib', 'http://v.example/lib|2']), 2)), name: text(),
       relatedArtifact: full(some(() => ({ type: rng.of(['depends-on', 'derived-from', 'predecessor']), resource: rng.of(['http://v.example/lib|2', 'http://v.example/a', `${base}/ValueSet/c-1`, 'ValueSet/c-2']) }), 2)) }),
-    MedicationRequest: () => ({ status: 'active', intent: 'order', subject: reference('Patient'), ...rng.of([{ medicationCodeableConcept: concept() }, { medicationReference: { reference: '#m' }, contained: [{ resourceType: 'Medication', id: 'm', code: concept() }] }]), requester: rng.chance(0.5) ? reference('Practitioner', 'Patient') : undefined, authoredOn: rng.chance(0.7) ? date() : undefined,
+    MedicationRequest: () => ({ status: 'active', intent: 'order', subject: reference('Patient'), ...rng.of([{ medicationCodeableConcept: concept() }, { medicationReference: { reference: '#m' }, contained: [clean({ resourceType: 'Medication', id: 'm', code: concept(), manufacturer: rng.chance(0.6) ? rng.of([{ reference: '#o' }, reference('Organization')]) : undefined }), clean({ resourceType: 'Organization', id: 'o', name: text(), partOf: rng.chance(0.5) ? reference('Organization') : undefined })] }]), requester: rng.chance(0.5) ? reference('Practitioner', 'Patient') : undefined, authoredOn: rng.chance(0.7) ? date() : undefined,
       dosageInstruction: full(some(() => ({ timing: timing() }), 2)) }),
     Device: () => ({ udiCarrier: rng.chance(0.5) ? [{ carrierHRF: text(), deviceIdentifier: rng.of(ODD) }] : undefined, deviceName: [{ name: text(), type: 'other' }], type: concept(), patient: rng.chance(0.5) ? reference('Patient') : undefined, url: rng.of([undefined, 'http://d.example/x']) }),
   };
@@ -106,3 +107,19 @@ function clean(v) {
   const kept = Object.entries(v).map(([k, x]) => [k, clean(x)]).filter(([, x]) => x !== undefined);
   return kept.length ? Object.fromEntries(kept) : undefined;
 }
+
+/** Parameters of a store's own: [code, type, bases, expression, targets]. */
+const OWN = [
+  ['x-lang', 'token', ['Patient'], 'Patient.communication.language'],
+  ['x-doctor', 'string', ['Patient', 'Practitioner'], "Patient.name.where(prefix.exists() or given.exists()) | Practitioner.name.family"],
+  ['x-part', 'quantity', ['Observation'], 'Observation.component.value.ofType(Quantity)'],
+  ['x-place', 'reference', ['Encounter'], 'Encounter.location.location', ['Location']],
+  ['x-end', 'date', ['Condition', 'Encounter'], 'Condition.abatement.ofType(dateTime) | Encounter.period'],
+  ['x-chance', 'number', ['RiskAssessment'], 'RiskAssessment.prediction.probability.ofType(decimal)'],
+  ['x-lib', 'uri', ['ActivityDefinition'], 'ActivityDefinition.library'],
+  ['x-label', 'token', ['Resource'], 'Resource.meta.tag | Resource.meta.security'],
+  ['x-shown', 'string', ['Observation', 'Condition'], 'Observation.code.coding.display | Condition.code.text | Condition.code.coding.display'],
+  ['x-many', 'token', ['Patient'], "Patient.telecom.where(system = 'phone').value.first() | Patient.identifier.where(system.exists()).value"],
+];
+export const ownParams = () => OWN.map(([code, type, base, expression, target]) => ({ resourceType: 'SearchParameter', id: code, url: `http://p.example/${code}`, name: code.replace('-', ''), status: 'active',
+  description: code, code, base, type, expression, ...(target ? { target } : {}) }));

@@ -1,5 +1,5 @@
 // oracle-queries.mjs - random searches made of values that the resources have.
-import { UCUM, dateRange, measure, plain, reference, strings, texts, tokens, types } from './search-oracle.mjs';
+import { UCUM, dateRange, measure, plain, strings, texts, tokens, types } from './search-oracle.mjs';
 import { inCompartment } from './oracle.mjs';
 
 /** mulberry32: the same numbers for the same seed everywhere. */
@@ -67,7 +67,7 @@ const makers = {
     return [kind, esc(rng.chance(0.3) ? u.split('|')[0] : u)];
   },
   reference(rng, world, p, v, r) {
-    const x = reference(v, world.base);
+    const x = world.reference(v);
     if (x.identifier?.value !== undefined && rng.chance(x.type ? 0.2 : 0.7))
       return ['identifier', x.identifier.system === undefined ? esc(x.identifier.value) : `${esc(x.identifier.system)}|${esc(x.identifier.value)}`];
     if (!x.type) return x.url && x.url.includes(':') && !/[\s]/.test(x.url) ? [undefined, esc(x.url)] : undefined;
@@ -142,7 +142,7 @@ export function criterion(rng, world, r, depth = 0) {
       if (join) return join;
       continue;
     }
-    if (rng.chance(0.07)) return [rng.chance(0.8) ? '_id' : '_id:not', [r, rng.of(world.of(r.resourceType))].slice(rng.below(2)).map((x) => x.id).join(',')];
+    if (rng.chance(0.07)) return [rng.chance(0.8) ? '_id' : '_id:not', [r, rng.of(world.of(r.resourceType)) ?? r].slice(rng.below(2)).map((x) => x.id).join(',')];
     const p = rng.of(params);
     const values = world.values(r, p);
     if (p.type !== 'composite' && rng.chance(values.length ? 0.04 : 0.02)) return [`${p.code}:missing`, String(values.length === 0 || rng.chance(0.3))];
@@ -157,7 +157,7 @@ export function criterion(rng, world, r, depth = 0) {
 function or(rng, world, r, p, [modifier, text]) {
   const all = [text];
   while (rng.chance(0.2)) {
-    const values = world.values(rng.of(world.of(r.resourceType)), p);
+    const values = world.values(rng.of(world.of(r.resourceType)) ?? r, p);
     const more = values.length ? makers[p.type](rng, world, p, rng.of(values), r) : undefined;
     if (more && more[0] === modifier) all.push(more[1]);
   }
@@ -166,11 +166,17 @@ function or(rng, world, r, p, [modifier, text]) {
 
 function chained(rng, world, r, params, depth) {
   const links = params.filter((p) => p.type === 'reference').flatMap((p) => world.targets(r, p).map((n) => ({ p, there: world.get(n) }))).filter((x) => x.there);
+  // and what it contains
+  for (const p of r.contained ? params.filter((x) => x.type === 'reference') : [])
+    for (const v of world.values(r, p)) {
+      const there = r.contained.find((c) => `#${c.id}` === v?.reference);
+      if (there) links.push({ p, there });
+    }
   if (!links.length) return undefined;
   const { p, there } = rng.of(links);
   const inner = criterion(rng, world, there, depth + 1);
   const typed = rng.chance(0.5) || !p.target?.length || p.target.includes('Resource');
-  if (!inner || (typed && !p.target?.includes(there.resourceType))) return undefined;
+  if (!inner || !p.target?.includes(there.resourceType)) return undefined;
   if (/^_(text|content|list|filter)/.test(inner[0])) return undefined;
   return [`${p.code}${typed ? `:${there.resourceType}` : ''}.${inner[0]}`, inner[1]];
 }

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { World, Refused, Unknown, find, inCompartment, includes, order } from './oracle.mjs';
 import { search } from './oracle-queries.mjs';
+import { compile } from './search-oracle.mjs';
 
 const headers = { 'content-type': 'application/fhir+json', prefer: 'return=representation' };
 const nameOf = (r) => `${r.resourceType}/${r.id}`;
@@ -44,6 +45,13 @@ export class Pair {
       last = resource.meta.lastUpdated;
     }
     return last;
+  }
+  /** SearchParameters that the store is to learn; the World of the same data folder, too. */
+  async learn(params, types) {
+    await this.write(params);
+    for (const p of params)
+      for (const base of p.base[0] === 'Resource' ? types : p.base) this.world.definitions.params(base).set(p.code, compile(p));
+    this.world.forget();
   }
   /** The present state, to be asked for later. */
   remember(instant) { this.moments.push({ instant, world: this.world.clone() }); }

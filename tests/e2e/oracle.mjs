@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import fhirpath from 'fhirpath';
 import r4 from 'fhirpath/fhir-context/r4/index.js';
 import { UCUM, dateRange, dateValue, decimal, fold, inUnits, isSorted, loadParams, measure, measureIn, ndjson, normal,
-  numberPrefixes, order as compareKeys, plain, prefixes, reference, sortKey, strings, texts, tokens, types, unitOf } from './search-oracle.mjs';
+  numberPrefixes, order as compareKeys, plain, prefixes, reference as referenceByShape, sortKey, strings, texts, tokens, types, unitOf } from './search-oracle.mjs';
 
 export class Unknown extends Error {}
 /** A parameter that the type does not have; a modifier that it does not take. */
@@ -32,8 +32,10 @@ class Definitions {
     this.folder = join(data, 'r4/definitions');
     this.paramsOf = loadParams(data);
     this.byType = new Map();
+    this.types = new Set(['Binary', 'Bundle', 'Parameters']);
     this.compartments = new Map(ndjson(join(this.folder, 'compartmentdefinition.ndjson.zst'))
       .map((c) => [c.code, new Map(c.resource.map((r) => [r.code, r.param ?? []]))]));
+    for (const all of this.compartments.values()) for (const type of all.keys()) this.types.add(type);
   }
   params(type) {
     if (!this.byType.has(type)) this.byType.set(type, new Map(this.paramsOf(type).map((p) => [p.code, p])));
@@ -116,6 +118,11 @@ export class World {
     if (!p) throw new Refused(`${type} has no ${code}`);
     return p;
   }
+  /** A name that is none of R4's types makes no local reference. */
+  reference(v) {
+    const x = referenceByShape(v, this.base);
+    return x.type && !this.definitions.types.has(x.type) ? { url: x.text, text: x.text, identifier: x.identifier } : x;
+  }
   values(r, p) {
     let of = valuesOf.get(r);
     if (!of) valuesOf.set(r, (of = new Map()));
@@ -124,7 +131,7 @@ export class World {
   }
   /** Names of the local resources that a reference parameter leads to. */
   targets(r, p) {
-    return this.values(r, p).map((v) => reference(v, this.base)).filter((x) => x.type).map((x) => `${x.type}/${x.id}`);
+    return this.values(r, p).map((v) => this.reference(v)).filter((x) => x.type).map((x) => `${x.type}/${x.id}`);
   }
 }
 
@@ -217,7 +224,7 @@ function uriTest(world, p, modifier, text) {
 const LOCAL = /^([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})(?:\/_history\/([A-Za-z0-9.-]{1,64}))?$/;
 
 function referenceTest(world, p, modifier, text) {
-  const of = (v) => reference(v, world.base);
+  const of = (v) => world.reference(v);
   if (modifier === 'identifier') {
     const own = tokenTest(world, { code: p.code, type: 'token', expression: '' }, undefined, text);
     return (v) => { const { identifier } = of(v); return identifier !== undefined && own(identifier); };
@@ -353,18 +360,26 @@ function chain(world, type, head, rest, text) {
   const [code, only] = head.split(':');
   const p = world.param(type, code);
   if (p.type !== 'reference') throw new Refused(head);
-  const found = new Set();
-  let known = 0;
+  const found = new Set(), inside = new Map();
   for (const target of only ? [only] : p.target ?? []) {
     try {
       find(world, target, [[rest, text]]).forEach((r) => found.add(nameOf(r)));
-      known++;
+      // What is contained is referred to by its container alone: nothing has it.
+      inside.set(target, rest.startsWith('_has:') ? () => false : condition(world, target, rest, text));
     } catch (e) {
       if (!(e instanceof Refused)) throw e;
     }
   }
-  if (!known) throw new Refused(`${head}.${rest}`);
-  return (r) => world.targets(r, p).some((n) => found.has(n));
+  if (!inside.size) throw new Refused(`${head}.${rest}`);
+  return (r) => world.targets(r, p).some((n) => found.has(n)) || containedTargets(world, r, p).some((c) => inside.get(c.resourceType)?.(c));
+}
+
+const containers = new WeakMap(); // contained resource: what it lies in
+/** What a resource, contained itself or not, refers to by #id. */
+function containedTargets(world, r, p) {
+  const whole = containers.get(r) ?? r;
+  return world.values(r, p).map((v) => plain(v)?.reference).filter((t) => typeof t === 'string' && t[0] === '#')
+    .map((t) => list(whole.contained).find((c) => `#${c.id}` === t)).filter(Boolean).map((c) => { containers.set(c, whole); return c; });
 }
 
 function whenTest(text, modifier) {
@@ -391,7 +406,7 @@ const special = {
   _list: (world, type, text, modifier) => {
     refuseModifier(modifier);
     const names = new Set(split(text, ',').flatMap((id) => list(world.get(`List/${id}`)?.entry))
-      .filter((e) => e.item).map((e) => reference(e.item, world.base)).map((x) => `${x.type}/${x.id}`));
+      .filter((e) => e.item).map((e) => world.reference(e.item)).map((x) => `${x.type}/${x.id}`));
     return (r) => names.has(nameOf(r));
   },
   _text: (world, type, text, modifier) => { refuseModifier(modifier); return wordsTest(text, (r) => narrative(r)); },
@@ -502,14 +517,15 @@ function compared(world, type, path, op, value) {
   if (dot > 0) {
     const [code, only] = path.slice(0, dot).split(':');
     const p = world.param(type, code);
-    const found = new Set();
+    const found = new Set(), inside = new Map();
     for (const target of only ? [only] : p.target ?? []) {
       try {
         const test = compared(world, target, path.slice(dot + 1), op, value);
         world.of(target).filter(test).forEach((r) => found.add(nameOf(r)));
+        inside.set(target, test);
       } catch (e) { if (!(e instanceof Refused)) throw e; }
     }
-    return (r) => world.targets(r, p).some((n) => found.has(n));
+    return (r) => world.targets(r, p).some((n) => found.has(n)) || containedTargets(world, r, p).some((c) => inside.get(c.resourceType)?.(c));
   }
   if (path === '_id') return special._id(world, type, value, op === 'ne' ? 'not' : undefined);
   const p = world.param(type, path);

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataFolder, scratch, serve } from './lib.mjs';
-import { corpus } from './oracle-corpus.mjs';
+import { corpus, ownParams } from './oracle-corpus.mjs';
 import { Random } from './oracle-queries.mjs';
 import { Pair, settled, soak, unpack } from './oracle-run.mjs';
 
@@ -57,7 +57,7 @@ test('random searches find what a look at every resource finds', { skip }, async
     const examples = unpack(data, 'r4/examples.tar.zst', join(place.folder, 'examples')).filter((r) => r.id);
     for (let i = 0; i < examples.length; i += 100) await pair.write(examples.slice(i, i + 100));
     const types = [...new Set(examples.map((r) => r.resourceType))];
-    report(t, 'examples', await soak(pair, rng, types, seconds ? { until: Date.now() + seconds * 500 } : { rounds: 60 }));
+    report(t, 'examples', await soak(pair, rng, types, seconds ? { until: Date.now() + seconds * 500 } : { rounds: 45 }));
     await load(pair, join(place.folder, 'synthea'), 'patients/synthea-2019-20.tar.zst', members);
     await server.restart();
     const busy = [...new Set(pair.world.of().map((r) => r.resourceType))].filter((type) => pair.world.of(type).length > 8);
@@ -88,6 +88,7 @@ test('hard values, in several blocks and segments', { skip }, async (t) => {
     const types = [...new Set(all.map((r) => r.resourceType))];
     await pair.write(all.slice(0, all.length / 2));
     await fill(server.endpoint, 70000);
+    await pair.learn(ownParams(), types); // half is there before them
     pair.remember(await pair.write(all.slice(all.length / 2)));
     report(t, 'in memory', await soak(pair, rng, types, seconds ? { until: Date.now() + seconds * 500 } : { rounds: 20 }));
     await server.restart();
