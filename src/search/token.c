@@ -3,12 +3,14 @@
 
 #include "index/index.h"
 
+static const size_t FOLDS_BYTES_MAX = (size_t)256 << 20;
+
 /* Case counts unless the system's CodeSystem says that it does not. */
 static enum err in_system(struct compiler *c, struct slice system, struct slice code,
                           struct plan **ret_plan)
 {
-    bool folds = false;
-    if (c->settings->terminology && system.length)
+    bool folds = c->op != NULL; /* of _filter: its values are never case-sensitive */
+    if (!folds && c->settings->terminology && system.length)
         TRY(terminology_folds_case(c->settings->terminology, system, c->arena, &folds));
     if (!folds)
         return plan_leaf(c, PLAN_TERM, index_encode_token(c->arena, system, code), ret_plan);
@@ -48,10 +50,56 @@ static enum err of_type(struct compiler *c, struct slice value, struct plan **re
                      index_encode_identifier(c->arena, parts[0], parts[1], parts[2]), ret_plan);
 }
 
+/* 'c' or 'C' code 0 system: does case not count in that system? */
+static bool system_folds(const struct plan *plan, struct slice value)
+{
+    struct slice system = value;
+    struct arena arena;
+    bool folds = false;
+    (void)slice_cut(&system, '\0');
+    if (!system.length)
+        return false;
+    arena_init(&arena, FOLDS_BYTES_MAX);
+    enum err err = terminology_folds_case((struct terminology *)(uintptr_t)plan->accepts_context,
+                                          system, &arena, &folds);
+    arena_release(&arena);
+    return !err && folds;
+}
+
+/* What differs in case alone, in systems where that does not count; in _filter in any. */
+static enum err add_folded(struct compiler *c, struct slice code, struct plan_list *list)
+{
+    static const enum term_kind kinds[] = { TERM_TOKEN_CODE, TERM_TOKEN_LOWER };
+    bool is_lower = true, has_letter = false;
+    for (size_t i = 0; i < code.length; i++) {
+        bool is_capital = code.bytes[i] >= 'A' && code.bytes[i] <= 'Z';
+        is_lower &= !is_capital;
+        has_letter |= is_capital || (code.bytes[i] >= 'a' && code.bytes[i] <= 'z');
+    }
+    if (!has_letter || (!c->op && !c->settings->terminology))
+        return ERR_NONE;
+    /* As it is asked it is found already. */
+    for (size_t i = is_lower; i < ARRAY_COUNT(kinds); i++) {
+        struct plan *plan;
+        TRY(plan_leaf(c, PLAN_PREFIX,
+                      index_encode_token_lower(c->arena, kinds[i], SLICE(""), code), &plan));
+        if (!c->op) {
+            plan->accepts = system_folds;
+            plan->accepts_context = c->settings->terminology;
+        }
+        TRY(plan_list_add(c, list, plan));
+    }
+    return ERR_NONE;
+}
+
 /* In any system. */
 static enum err bare_code(struct compiler *c, struct slice code, struct plan **ret_plan)
 {
+    struct plan_list any = { 0 };
     TRY(plan_leaf(c, PLAN_PREFIX, index_encode_token_code_prefix(c->arena, code), ret_plan));
+    TRY(plan_list_add(c, &any, *ret_plan));
+    TRY(add_folded(c, code, &any));
+    TRY(plan_join(c, PLAN_OR, &any, ret_plan));
     if (!c->settings->dialect || !c->settings->dialect->code_may_be_system)
         return ERR_NONE;
     struct plan *system;

@@ -60,7 +60,21 @@ static void case_counts_unless_the_code_system_says_otherwise(void **state)
     assert_found(w, "Observation?code=http://strict|ab", "o0");
     assert_found(w, "Observation?code=http://strict|aB", "");
     assert_found(w, "Observation?code=http://unknown|AB", "o1");
-    assert_found(w, "Observation?code=AB", "o1");
+    /* Without a system as well: each has the code in the loose one, too. */
+    assert_found(w, "Observation?code=AB", "o0 o1 o2");
+    assert_found(w, "Observation?code=aB", "o0 o1 o2");
+    assert_found(w, "Observation?code=ab", "o0 o1 o2");
+    assert_found(w, "Observation?code:not=ab", "");
+    store(w, "Observation", "o3",
+          "\"code\":{\"coding\":[{\"system\":\"http://strict\",\"code\":\"Xy\"}]},"
+          "\"status\":\"final\"");
+    assert_found(w, "Observation?code=Xy", "o3");
+    assert_found(w, "Observation?code=xy", "");
+    assert_found(w, "Observation?code=XY", "");
+    assert_found(w, "Observation?status=final", "o3");
+    assert_found(w, "Observation?status=Final", "");
+    assert_found(w, "Observation?_filter=code%20eq%20xY", "o3");
+    assert_found(w, "Observation?_filter=code%20eq%20http://strict|XY", "o3");
 }
 
 static void hierarchies_and_value_sets_stand_for_their_codes(void **state)
