@@ -81,7 +81,7 @@ static bool may_fit(const struct compiler *c, const struct fhir_type *type, stru
     for (size_t i = 0; i < code.length; i++)
         if (code.bytes[i] == '.' || code.bytes[i] == ':')
             code = slice_head(code, i);
-    return slice_is(code, "_has") || param_find(c, type, code);
+    return slice_is(code, "_has") || slice_is(code, "[") || param_find(c, type, code);
 }
 
 /* Without a type: all targets that the rest of the chain fits. */
@@ -171,6 +171,8 @@ static enum err has_compile(struct compiler *c, struct slice rest, struct slice 
 static enum err compile(struct compiler *c, struct slice name, struct slice values,
                         struct plan **ret_plan)
 {
+    if (c->bracket && slice_is(name, "["))
+        return filter_bracket_compile(c, ret_plan);
     if (slice_starts_with(name, SLICE("_has:")))
         return has_compile(c, slice_from(name, 5), values, ret_plan);
     struct slice rest = name;

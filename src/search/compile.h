@@ -31,6 +31,8 @@ enum modifier {
     MODIFIER_IDENTIFIER,
     MODIFIER_EQUAL,    /* of _filter: a string as a whole, folded */
     MODIFIER_OVERLAPS, /* of _filter: dates that meet */
+    MODIFIER_COVERS,   /* of _filter: dates that hold all of the one asked */
+    MODIFIER_ENDS,     /* of _filter: a string's end */
     MODIFIER_TYPE, /* of a reference: the name of a resource type */
 };
 
@@ -78,6 +80,7 @@ struct compiler {
     struct key key;
     int depth; /* of chains */
     bool is_passable; /* what failed is an unknown parameter: lenient passes it over */
+    struct filter_bracket *bracket; /* of _filter: a[...].b being compiled */
     const struct filter_op *op; /* of _filter: how to compare; NULL: as the modifier says */
 };
 
@@ -99,6 +102,12 @@ compile_value compile_hierarchy;
 
 /* What may stand for a parameter's compiler in _filter. In filter.c. */
 MUST_USE enum err filter_compile(struct compiler *c, struct slice value, struct plan **ret_plan);
+/* The condition "[" of a chain: what stands in and behind the brackets of c->bracket, of
+ * the type at hand. */
+MUST_USE enum err filter_bracket_compile(struct compiler *c, struct plan **ret_plan);
+/* Strings above or below a text, or equal to it: "gt", "ge", "lt", "le". In text.c. */
+MUST_USE enum err compile_string_order(struct compiler *c, struct slice op, struct slice value,
+                                       struct plan **ret_plan);
 /* By the parameter's type and c->modifier; NULL: not supported. In parse.c. */
 compile_value *compiler_of(const struct compiler *c);
 

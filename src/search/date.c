@@ -165,7 +165,14 @@ enum err compile_date(struct compiler *c, struct slice value, struct plan **ret_
     struct date_range asked;
     struct plan_list any = { 0 };
     TRY(parse_date(c, value, &prefix, &asked));
-    TRY(ranges_add(c, prefix, asked, &any));
+    if (c->modifier == MODIFIER_COVERS) {
+        struct bounds covering = everywhere;
+        covering.low_to = asked.low + 1;
+        covering.high_from = asked.high;
+        TRY(range_add(c, covering, &any));
+    } else {
+        TRY(ranges_add(c, prefix, asked, &any));
+    }
     return plan_join(c, PLAN_OR, &any, ret_plan);
 }
 

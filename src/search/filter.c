@@ -1,17 +1,19 @@
 /* _filter (R4, "Filter Parameter"): given eq "peter" and (birthdate ge 2014 or not
  * (active eq false)). A comparison becomes a condition of the parameter it names, by
- * its operator instead of a modifier. "and" binds closer than "or", as in FHIRPath;
- * the specification leaves that open. */
+ * its operator instead of a modifier. "and" and "or" are taken from left to right,
+ * without precedence, as the specification has it. In a path `a[filter].b` a is a
+ * reference: one and the same resource meets the filter and has b. */
 #include "search/compile.h"
 
 #include "base/buf.h"
 
-enum { FILTER_DEPTH_MAX = 12 };
+enum { FILTER_DEPTH_MAX = 12, FILTER_TURNS_MAX = 12 };
 
 enum filter_kind {
     FILTER_PLAIN,    /* the modifier that its type has for it */
     FILTER_PREFIXED, /* the operator is the prefix of an ordered value */
     FILTER_UNEQUAL,
+    FILTER_NONE_OF,  /* not what its modifier says, values missing included */
     FILTER_PRESENT,
 };
 
@@ -27,7 +29,10 @@ static const struct filter_op ops[] = {
       MODIFIER_NONE },
     { SLICE_INIT("ne"), FILTER_UNEQUAL, MODIFIER_EQUAL, MODIFIER_NONE, MODIFIER_NONE,
       MODIFIER_NONE, MODIFIER_NONE },
-    { SLICE_INIT("co"), FILTER_PLAIN, MODIFIER_CONTAINS, NOT_FOR, NOT_FOR, NOT_FOR, NOT_FOR },
+    { SLICE_INIT("co"), FILTER_PLAIN, MODIFIER_CONTAINS, NOT_FOR, NOT_FOR, NOT_FOR,
+      MODIFIER_COVERS },
+    { SLICE_INIT("ew"), FILTER_PLAIN, MODIFIER_ENDS, NOT_FOR, NOT_FOR, NOT_FOR, NOT_FOR },
+    { SLICE_INIT("ni"), FILTER_NONE_OF, NOT_FOR, MODIFIER_IN, NOT_FOR, NOT_FOR, NOT_FOR },
     { SLICE_INIT("sw"), FILTER_PLAIN, MODIFIER_NONE, NOT_FOR, NOT_FOR, MODIFIER_BELOW, NOT_FOR },
     { SLICE_INIT("po"), FILTER_PLAIN, NOT_FOR, NOT_FOR, NOT_FOR, NOT_FOR, MODIFIER_OVERLAPS },
     { SLICE_INIT("ss"), FILTER_PLAIN, NOT_FOR, MODIFIER_BELOW, NOT_FOR, NOT_FOR, NOT_FOR },
@@ -73,7 +78,7 @@ static enum modifier modifier_of(const struct compiler *c)
         return op->date;
     case FHIR_PARAM_NUMBER:
     case FHIR_PARAM_QUANTITY:
-        return op->date == MODIFIER_OVERLAPS ? NOT_FOR : op->date;
+        return op->date == MODIFIER_NONE ? MODIFIER_NONE : NOT_FOR;
     case FHIR_PARAM_COMPOSITE:
     case FHIR_PARAM_SPECIAL:
         break;
@@ -99,6 +104,30 @@ static enum err unequal(struct compiler *c, struct plan *equal, struct plan **re
     return plan_join(c, PLAN_AND, &both, ret_plan);
 }
 
+/* Of strings. */
+static bool has_order(struct slice op)
+{
+    return slice_is(op, "gt") || slice_is(op, "ge") || slice_is(op, "lt") || slice_is(op, "le");
+}
+
+/* "loinc|1234-5": four systems have short names here. */
+static struct slice system_spell(struct compiler *c, struct slice value)
+{
+    static const struct {
+        struct slice name, system;
+    } SHORT[] = {
+        { SLICE_INIT("loinc|"), SLICE_INIT("http://loinc.org|") },
+        { SLICE_INIT("snomed|"), SLICE_INIT("http://snomed.info/sct|") },
+        { SLICE_INIT("rxnorm|"), SLICE_INIT("http://www.nlm.nih.gov/research/umls/rxnorm|") },
+        { SLICE_INIT("ucum|"), SLICE_INIT("http://unitsofmeasure.org|") },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(SHORT); i++)
+        if (slice_starts_with(value, SHORT[i].name))
+            return arena_printf(c->arena, "%.*s%.*s", SLICE_ARGS(SHORT[i].system),
+                                SLICE_ARGS(slice_from(value, SHORT[i].name.length)));
+    return value;
+}
+
 enum err filter_compile(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     const struct filter_op *op = c->op;
@@ -109,6 +138,8 @@ enum err filter_compile(struct compiler *c, struct slice value, struct plan **re
         return compile_missing(c, is_present ? SLICE("false") : SLICE("true"), ret_plan);
     }
     c->modifier = modifier_of(c);
+    if (c->param->type == FHIR_PARAM_STRING && has_order(op->name))
+        return compile_string_order(c, op->name, value, ret_plan);
     if (c->modifier == NOT_FOR)
         return issues_fail(c->issues, ERR_INVALID, "not-supported",
                            "_filter: '%.*s' does not compare the parameter '%.*s'.",
@@ -124,7 +155,13 @@ enum err filter_compile(struct compiler *c, struct slice value, struct plan **re
         return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
                            "_filter: the parameter '%.*s' is not supported.",
                            SLICE_ARGS(c->param->code));
+    if (c->param->type == FHIR_PARAM_TOKEN)
+        text = system_spell(c, text);
+    if (!text.bytes)
+        return ERR_NO_MEMORY;
     TRY(compile(c, text, ret_plan));
+    if (op->kind == FILTER_NONE_OF)
+        return plan_not(c, *ret_plan, ret_plan);
     return op->kind == FILTER_UNEQUAL && !has_prefix ? unequal(c, *ret_plan, ret_plan) : ERR_NONE;
 }
 
@@ -203,6 +240,86 @@ static enum err value_take(struct filter *f, struct slice *ret)
     return copy ? ERR_NONE : ERR_NO_MEMORY;
 }
 
+static enum err any(struct filter *f, struct plan **ret_plan);
+static enum err comparison(struct filter *f, struct plan **ret_plan);
+
+/* ---- a[filter].b ---- */
+
+/* Texts of it; for each type that the reference may name they are compiled again. */
+struct filter_bracket {
+    struct slice filter, rest; /* in the brackets; behind "]." */
+    struct slice behind;       /* what the last compilation left of `rest` */
+    int depth;
+};
+
+enum err filter_bracket_compile(struct compiler *c, struct plan **ret_plan)
+{
+    struct filter_bracket *b = c->bracket;
+    struct filter inner = { .c = c, .type = c->type, .rest = b->filter, .depth = b->depth };
+    struct filter behind = { .c = c, .type = c->type, .rest = b->rest, .depth = b->depth };
+    struct plan_list both = { 0 };
+    struct plan *plan;
+    c->bracket = NULL;
+    enum err err = any(&inner, &plan);
+    inner.rest = slice_trim(inner.rest);
+    if (!err && inner.rest.length)
+        err = refuse(c, inner.rest, "has in brackets more than a filter");
+    if (!err)
+        err = plan_list_add(c, &both, plan);
+    if (!err)
+        err = comparison(&behind, &plan);
+    c->bracket = b;
+    TRY(err);
+    b->behind = behind.rest;
+    TRY(plan_list_add(c, &both, plan));
+    return plan_join(c, PLAN_AND, &both, ret_plan);
+}
+
+/* Up to the ']' that closes; false when there is none. */
+static bool bracket_cut(struct slice *rest, struct slice *ret_inner)
+{
+    int depth = 0;
+    bool is_quoted = false;
+    for (size_t i = 0; i < rest->length; i++) {
+        char byte = rest->bytes[i];
+        if (byte == '\\' && is_quoted)
+            i++;
+        else if (byte == '"')
+            is_quoted = !is_quoted;
+        else if (byte == '[' && !is_quoted)
+            depth++;
+        else if (byte == ']' && !is_quoted && --depth == 0) {
+            *ret_inner = slice_of(rest->bytes + 1, i - 1);
+            *rest = slice_from(*rest, i + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* f->rest begins with '['. */
+static enum err bracketed(struct filter *f, struct slice path, struct plan **ret_plan)
+{
+    struct compiler *c = f->c;
+    struct filter_bracket b = { .rest = f->rest, .depth = f->depth + 1 };
+    struct filter_bracket *outer = c->bracket;
+    if (b.depth > FILTER_DEPTH_MAX)
+        return refuse(c, f->rest, "nests too deep");
+    if (!bracket_cut(&b.rest, &b.filter))
+        return refuse(c, f->rest, "lacks ']'");
+    if (!b.rest.length || b.rest.bytes[0] != '.')
+        return refuse(c, b.rest, "needs '.' and a parameter behind ']'");
+    b.rest = slice_from(b.rest, 1);
+    struct slice name = arena_printf(c->arena, "%.*s.[", SLICE_ARGS(path));
+    if (!name.bytes)
+        return ERR_NO_MEMORY;
+    c->bracket = &b;
+    enum err err = condition_compile(c, f->type, name, SLICE(""), ret_plan);
+    c->bracket = outer;
+    f->rest = b.behind;
+    return err;
+}
+
 static enum err comparison(struct filter *f, struct plan **ret_plan)
 {
     struct compiler *c = f->c;
@@ -212,25 +329,21 @@ static enum err comparison(struct filter *f, struct plan **ret_plan)
     if (!path.length)
         return refuse(c, f->rest, "lacks a parameter");
     if (f->rest.length && f->rest.bytes[0] == '[')
-        return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
-                           "_filter: a filter inside of a path, '%.*s[', is not supported.",
-                           SLICE_ARGS(slice_head(path, SEARCH_SHOWN_BYTES)));
+        return bracketed(f, path, ret_plan);
     struct slice before = f->rest;
     struct slice name = run_take(f, "()[]");
     for (size_t i = 0; i < ARRAY_COUNT(ops); i++)
         if (slice_equal(ops[i].name, name))
             op = &ops[i];
     if (!op)
-        return refuse(c, before, "expects one of eq ne co sw gt lt ge le ap sa eb pr po ss sb in "
-                                 "re");
+        return refuse(c, before, "expects one of eq ne co sw ew gt lt ge le ap sa eb pr po ss sb "
+                                 "in ni re");
     TRY(value_take(f, &value));
     c->op = op;
     enum err err = condition_compile(c, f->type, path, value, ret_plan);
     c->op = NULL;
     return err;
 }
-
-static enum err any(struct filter *f, struct plan **ret_plan);
 
 static enum err term(struct filter *f, struct plan **ret_plan)
 {
@@ -251,37 +364,43 @@ static enum err term(struct filter *f, struct plan **ret_plan)
     return is_not ? plan_not(f->c, *ret_plan, ret_plan) : ERR_NONE;
 }
 
-static enum err all(struct filter *f, struct plan **ret_plan)
+/* From left to right: a run of one operator is one node. */
+static enum err any(struct filter *f, struct plan **ret_plan)
 {
     struct plan_list list = { 0 };
-    do {
+    enum plan_kind kind = PLAN_AND;
+    int turns = 0;
+    for (;;) {
         struct plan *plan;
         if (++f->c->value_count > SEARCH_VALUES_MAX)
             return refuse(f->c, f->rest, "has too many comparisons");
         TRY(term(f, &plan));
         TRY(plan_list_add(f->c, &list, plan));
-    } while (word_take(f, "and"));
-    return plan_join(f->c, PLAN_AND, &list, ret_plan);
-}
-
-static enum err any(struct filter *f, struct plan **ret_plan)
-{
-    struct plan_list list = { 0 };
-    do {
-        struct plan *plan;
-        TRY(all(f, &plan));
-        TRY(plan_list_add(f->c, &list, plan));
-    } while (word_take(f, "or"));
-    return plan_join(f->c, PLAN_OR, &list, ret_plan);
+        bool is_and = word_take(f, "and");
+        if (!is_and && !word_take(f, "or"))
+            return plan_join(f->c, kind, &list, ret_plan);
+        enum plan_kind next = is_and ? PLAN_AND : PLAN_OR;
+        if (list.count > 1 && next != kind) {
+            if (++turns > FILTER_TURNS_MAX)
+                return refuse(f->c, f->rest, "goes from 'and' to 'or' and back too often");
+            TRY(plan_join(f->c, kind, &list, &plan));
+            list = (struct plan_list){ 0 };
+            TRY(plan_list_add(f->c, &list, plan));
+        }
+        kind = next;
+    }
 }
 
 enum err compile_filter(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     struct filter f = { .c = c, .type = c->type, .rest = value };
     const struct filter_op *outer = c->op;
+    struct filter_bracket *bracket = c->bracket;
     c->op = NULL;
+    c->bracket = NULL;
     enum err err = any(&f, ret_plan);
     c->op = outer;
+    c->bracket = bracket;
     TRY(err);
     f.rest = slice_trim(f.rest);
     return f.rest.length ? refuse(c, f.rest, "ends before the text does,") : ERR_NONE;

@@ -74,6 +74,39 @@ static enum err equals(struct compiler *c, struct slice folded, struct plan **re
     return plan_leaf(c, PLAN_PREFIX, slice_of(whole, folded.length + 2), ret_plan);
 }
 
+/* 't' folded 0 exact: does the folded text end with the needle? Of a longer text than is
+ * kept only the head is known, which is not its end. */
+static bool ends(const struct plan *plan, struct slice value)
+{
+    struct slice rest = slice_from(value, 1);
+    struct slice folded = slice_cut(&rest, '\0');
+    return folded.length < INDEX_STARTS_WITH_BYTES_MAX && slice_ends_with(folded, plan->needle);
+}
+
+/* Behind the folded text comes a NUL, so what begins with it and goes on lies above. */
+enum err compile_string_order(struct compiler *c, struct slice op, struct slice value,
+                              struct plan **ret_plan)
+{
+    static const char first = TERM_STRING, past = TERM_STRING + 1;
+    struct slice text = value_unescape(value, c->arena), folded;
+    if (!text.bytes)
+        return ERR_NO_MEMORY;
+    TRY(fold(c, text, INDEX_STARTS_WITH_BYTES_MAX - 1, &folded));
+    bool is_above = slice_is(op, "gt") || slice_is(op, "ge");
+    bool takes_equal = slice_is(op, "ge") || slice_is(op, "le");
+    bool is_past = is_above != takes_equal; /* the bound lies behind what is equal */
+    char *bound = arena_raw(c->arena, folded.length + 2);
+    if (!bound)
+        return ERR_NO_MEMORY;
+    bound[0] = first;
+    memcpy(bound + 1, folded.bytes, folded.length);
+    bound[folded.length + 1] = 1;
+    struct slice edge = slice_of(bound, folded.length + 1 + is_past);
+    TRY(plan_leaf(c, PLAN_RANGE, is_above ? edge : slice_of(&first, 1), ret_plan));
+    (*ret_plan)->to = is_above ? slice_of(&past, 1) : edge;
+    return ERR_NONE;
+}
+
 enum err compile_string(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     struct slice text = value_unescape(value, c->arena);
@@ -82,7 +115,8 @@ enum err compile_string(struct compiler *c, struct slice value, struct plan **re
     if (c->modifier == MODIFIER_EXACT)
         return plan_leaf(c, PLAN_TERM, index_encode_string(c->arena, text), ret_plan);
 
-    bool is_contained = c->modifier == MODIFIER_CONTAINS;
+    bool is_end = c->modifier == MODIFIER_ENDS;
+    bool is_contained = c->modifier == MODIFIER_CONTAINS || is_end;
     bool is_word = c->modifier == MODIFIER_TEXT;
     size_t max_bytes = is_contained ? (size_t)INDEX_CONTAINS_BYTES_MAX
                      : is_word      ? (size_t)INDEX_CONTAINS_BYTES_MAX - 1
@@ -91,6 +125,11 @@ enum err compile_string(struct compiler *c, struct slice value, struct plan **re
     TRY(fold(c, text, max_bytes, &folded));
     if (is_word)
         return word_starts(c, folded, ret_plan);
+    if (is_end) {
+        TRY(contains(c, TERM_STRING, folded, ret_plan));
+        (*ret_plan)->accepts = ends;
+        return ERR_NONE;
+    }
     if (c->modifier == MODIFIER_EQUAL)
         return equals(c, folded, ret_plan);
     bool is_cased = c->settings->dialect && c->settings->dialect->case_counts;

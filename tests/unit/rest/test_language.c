@@ -289,6 +289,26 @@ static void filters_are_conditions_in_one_text(void **state)
     assert_found(w, "Observation?_filter=subject%20re%20Patient/p1", "o1");
     assert_found(w, "Observation?_filter=value-quantity%20ge%205||mg", "o1");
     assert_found(w, "Observation?_filter=value-quantity%20gt%205||mg", "");
+    /* from left to right, without precedence */
+    assert_found(w, "Patient?_filter=gender%20eq%20male%20or%20active%20eq%20true%20and%20"
+                    "birthdate%20pr%20true", "p1");
+    assert_found(w, "Patient?_filter=gender%20eq%20male%20or%20(active%20eq%20true%20and%20"
+                    "birthdate%20pr%20true)", "p1 p3");
+    assert_found(w, "Patient?_filter=active%20pr%20true%20and%20birthdate%20ge%202014%20or%20"
+                    "gender%20eq%20MALE", "p1 p3");
+    assert_found(w, "Patient?_filter=given%20ew%20SON", "p2");
+    assert_found(w, "Patient?_filter=given%20ew%20ete", "");
+    assert_found(w, "Patient?_filter=name%20ew%20r", "p1");
+    assert_found(w, "Patient?_filter=given%20gt%20peter", "p2");
+    assert_found(w, "Patient?_filter=given%20ge%20Peter", "p1 p2");
+    assert_found(w, "Patient?_filter=given%20lt%20peterson", "p1");
+    assert_found(w, "Patient?_filter=given%20le%20peterson", "p1 p2");
+    assert_found(w, "Patient?_filter=birthdate%20co%202013-05-05", "p2");
+    assert_found(w, "Patient?_filter=birthdate%20co%202014", "");
+    assert_found(w, "Observation?_filter=code%20eq%20loinc|1-8", "o1");
+    assert_found(w, "Observation?_filter=code%20eq%20snomed|1-8", "");
+    assert_refused(w, "Patient?_filter=gender%20ew%20x", "does not compare");
+    assert_refused(w, "Observation?_filter=value-quantity%20co%205", "does not compare");
     assert_refused(w, "Patient?_filter=given%20zz%20x", "expects one of");
     assert_refused(w, "Patient?_filter=given%20eq", "lacks a value");
     assert_refused(w, "Patient?_filter=(given%20eq%20x", "lacks ')'");
@@ -296,6 +316,41 @@ static void filters_are_conditions_in_one_text(void **state)
     assert_refused(w, "Patient?_filter=nonsense%20eq%20x", "nonsense");
     assert_refused(w, "Patient?_filter=gender%20gt%20x", "does not compare");
     assert_refused(w, "Patient?_filter=not%20active%20eq%20true", "needs '('");
+}
+
+/* a[filter].b: both of one and the same resource. */
+static void filters_have_brackets_behind_references(void **state)
+{
+    struct world *w = *state;
+    store(w, "Patient", "p1", "\"active\":true,\"name\":[{\"family\":\"Ash ]\"}]");
+    store(w, "Patient", "p2", "\"active\":false,\"name\":[{\"family\":\"Beech\"}]");
+    store(w, "Group", "g", "\"member\":[{\"entity\":{\"reference\":\"Patient/p1\"}},{\"entity\":{"
+                           "\"reference\":\"Patient/p2\"}}]");
+    store(w, "Observation", "o1", "\"subject\":{\"reference\":\"Patient/p1\"}");
+    store(w, "Observation", "o2", "\"subject\":{\"reference\":\"Group/g\"}");
+    store(w, "DiagnosticReport", "r", "\"result\":[{\"reference\":\"Observation/o1\"}]");
+    assert_found(w, "Group?_filter=member[active%20eq%20true].family%20sw%20ash", "g");
+    assert_found(w, "Group?_filter=member[active%20eq%20false].family%20sw%20ash", "");
+    assert_found(w, "Group?_filter=member:Patient[active%20eq%20false].family%20sw%20bee", "g");
+    assert_found(w, "Group?_filter=member[family%20eq%20%22ash%20]%22].active%20eq%20true%20and%20"
+                    "_id%20eq%20g", "g");
+    assert_found(w, "Observation?_filter=subject[active%20eq%20true%20or%20active%20eq%20false]."
+                    "family%20co%20s", "o1");
+    assert_found(w, "Observation?_filter=subject:Group[member%20re%20Patient/p2].member[active%20eq"
+                    "%20true].family%20sw%20a", "o2");
+    assert_found(w, "DiagnosticReport?_filter=result[_id%20eq%20o1].subject[active%20eq%20true]"
+                    ".name%20co%20ash%20or%20_id%20eq%20x", "r");
+    assert_found(w, "DiagnosticReport?_filter=not%20(result.subject:Patient[active%20eq%20true]"
+                    ".name%20co%20elm)", "r");
+    assert_refused(w, "Group?_filter=member[active%20eq%20true", "lacks ']'");
+    assert_refused(w, "Group?_filter=member[active%20eq%20true]%20pr%20true", "needs '.'");
+    assert_refused(w, "Group?_filter=member[active%20eq%20true%20x].family%20eq%20y", "brackets");
+    assert_refused(w, "Group?_filter=type[active%20eq%20true].family%20eq%20y", "reference");
+    assert_refused(w, "Group?_filter=member[nonsense%20eq%20true].family%20eq%20y",
+                   "nonsense");
+    assert_refused(w, "Group?_filter=member:Patient[nonsense%20eq%20true].family%20eq%20y",
+                   "nonsense");
+    assert_refused(w, "Group?_filter=[active%20eq%20true].family%20eq%20y", "lacks a parameter");
 }
 
 static void searches_go_over_types_and_compartments(void **state)
@@ -366,6 +421,7 @@ int main(void)
         WORLD_TEST(places_are_found_near),
         WORLD_TEST(parts_of_places_are_below_them),
         WORLD_TEST(filters_are_conditions_in_one_text),
+        WORLD_TEST(filters_have_brackets_behind_references),
         WORLD_TEST(searches_go_over_types_and_compartments),
         HEALTHLAKE_TEST(a_form_beside_a_query_is_refused_as_healthlake_does),
     };
