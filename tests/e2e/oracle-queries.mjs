@@ -253,7 +253,7 @@ function filter(rng, world, r, depth) {
     const [modifier, text] = made;
     if (/\\/.test(text)) continue;
     switch (p.type) {
-      case 'string': return modifier === 'exact' || modifier === 'text' ? undefined : `${p.code} ${modifier === 'contains' ? 'co' : rng.of(['sw', 'eq', 'ne'])} ${quoted(text)}`;
+      case 'string': return modifier === 'exact' || modifier === 'text' ? undefined : `${p.code} ${modifier === 'contains' ? 'co' : rng.of(['sw', 'eq', 'ne', 'ew'])} ${quoted(text)}`;
       case 'token': if (!modifier) return `${p.code} ${rng.of(['eq', 'ne'])} ${quoted(text)}`; break;
       case 'reference': if (!modifier) return `${p.code} ${rng.of(['eq', 're'])} ${quoted(text)}`; break;
       case 'uri': if (!modifier) return `${p.code} eq ${quoted(text)}`; break;

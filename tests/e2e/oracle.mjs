@@ -194,12 +194,14 @@ function tokenTest(world, p, modifier, text) {
       (t.code === code || (modifier === 'below' ? above.get(t.code)?.has(code) : above.get(code).has(t.code))));
   }
   const [system, code] = parts.length > 1 ? parts : [undefined, parts[0]];
-  const open = system && world.definitions.systems.get(system)?.caseSensitive === false;
-  const same = open ? (a, b) => a !== undefined && a.toLowerCase() === b.toLowerCase() : (a, b) => a === b;
-  if (system === undefined) return (v) => of(v).some((t) => t.code === code);
-  if (system === '') return (v) => of(v).some((t) => t.code === code && t.system === undefined);
+  // Case counts unless the system says otherwise; in _filter it does without system alone.
+  const lower = (s) => s.replace(/[A-Z]/g, (c) => c.toLowerCase());
+  const isOpen = (t) => t.system && (modifier === 'filter' || world.definitions.systems.get(t.system)?.caseSensitive === false);
+  const same = (t) => t.code !== undefined && (t.code === code || (isOpen(t) && lower(t.code) === lower(code)));
+  if (system === undefined) return (v) => of(v).some(same);
+  if (system === '') return (v) => of(v).some((t) => same(t) && t.system === undefined);
   if (code === '') return (v) => of(v).some((t) => t.system === system);
-  return (v) => of(v).some((t) => t.system === system && same(t.code, code));
+  return (v) => of(v).some((t) => t.system === system && same(t));
 }
 
 function stringTest(world, p, modifier, text) {
@@ -505,8 +507,15 @@ function filterTest(world, type, text) {
     if (take(/^\s*\(/)) { test = any(); if (!take(/^\s*\)/)) throw new Refused(rest); } else test = comparison();
     return not ? (r) => !test(r) : test;
   };
-  const all = () => { const t = [term()]; while (take(/^\s*and(?=[\s(])/)) t.push(term()); return (r) => t.every((x) => x(r)); };
-  const any = () => { const t = [all()]; while (take(/^\s*or(?=[\s(])/)) t.push(all()); return (r) => t.some((x) => x(r)); };
+  // "evaluated left to right, with no precedence between 'and' and 'or'"
+  const any = () => {
+    let test = term();
+    for (let m; (m = take(/^\s*(and|or)(?=[\s(])/));) {
+      const [a, b] = [test, term()];
+      test = m[1] === 'and' ? (r) => a(r) && b(r) : (r) => a(r) || b(r);
+    }
+    return test;
+  };
   const test = any();
   if (rest.trim()) throw new Refused(rest);
   return test;
@@ -533,7 +542,7 @@ function compared(world, type, path, op, value) {
   const escaped = value.replaceAll('\\', '\\\\');
   const ordered = ['date', 'number', 'quantity'].includes(p.type);
   const [modifier, asked] = ordered ? [undefined, op + value]
-    : [{ string: { eq: 'equal', ne: 'equal', co: 'contains', ew: 'ends' }, token: { ss: 'below', sb: 'above', in: 'in' }, uri: { sw: 'below' } }[p.type]?.[op], escaped];
+    : [{ string: { eq: 'equal', ne: 'equal', co: 'contains', ew: 'ends' }, token: { eq: 'filter', ne: 'filter', ss: 'below', sb: 'above', in: 'in' }, uri: { sw: 'below' } }[p.type]?.[op], escaped];
   const test = valueTest(world, type, p, modifier, asked);
   const some = (r) => world.values(r, p).some(test);
   // "ne": there, and not equal; an ordered value has a prefix for it.
