@@ -9,7 +9,8 @@ static const size_t FOLDS_BYTES_MAX = (size_t)256 << 20;
 static enum err in_system(struct compiler *c, struct slice system, struct slice code,
                           struct plan **ret_plan)
 {
-    bool folds = c->op != NULL; /* of _filter: its values are never case-sensitive */
+    /* In _filter it never does; a code without system is known only as it is written. */
+    bool folds = c->op && system.length;
     if (!folds && c->settings->terminology && system.length)
         TRY(terminology_folds_case(c->settings->terminology, system, c->arena, &folds));
     if (!folds)
@@ -66,6 +67,13 @@ static bool system_folds(const struct plan *plan, struct slice value)
     return !err && folds;
 }
 
+static bool has_system(const struct plan *plan, struct slice value)
+{
+    ptrdiff_t end = slice_find_byte(value, '\0');
+    (void)plan;
+    return end >= 0 && (size_t)end + 1 < value.length;
+}
+
 /* What differs in case alone, in systems where that does not count; in _filter in any. */
 static enum err add_folded(struct compiler *c, struct slice code, struct plan_list *list)
 {
@@ -83,10 +91,8 @@ static enum err add_folded(struct compiler *c, struct slice code, struct plan_li
         struct plan *plan;
         TRY(plan_leaf(c, PLAN_PREFIX,
                       index_encode_token_lower(c->arena, kinds[i], SLICE(""), code), &plan));
-        if (!c->op) {
-            plan->accepts = system_folds;
-            plan->accepts_context = c->settings->terminology;
-        }
+        plan->accepts = c->op ? has_system : system_folds;
+        plan->accepts_context = c->settings->terminology;
         TRY(plan_list_add(c, list, plan));
     }
     return ERR_NONE;

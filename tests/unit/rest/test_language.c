@@ -74,6 +74,10 @@ static void case_counts_unless_the_code_system_says_otherwise(void **state)
     assert_found(w, "Observation?status=final", "o3");
     assert_found(w, "Observation?status=Final", "");
     assert_found(w, "Observation?_filter=code%20eq%20xY", "o3");
+    store(w, "GraphDefinition", "g", "\"start\":\"Composition\"");
+    assert_found(w, "GraphDefinition?_filter=start%20eq%20%22|Composition%22", "g");
+    assert_found(w, "GraphDefinition?_filter=start%20eq%20Composition", "g");
+    assert_found(w, "GraphDefinition?_filter=start%20eq%20composition", "");
     assert_found(w, "Observation?_filter=code%20eq%20http://strict|XY", "o3");
 }
 
