@@ -299,7 +299,7 @@ static void filters_are_conditions_in_one_text(void **state)
     assert_found(w, "Patient?_filter=gender%20eq%20male%20or%20(active%20eq%20true%20and%20"
                     "birthdate%20pr%20true)", "p1 p3");
     assert_found(w, "Patient?_filter=active%20pr%20true%20and%20birthdate%20ge%202014%20or%20"
-                    "gender%20eq%20MALE", "p1 p3");
+                    "gender%20eq%20male", "p1 p3");
     assert_found(w, "Patient?_filter=given%20ew%20SON", "p2");
     assert_found(w, "Patient?_filter=given%20ew%20ete", "");
     assert_found(w, "Patient?_filter=name%20ew%20r", "p1");
