@@ -4,8 +4,8 @@
 
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
-.PHONY: test-long long-model long-crash long-kills long-records long-fuzz long-oracle
-test-long: long-model long-crash long-kills long-records long-fuzz long-oracle
+.PHONY: test-long long-model long-crash long-kills long-records long-hostile long-fuzz long-oracle
+test-long: long-model long-crash long-kills long-records long-hostile long-fuzz long-oracle
 
 # A round is 260 steps; each step's reads, searches and histories are compared.
 # MODEL_SEED=N runs one again.
@@ -25,6 +25,8 @@ long-kills: $(BUILD)/tarn
 # All 400 Synthea members, twice.
 long-records: $(BUILD)/tarn $(BUILD)/same
 	@TARN_SYNTHEA=all scripts/run-e2e.sh records.test.mjs
+
+long-hostile: test-validator-hostile
 
 long-fuzz:
 	@echo "long-fuzz: seed $(SEED)"

@@ -256,6 +256,22 @@ static void links_of_a_narrative_lead_somewhere(void **state)
     expect(run(w, NARRATIVE("<a href=\\\"#x\\\">y</a><p id='x'>z</p>")), NULL);
 }
 
+static void concepts_have_the_properties_and_the_number_that_are_stated(void **state)
+{
+    struct world *w = *state;
+#define SYSTEM(properties, more)                                                                   \
+    "{\"resourceType\":\"CodeSystem\",\"url\":\"http://x\",\"status\":\"draft\",\"content\":"      \
+    "\"complete\",\"property\":[{\"code\":\"p\",\"type\":\"dateTime\"}],\"concept\":[{\"code\":"   \
+    "\"a\",\"concept\":[{\"code\":\"b\",\"property\":[" properties "]}]}]" more "}"
+    expect(run(w, SYSTEM("{\"code\":\"p\",\"valueDateTime\":\"2020\"}", ",\"count\":2")), NULL);
+    expect(run(w, SYSTEM("{\"code\":\"q\",\"valueCode\":\"x\"}", ",\"count\":1")),
+           "CodeSystem.count: The code system is complete, but the number of concepts (2) does not "
+           "match the stated total number (1)");
+    expect(run(w, SYSTEM("{\"code\":\"p\",\"valueBoolean\":true}", "")),
+           "CodeSystem.concept[0].concept[0].property[0]: The property 'p' has the invalid type");
+#undef SYSTEM
+}
+
 /* ---- narratives ---- */
 
 #define TEXT_DIV(attributes, text)                                                                 \
@@ -323,6 +339,8 @@ static void units_of_quantities_are_looked_at_wherever_they_stand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(concepts_have_the_properties_and_the_number_that_are_stated,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(links_lead_to_ids_of_the_resource_or_of_its_bundle, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_language_is_said_on_the_div_as_well, setup, teardown),
