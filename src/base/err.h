@@ -87,6 +87,8 @@
       "the index it needs is being built, retry later", NULL)                                   \
     X(READ_ONLY, 503, "exception", 503, "InternalServerException",                              \
       "the store is read-only after a write failed", NULL)                                      \
+    X(FULL, 507, "no-store", 503, "InternalServerException",                                    \
+      "the disk is nearly full: writes are refused until space is free", NULL)                  \
     X(TIMEOUT, 504, "timeout", 500, "InternalServerException", "timed out", NULL)
 
 enum err {

@@ -29,7 +29,7 @@ struct serve_options {
     uint64_t max_body, max_entries, max_bodies, cache, threads, create_delay;
     uint64_t search_lag, history_lag;
     const char *time_zone;
-    uint64_t index_memory, merge_threads;
+    uint64_t index_memory, merge_threads, disk_reserve;
 };
 
 static const char about[] =
@@ -59,6 +59,10 @@ static void add_more_rows(struct serve_options *o, struct option_row rows[ROWS])
         { "rates", OPTION_TEXT, "RATES", NULL,
           "none, healthlake, or NAME=N,... such as read=500\n(default: the preset's, open: none)",
           &o->rates },
+        { "disk-reserve", OPTION_BYTES, "BYTES", NULL,
+          "with less free on the disk writes are refused (507),\nso that what runs can end "
+          "(default 64M)",
+          &o->disk_reserve },
         { "history-horizon", OPTION_LIST, "TIME", NULL,
           "keep versions so long after they were superseded, as\n30d, 12h, 90m or none for ever "
           "(default); ID=30d is for\none data store",
@@ -292,6 +296,7 @@ static int settings_make(struct serve_options *o, struct arena *arena, struct se
     s->software_version = SLICE(TARN_VERSION);
     s->cache_bytes = o->cache;
     s->index_bytes = o->index_memory;
+    s->disk_reserve_bytes = o->disk_reserve;
     s->merge_threads = (uint32_t)o->merge_threads;
     s->threads = (unsigned)o->threads;
     s->s3_root = o->s3_root;
@@ -367,7 +372,8 @@ static int serve(const struct server_settings *settings, struct arena *arena)
 
 int cli_serve(int argc, char **argv)
 {
-    struct serve_options o = { .listen = "127.0.0.1:8080",
+    struct serve_options o = { .disk_reserve = 64 << 20,
+                               .listen = "127.0.0.1:8080",
                                .region = "us-east-1",
                                .account_id = "000000000000",
                                .behave = "open",

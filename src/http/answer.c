@@ -43,6 +43,7 @@ static const struct reason REASONS[] = {
     { 503, "Service Unavailable" },
     { 504, "Gateway Timeout" },
     { 505, "HTTP Version Not Supported" },
+    { 507, "Insufficient Storage" },
 };
 
 static const char *reason_of(int status)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { READ_PIECE_BYTES = 64 * 1024, FTW_OPEN_FILES = 16 };
@@ -219,5 +220,14 @@ enum err os_file_temporary(const char *folder, int *ret_fd)
         unlink(path);
     }
     *ret_fd = fd;
+    return ERR_NONE;
+}
+
+enum err os_disk_free(const char *path, uint64_t *ret_bytes)
+{
+    struct statvfs info;
+    if (statvfs(path, &info) != 0)
+        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    *ret_bytes = (uint64_t)info.f_bavail * info.f_frsize;
     return ERR_NONE;
 }

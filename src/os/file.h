@@ -43,6 +43,9 @@ struct os_file_stamp {
 };
 MUST_USE enum err os_file_stamp(const char *path, struct os_file_stamp *ret_stamp);
 
+/* Bytes that are free for us on the disk that has the path. */
+MUST_USE enum err os_disk_free(const char *path, uint64_t *ret_bytes);
+
 /* Permission bits, such as 0600. */
 MUST_USE enum err os_file_mode(const char *path, unsigned *ret_mode);
 

@@ -146,7 +146,7 @@ static enum err run_bundle(struct request *r)
 /* Whether it was committed the store itself may not know, or may later. */
 static bool is_undecided(enum err err)
 {
-    return err == ERR_IO || err == ERR_READ_ONLY || err == ERR_BUSY;
+    return err == ERR_IO || err == ERR_READ_ONLY || err == ERR_BUSY || err == ERR_FULL;
 }
 
 static enum err answer_write(struct async *a, const struct job *job, struct request *r,

@@ -27,7 +27,8 @@ static void answer_health(const struct handling *h, struct http_request *r, enum
 {
     struct store_figures figures;
     store_figures(control_default(h->control)->store, &figures);
-    bool is_fine = !figures.is_read_only && (kind == PLACE_HEALTH || figures.index_is_ready);
+    bool is_fine = !figures.is_read_only &&
+                   (kind == PLACE_HEALTH || (figures.index_is_ready && !figures.is_full));
     *response = (struct http_response){ .status = is_fine ? 200 : 503 };
     if (kind == PLACE_READY)
         response->body = is_fine ? SLICE("{\"ready\":true}\n") : SLICE("{\"ready\":false}\n");

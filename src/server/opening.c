@@ -74,6 +74,7 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         .cache_bytes = s->cache_bytes,
         .index_bytes = s->index_bytes,
         .merge_threads = s->merge_threads,
+        .disk_reserve_bytes = s->disk_reserve_bytes,
         .history_us = server_history_of(s, o->datastore_id),
         .keep_index = o->keep_index,
     };

@@ -104,7 +104,8 @@ static void render_store(struct store *store, struct buf *out)
          (uint64_t)MAX(f.horizon_instant, 0) / 1000000);
     line(out, "tarn_history_purged_to_documents", "gauge", f.purged_doc);
     line(out, "tarn_history_deleted_documents_total", "counter", f.deleted_docs);
-    line(out, "tarn_store_writable", "gauge", !f.is_read_only);
+    line(out, "tarn_disk_free_bytes", "gauge", f.disk_free_bytes);
+    line(out, "tarn_store_writable", "gauge", !f.is_read_only && !f.is_full);
     render_times(out, "tarn_store_commit_duration_seconds", &f.commit_times);
     render_times(out, "tarn_store_sync_duration_seconds", &f.sync_times);
 }

@@ -57,6 +57,7 @@ struct server_settings {
     size_t cache_bytes;            /* of the store; 0: default */
     size_t index_bytes;            /* of its index's tail; 0: default */
     uint32_t merge_threads;        /* of its index; 0: default */
+    uint64_t disk_reserve_bytes;   /* less free: writes are refused; 0: none */
     const struct server_history *histories;
     size_t history_count;
     unsigned threads;              /* that answer requests; 0: default */

@@ -74,6 +74,8 @@ struct store_settings {
     size_t index_bytes;          /* memory for terms not yet in a segment; at a quarter one is
                                   * written, at all of it writers wait. 0: default */
     uint32_t merge_threads;      /* of the index, 8 at most; 0: default */
+    uint64_t disk_reserve_bytes; /* with less free, writes are ERR_FULL, so that what the
+                                  * store does by itself has room; 0: no reserve */
     int64_t history_us;          /* versions superseded longer ago are deleted, see
                                   * store_horizon(); 0: none are */
     bool accept_clock_ahead;     /* the stored last instant lies far ahead of the clock */
@@ -152,6 +154,7 @@ struct store_result {
  * each write passes or fails alone. At most one write per (type, id).
  * *ret_time: the reader time that sees exactly this commit and all before.
  * Durable and visible on ERR_NONE. ERR_READ_ONLY once the engine is latched;
+ * ERR_FULL while less than the reserve is free on the disk;
  * ERR_BUSY when it asks to come back; ERR_NO_MEMORY, ERR_IO. */
 MUST_USE enum err store_apply(struct store *store, struct store_write *writes, size_t count,
                               bool all_or_nothing, struct arena *arena,
@@ -589,6 +592,8 @@ struct store_figures {
     struct store_times commit_times; /* from store_apply() to its writes being visible */
     struct store_times sync_times;   /* of the log */
     bool is_read_only;
+    bool is_full;            /* less than the reserve is free: writes wait for space */
+    uint64_t disk_free_bytes; /* as of the last look, a second ago at most */
     bool index_is_ready;     /* the tail has been derived again */
     uint64_t horizon_doc;    /* readers before it are refused; 0: none is */
     int64_t horizon_instant;

@@ -272,6 +272,9 @@ enum err store_apply_marked(struct store *store, struct store_condition *conditi
 {
     if (atomic_load(&store->is_read_only))
         return ERR_READ_ONLY;
+    store_disk_look(store);
+    if (atomic_load(&store->is_full))
+        return ERR_FULL;
     struct commit c = { .store = store,
                         .arena = arena,
                         .count = count,

@@ -128,6 +128,10 @@ struct store {
     _Atomic uint64_t written;
     _Atomic uint64_t visible;
     _Atomic bool is_read_only;
+    uint64_t disk_reserve_bytes;
+    _Atomic uint64_t disk_free_bytes; /* as of disk_looked_us, monotonic */
+    _Atomic int64_t disk_looked_us;
+    _Atomic bool is_full;
     _Atomic uint64_t commits, syncs, ordered_ns, ordered_docs;
     struct store_clock commit_clock, sync_clock;
     struct gate gate;         /* readers and commits under way */
@@ -244,6 +248,8 @@ MUST_USE enum err horizon_restore(struct store *store, struct slice value);
 MUST_USE enum err horizon_purged_restore(struct store *store, struct slice value);
 /* The same of an erasure's record. */
 MUST_USE enum err erasure_restore(struct store *store, struct slice name, struct slice value);
+/* Look how much of the disk is free, unless that was done a second ago. */
+void store_disk_look(struct store *store);
 /* The thread that raises the horizon as time passes and deletes what is beyond. */
 MUST_USE enum err keeper_start(struct store *store);
 void keeper_stop(struct store *store);

@@ -53,7 +53,9 @@ static void *keeper_run(void *context)
         mutex_lock(&k->lock);
         if (!atomic_load(&store->closes) && !k->is_wanted)
             cond_wait_for(&k->work, &k->lock,
-                          is_ready ? round_us(store->horizon.keep_us) : ROUND_US_MIN);
+                          is_ready && !store_erasures_open(store)
+                              ? round_us(store->horizon.keep_us)
+                              : ROUND_US_MIN); /* an erasure that failed is tried again */
         k->is_wanted = false;
         mutex_unlock(&k->lock);
     }

@@ -477,6 +477,8 @@ static enum err open_all(struct store *store, const struct store_settings *setti
     else if (settings->keep_index && err == ERR_CORRUPT)
         *error = SLICE("the index is damaged");
     TRY(err);
+    store->disk_reserve_bytes = settings->disk_reserve_bytes;
+    store_disk_look(store);
     *error = SLICE("the store's threads could not be started");
     if (!settings->keep_index)
         TRY(keeper_start(store));
@@ -534,6 +536,7 @@ enum err store_close(struct store *store)
 
 void store_figures(struct store *store, struct store_figures *ret)
 {
+    store_disk_look(store);
     *ret = (struct store_figures){
         .documents = atomic_load(&store->written),
         .commits = atomic_load(&store->commits),
@@ -541,6 +544,8 @@ void store_figures(struct store *store, struct store_figures *ret)
         .ordered_ns = atomic_load(&store->ordered_ns),
         .ordered_docs = atomic_load(&store->ordered_docs),
         .is_read_only = atomic_load(&store->is_read_only),
+        .is_full = atomic_load(&store->is_full),
+        .disk_free_bytes = atomic_load(&store->disk_free_bytes),
         .index_is_ready = atomic_load(&store->index_is_done) && !store->index_err,
     };
     store_clock_read(&store->commit_clock, &ret->commit_times);
