@@ -40,6 +40,8 @@
       "`_count`; more is lowered, under `--behave healthlake` refused")                         \
     X(search_budget, "search-budget", "units", 50000000, 50000000, 50000000, NULL,              \
       "work of one search: index values looked at, 20 for each that a join follows")            \
+    X(search_memory, "search-memory", "bytes", LIMIT_MB(512), LIMIT_MB(512), LIMIT_MB(512), NULL, \
+      "memory of one search, while its page is found")                                          \
     X(join_matches, "join-matches", "matches", 1000000, 1000000, 100, NULL,                     \
       "matches of one level of a chain or `_has`; more are refused, as more than 1,000,000")    \
     X(sort_keys, "sort-keys", "keys", 8, 8, 5, NULL, "keys of `_sort`; 16 at most")             \

@@ -138,3 +138,9 @@ void connection_expire(struct connection *c, struct worker *w)
     else
         c->phase = PHASE_CLOSE;
 }
+
+bool http_request_is_left(const struct http_request *r)
+{
+    return r->connection && atomic_load_explicit(&r->connection->events, memory_order_relaxed) &
+                                (EVENT_GONE | EVENT_PEER_DONE);
+}

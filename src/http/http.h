@@ -49,12 +49,17 @@ struct http_request {
     bool peer_is_loopback;
     struct slice peer_address; /* "203.0.113.7"; lives as long as the connection */
     struct arena *arena; /* of this request; bounded by arena_bytes */
+    const struct connection *connection; /* ours; NULL of a request made by hand */
     void *user;          /* the handler's, from begin() to done() */
     uint8_t kind;        /* the handler's too: what is asked, as a small number for done() */
     bool is_short; /* begin() may set it when handle() takes some ten microseconds and
                       seldom waits: it then runs on the loop thread, which saves waking
                       another. When one proves long, the next ones go to the pool. */
 };
+
+/* Has the client closed its side? Then nobody reads the answer, as a rule: whoever works
+ * on it for long may give up. From any thread, while the request is handled. */
+bool http_request_is_left(const struct http_request *r);
 
 /* The first header of that name (any case); NULL when absent. */
 const struct slice *http_header_find(const struct http_request *r, const char *name);

@@ -47,6 +47,7 @@ static uint64_t next_random(uint64_t *state)
 void request_identify(struct connection *c, struct worker *w, struct http_header *headers)
 {
     c->request = (struct http_request){
+        .connection = c,
         .method = c->head.method,
         .target = c->head.target,
         .path = c->head.path,

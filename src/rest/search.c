@@ -76,6 +76,7 @@ struct search_settings request_search_settings(const struct rest *rest)
         .read_context = (void *)(uintptr_t)rest,
         .dialect = s->behaviour.dialect,
         .sort_keys = (uint32_t)MIN(s->behaviour.limits.sort_keys, (uint64_t)UINT32_MAX),
+        .memory_bytes = (size_t)s->behaviour.limits.search_memory,
         .refuse_large_count = s->behaviour.refuse_large_count,
     };
 }
@@ -206,14 +207,23 @@ static enum err explain_entry_append(struct searching *s, struct buf *out)
     return buf_status(out);
 }
 
+static bool client_leaves(void *context)
+{
+    return http_request_is_left(context);
+}
+
 /* Which condition is dear, and what would help. */
 static enum err cost_refuse(struct searching *s)
 {
     struct request *r = s->r;
+    if (s->work.is_left)
+        return issues_fail(&r->issues, ERR_BUSY, "timeout", "The client has left.");
     if (!s->work.step)
         return issues_fail(&r->issues, ERR_LIMIT, "too-costly",
-                           "The search would take more memory or steps than one may: narrow its "
-                           "conditions, those of chains and _has first.");
+                           "The search would take more than %zu MB of memory (setting: --limit "
+                           "search-memory=N), or more steps than one may: narrow its conditions, "
+                           "those of chains and _has first.",
+                           s->work.memory_bytes >> 20);
     if (s->work.is_level)
         return issues_fail(&r->issues, ERR_INVALID, "too-costly",
                            "More than %llu resources match inside of a chain or _has (setting: "
@@ -293,6 +303,10 @@ enum err rest_search(struct request *r)
     s->entries.append = s->query.returns_contained ? contained_append : NULL;
     s->work.limit = r->rest->settings.behaviour.limits.search_budget;
     s->work.level_limit = r->rest->settings.behaviour.limits.join_matches;
+    s->work.memory_bytes = (size_t)r->rest->settings.behaviour.limits.search_memory;
+    s->work.leaves = client_leaves;
+    s->work.leaves_context = r->http;
+    s->work.next_look = STORE_LOOK_UNITS;
     store_reader_work(reader, &s->work);
     enum err err = docs_find(s);
     if (err == ERR_LIMIT && !r->issues.count)

@@ -163,13 +163,20 @@ MUST_USE enum err contained_search(struct compiler *c, const struct plan *condit
 /* The plan, with the type's posting if it does not imply the type. */
 MUST_USE enum err plan_typed(struct compiler *c, struct plan *plan, struct plan **ret_plan);
 
-enum { SEARCH_WORK_BYTES = 512 << 20 }; /* of one search, while it runs */
+/* Of one search, while it runs. */
+static inline size_t search_memory(const struct search_query *q)
+{
+    return q->memory_bytes ? q->memory_bytes : (size_t)STORE_MEMORY_BYTES;
+}
+/* The documents into the answer's arena. */
+MUST_USE enum err sort_keep(struct arena *arena, const uint64_t *docs, size_t count,
+                            struct search_found *ret);
 
 /* `limit` matches behind or before the page's position, in the order of the query's keys.
  * ERR_INVALID without an issue: the position is no match. */
 MUST_USE enum err sort_run(const struct search_query *q, struct store_reader *reader,
-                           size_t limit, struct arena *arena, struct issues *issues,
-                           struct search_found *ret);
+                           size_t limit, struct arena *work, struct arena *arena,
+                           struct issues *issues, struct search_found *ret);
 /* Once the types are known: the parameter of each key in every type. */
 MUST_USE enum err sort_bind(struct compiler *c, struct search_query *q);
 /* The value of _sort, of _include and _revinclude, into the query. */

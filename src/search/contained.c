@@ -63,7 +63,7 @@ static enum err store_meets(const struct look *l, struct plan *a, struct plan *b
     struct arena work;
     uint64_t *docs;
     size_t count = 0;
-    arena_init(&work, SEARCH_WORK_BYTES);
+    arena_init(&work, STORE_MEMORY_BYTES);
     enum err err = store_search(l->reader, &all, 0, 1, &work, &docs, &count);
     arena_release(&work);
     *ret = count > 0;

@@ -73,22 +73,22 @@ static enum err led(const struct search_query *q, struct arena *arena, const str
  * there is another behind it in the direction of the walk; that there is one in
  * the other is known from the position. */
 static enum err by_commit(const struct search_query *q, struct store_reader *reader,
-                          struct arena *arena, struct search_found *ret)
+                          struct arena *work, struct arena *arena, struct search_found *ret)
 {
     const struct search_page *page = &q->page;
     bool goes_back = q->is_newest_first != page->is_before;
     size_t limit = (size_t)q->count + 1;
     uint64_t last = store_reader_time(reader) - 1;
     const struct plan *plan;
-    TRY(led(q, arena, &plan));
+    TRY(led(q, work, &plan));
     if (goes_back) {
         uint64_t high = page->position ? MIN(page->position - 1, last) : last;
-        TRY(store_search_back(reader, plan, high + 1, limit, arena, &ret->docs,
-                              &ret->count));
+        TRY(store_search_back(reader, plan, high + 1, limit, work, &ret->docs, &ret->count));
     } else {
-        TRY(store_search(reader, plan, page->position, limit, arena, &ret->docs, &ret->count));
+        TRY(store_search(reader, plan, page->position, limit, work, &ret->docs, &ret->count));
     }
     ret->strategy = goes_back ? "from the newest on" : "from the oldest on";
+    TRY(sort_keep(arena, ret->docs, ret->count, ret));
     bool has_more = ret->count == limit;
     if (has_more) {
         ret->count--;
@@ -102,10 +102,11 @@ static enum err by_commit(const struct search_query *q, struct store_reader *rea
 }
 
 static enum err sorted(const struct search_query *q, struct store_reader *reader,
-                       struct arena *arena, struct issues *issues, struct search_found *ret)
+                       struct arena *work, struct arena *arena, struct issues *issues,
+                       struct search_found *ret)
 {
     const struct search_page *page = &q->page;
-    enum err err = sort_run(q, reader, (size_t)q->count + 1, arena, issues, ret);
+    enum err err = sort_run(q, reader, (size_t)q->count + 1, work, arena, issues, ret);
     if (err == ERR_INVALID && !issues->count)
         return issues_fail(issues, err, "invalid", "The page token belongs to another search.");
     TRY(err);
@@ -126,8 +127,12 @@ enum err search_run(const struct search_query *q, struct store_reader *reader,
     if (q->page.time && q->page.is_sorted != (q->sort_count > 0))
         return issues_fail(issues, ERR_INVALID, "invalid",
                            "The page token belongs to a search with another order.");
-    return q->sort_count ? sorted(q, reader, arena, issues, ret)
-                         : by_commit(q, reader, arena, ret);
+    struct arena work;
+    arena_init(&work, search_memory(q));
+    enum err err = q->sort_count ? sorted(q, reader, &work, arena, issues, ret)
+                                 : by_commit(q, reader, &work, arena, ret);
+    arena_release(&work);
+    return err;
 }
 
 struct search_page search_page_next(const struct search_query *q, const struct search_found *found)

@@ -67,6 +67,7 @@ struct search_settings {
     struct slice owner_type, owner_id;
     const struct search_dialect *dialect; /* NULL: R4's */
     uint32_t sort_keys;      /* of _sort; 0, or more than SEARCH_SORTS_MAX: that many */
+    size_t memory_bytes;     /* of one search while it runs; 0: STORE_MEMORY_BYTES */
     bool refuse_large_count; /* HealthLake: _count 0 and over the largest are 400 */
     bool is_lenient;         /* unknown parameters are passed over and noted */
 };
@@ -106,6 +107,7 @@ struct search_query {
     struct slice base_url;  /* of the settings, as is zone_us */
     int64_t zone_us;
     const struct custom_set *customs; /* of the settings */
+    size_t memory_bytes;    /* of the settings */
     struct search_sort sorts[SEARCH_SORTS_MAX];
     size_t sort_count;      /* 0: by last change, oldest first */
     struct search_include *includes;

@@ -155,22 +155,25 @@ static enum err run(struct sort *s, struct issues *issues, const char **ret_stra
     return gathered(s, matches, issues);
 }
 
-enum err sort_run(const struct search_query *q, struct store_reader *reader, size_t limit,
-                  struct arena *arena, struct issues *issues, struct search_found *ret)
+enum err sort_keep(struct arena *arena, const uint64_t *docs, size_t count,
+                   struct search_found *ret)
 {
-    struct arena work;
-    struct sort s = { .query = q, .reader = reader, .arena = &work, .limit = limit };
+    ret->docs = arena_array(arena, count + 1, sizeof *ret->docs);
+    if (!ret->docs)
+        return ERR_NO_MEMORY;
+    if (count)
+        memcpy(ret->docs, docs, count * sizeof *docs);
+    ret->count = count;
+    return ERR_NONE;
+}
+
+enum err sort_run(const struct search_query *q, struct store_reader *reader, size_t limit,
+                  struct arena *work, struct arena *arena, struct issues *issues,
+                  struct search_found *ret)
+{
+    struct sort s = { .query = q, .reader = reader, .arena = work, .limit = limit };
     s.pivot = q->page.position;
     s.is_before = q->page.is_before;
-    arena_init(&work, SEARCH_WORK_BYTES);
-    enum err err = run(&s, issues, &ret->strategy);
-    if (!err) {
-        ret->count = s.count;
-        ret->docs = arena_array(arena, s.count + 1, sizeof *ret->docs);
-        err = ret->docs ? ERR_NONE : ERR_NO_MEMORY;
-    }
-    if (!err && s.count)
-        memcpy(ret->docs, s.docs, s.count * sizeof *s.docs);
-    arena_release(&work);
-    return err;
+    TRY(run(&s, issues, &ret->strategy));
+    return sort_keep(arena, s.docs, s.count, ret);
 }

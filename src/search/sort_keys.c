@@ -198,8 +198,8 @@ static enum err gather_bodies(struct keys *k)
 {
     struct sort *s = k->sort;
     struct arena bodies;
-    arena_init(&bodies, SEARCH_WORK_BYTES);
-    arena_init(&k->scratch, SEARCH_WORK_BYTES);
+    arena_init(&bodies, search_memory(s->query));
+    arena_init(&k->scratch, search_memory(s->query));
     k->mark = arena_mark(&k->scratch);
     k->next = 0;
     enum err err = store_docs(s->reader, s->docs, s->count, &bodies, visit_body, k);

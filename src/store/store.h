@@ -365,11 +365,21 @@ bool store_value_fits(const struct plan *leaf, struct slice value);
 /* What a reader's searches may cost and did. A unit is about the work of looking at
  * one value of an index; a block of 65,536 documents, a piece of postings and a
  * document that a join follows are several. */
+enum {
+    STORE_LOOK_UNITS = 200 * 1000, /* some ten milliseconds */
+    STORE_MEMORY_BYTES = 512 << 20,
+};
 struct store_work {
     uint64_t limit;          /* past it a search is ERR_LIMIT; 0: none */
     uint64_t done;
     uint64_t level_limit;    /* matches of one level of a join; 0: STORE_JOIN_MAX */
     uint64_t asked;          /* documents that were asked one by one */
+    size_t memory_bytes;     /* of what a count or measure may take; 0: STORE_MEMORY_BYTES */
+    /* Looked at now and then: true, and a search is ERR_LIMIT with is_left. May be NULL. */
+    bool (*leaves)(void *context);
+    void *leaves_context;
+    uint64_t next_look;      /* when `done` is so much */
+    bool is_left;
     const struct plan *step; /* what passed a limit; NULL: nothing did */
     bool is_level;           /* it was level_limit */
 };

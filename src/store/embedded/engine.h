@@ -167,19 +167,30 @@ struct store_reader {
     struct store_work *work;    /* borrowed; NULL: nobody counts */
 };
 
+/* What a count or measure of the reader may take. */
+static inline size_t reader_memory(const struct store_reader *reader)
+{
+    return reader->work && reader->work->memory_bytes ? reader->work->memory_bytes
+                                                      : (size_t)STORE_MEMORY_BYTES;
+}
+
 /* Are joins limited further than by STORE_JOIN_MAX? */
 static inline bool work_limits_levels(const struct store_work *work)
 {
     return work && work->level_limit && work->level_limit < STORE_JOIN_MAX;
 }
 
-/* ERR_LIMIT past the work's limit. `work` may be NULL. */
+/* Is anyone still waiting for it? Now and then: asking costs. */
+MUST_USE enum err work_look(struct store_work *work);
+/* ERR_LIMIT past the work's limit, or when nobody waits. `work` may be NULL. */
 MUST_USE static inline enum err work_spend(struct store_work *work, const struct plan *step,
                                            uint64_t units)
 {
     if (!work)
         return ERR_NONE;
     work->done += units;
+    if (UNLIKELY(work->done >= work->next_look))
+        TRY(work_look(work));
     if (!work->limit || work->done <= work->limit)
         return ERR_NONE;
     if (!work->step)

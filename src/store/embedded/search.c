@@ -1,8 +1,6 @@
 /* Plans being run: blocks of live documents, gathered or counted. */
 #include "store/embedded/tree.h"
 
-static const size_t COUNT_ARENA_BYTES = (size_t)512 << 20;
-
 /* The view is taken by a reader's first search: reads by id need none. It may
  * be newer than the reader's time, which then cuts it. */
 enum err reader_postings(struct store_reader *reader, struct postings_reader *ret)
@@ -166,7 +164,7 @@ enum err store_measure(struct store_reader *reader, const struct plan *plan,
     uint64_t before = reader->work ? reader->work->done : 0;
     *ret = (struct store_measure){ 0 };
     struct tree_asked asked = { .list = ret->asked };
-    arena_init(&arena, COUNT_ARENA_BYTES);
+    arena_init(&arena, reader_memory(reader));
     enum err err = tree_begin(reader, &arena, &t);
     t.plan = plan;
     t.asked = &asked;
@@ -195,7 +193,7 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
     struct cursor c;
     struct arena arena;
     uint64_t count = 0;
-    arena_init(&arena, COUNT_ARENA_BYTES);
+    arena_init(&arena, reader_memory(reader));
     enum err err = tree_begin(reader, &arena, &t);
     t.plan = plan;
     if (!err)
@@ -210,4 +208,11 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
 void store_reader_work(struct store_reader *reader, struct store_work *work)
 {
     reader->work = work;
+}
+
+enum err work_look(struct store_work *work)
+{
+    work->next_look = work->done + STORE_LOOK_UNITS;
+    work->is_left = work->is_left || (work->leaves && work->leaves(work->leaves_context));
+    return work->is_left ? ERR_LIMIT : ERR_NONE;
 }

@@ -130,7 +130,6 @@ enum err store_scan(struct store_reader *reader, uint32_t field, store_value_vis
     struct plan plan = { .kind = PLAN_PREFIX, .field = field, .from = SLICE("") };
     struct postings_reader postings;
     TRY(reader_postings(reader, &postings));
-    postings.work = NULL; /* the caller bounds it, by its visits */
     return postings_scan(&postings, &plan, visit, context);
 }
 
