@@ -230,6 +230,23 @@ static void a_search_past_its_budget_names_the_step(void **state)
     assert_contains(text_at(w, &a, "issue.0.diagnostics"), "Patient.family");
 }
 
+static void a_search_past_its_memory_names_the_setting(void **state)
+{
+    struct world *w = *state;
+    fill(w);
+    w->behaviour.limits.search_memory = 10000;
+    world_close(w);
+    world_open(w);
+    static const char *const ASKED[] = { "Observation?status=final", "Observation?_sort=date",
+                                         "Observation?status=final&_summary=count" };
+    for (size_t i = 0; i < ARRAY_COUNT(ASKED); i++) {
+        struct answer a = get(w, ASKED[i]);
+        assert_int_equal(a.status, 413);
+        assert_at(w, &a, "issue.0.code", "too-costly");
+        assert_contains(text_at(w, &a, "issue.0.diagnostics"), "search-memory");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +258,7 @@ int main(void)
         WORLD_TEST(as_of_an_instant_is_what_was_there_then),
         WORLD_TEST(explain_shows_each_step_with_its_figures),
         WORLD_TEST(a_search_past_its_budget_names_the_step),
+        WORLD_TEST(a_search_past_its_memory_names_the_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

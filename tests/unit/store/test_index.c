@@ -311,6 +311,37 @@ static void a_search_that_outgrows_its_arena_is_refused(void **state)
     store_read_end(reader);
 }
 
+static bool leaves_at_once(void *context)
+{
+    ++*(int *)context;
+    return true;
+}
+
+static void a_search_that_nobody_waits_for_ends_at_its_next_look(void **state)
+{
+    struct fixture *f = *state;
+    int looks = 0;
+    apply_numbers(f, 0, LARGE);
+    struct store_reader *reader = reader_at(f, 0);
+    struct plan plan = { .kind = PLAN_RANGE, .field = 3, .from = SLICE("own"), .to = SLICE("oy") };
+    struct store_work work = { .leaves = leaves_at_once, .leaves_context = &looks };
+    uint64_t *docs = NULL, counted = 0;
+    size_t count = 0;
+    work.next_look = 1000;
+    store_reader_work(reader, &work);
+    assert_int_equal(store_search(reader, &plan, 0, SIZE_MAX, &f->arena, &docs, &count), ERR_LIMIT);
+    assert_true(work.is_left && !work.step && looks == 1);
+    assert_true(work.done >= 1000 && work.done < 1100);
+    work = (struct store_work){ .next_look = STORE_LOOK_UNITS, .leaves = leaves_at_once };
+    work.leaves_context = &looks;
+    assert_int_equal(store_count(reader, &plan, &counted), ERR_NONE); /* too short to look */
+    assert_int_equal(counted, LARGE);
+    work = (struct store_work){ .memory_bytes = 30000, .next_look = UINT64_MAX };
+    assert_int_equal(store_count(reader, &plan, &counted), ERR_LIMIT);
+    assert_false(work.is_left);
+    store_read_end(reader);
+}
+
 static void a_plan_nested_too_deep_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -342,6 +373,7 @@ int main(void)
         TEST(many_small_commits_leave_few_runs),
         TEST(values_come_with_their_documents_in_order),
         TEST(a_search_that_outgrows_its_arena_is_refused),
+        TEST(a_search_that_nobody_waits_for_ends_at_its_next_look),
         TEST(a_plan_nested_too_deep_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
