@@ -107,8 +107,13 @@ static enum err sorted(const struct search_query *q, struct store_reader *reader
 {
     const struct search_page *page = &q->page;
     enum err err = sort_run(q, reader, (size_t)q->count + 1, work, arena, issues, ret);
+    if (err == ERR_NOT_FOUND)
+        return issues_fail(issues, ERR_GONE, "deleted",
+                           "What the page lies beside was erased since: begin with the first one.");
     if (err == ERR_INVALID && !issues->count)
-        return issues_fail(issues, err, "invalid", "The page token belongs to another search.");
+        return issues_fail(issues, err, "invalid",
+                           "The page token belongs to another search, or what the page lies "
+                           "beside was erased since.");
     TRY(err);
     bool has_more = ret->count > q->count;
     if (has_more) {
