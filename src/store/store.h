@@ -366,7 +366,7 @@ bool store_value_fits(const struct plan *leaf, struct slice value);
  * one value of an index; a block of 65,536 documents, a piece of postings and a
  * document that a join follows are several. */
 enum {
-    STORE_LOOK_UNITS = 200 * 1000, /* some ten milliseconds */
+    STORE_LOOK_UNITS = 20 * 1000, /* some milliseconds, with joins some fifty */
     STORE_MEMORY_BYTES = 512 << 20,
 };
 struct store_work {

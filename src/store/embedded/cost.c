@@ -8,8 +8,8 @@ enum {
     SOURCE_UNITS = 20,       /* a segment or run in which a range begins */
     LOOK_UNITS = 60,         /* a row of the truth */
     BODY_UNITS = 120,        /* a body's terms */
-    FOLLOW_UNITS = 60,       /* a name, and its lists */
-    REVERSE_UNITS = 120,     /* a small search of what refers to it */
+    FOLLOW_UNITS = 400,      /* a name, and its lists */
+    REVERSE_UNITS = 600,     /* a small search of what refers to it */
     POSTINGS_PER_UNIT = 16,  /* gathered block by block */
     FAN_OUT = 8,             /* documents that refer to one: a guess */
     FEW_KEYS = 64,           /* read block by block where they are wanted, as one is */

@@ -195,12 +195,17 @@ static void explain_shows_each_step_with_its_figures(void **state)
     assert_contains(text_at(w, &a, "entry.1.resource.issue.1.diagnostics"),
                     "all of these, the rarest first: 1 documents");
     assert_contains(text_at(w, &a, "entry.1.resource.issue.2.diagnostics"),
-                    "Observation.subject refers to one of these: 1 documents");
+                    "Observation.subject refers to one of these: asked of each of 1 documents");
     assert_contains(text_at(w, &a, "entry.1.resource.issue.3.diagnostics"),
-                    "    Patient.name: values that begin with 'tbe': 1 documents");
+                    "    Patient.name: values that begin with 'tbe': asked of each of 1 documents");
     assert_at(w, &a, "entry.1.resource.issue.3.extension.0.url", "urn:tarn:explain");
     assert_at(w, &a, "entry.1.resource.issue.3.extension.0.extension.1.valueString",
               "Patient.name: values that begin with 'tbe'");
+    a = expect_status(get(w, "Observation?subject:Patient.name=be&_explain=true"), 200);
+    assert_contains(text_at(w, &a, "entry.1.resource.issue.1.diagnostics"),
+                    "Observation.subject refers to one of these: 1 documents");
+    assert_contains(text_at(w, &a, "entry.1.resource.issue.2.diagnostics"),
+                    "  Patient.name: values that begin with 'tbe': 1 documents");
     expect_status(get(w, "Observation?_explain=perhaps"), 400);
 }
 
