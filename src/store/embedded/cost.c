@@ -46,10 +46,11 @@ static enum err cost_scan(struct tree *t, const struct plan *plan, uint64_t enou
     ret->work = SOURCE_UNITS * sources;
     if (ret->work >= enough) /* dear enough before anything is read */
         return ERR_NONE;
-    TRY(postings_estimate(&t->postings, plan, times(enough, POSTINGS_PER_UNIT), &keys,
-                          &ret->docs));
+    uint64_t most = times(enough, POSTINGS_PER_UNIT);
+    TRY(postings_estimate(&t->postings, plan, most, &keys, &ret->docs));
     ret->work += 2 * keys;
-    if (keys > FEW_KEYS)
+    /* Where counting ended early the keys are no sign that they are few. */
+    if (keys > FEW_KEYS || ret->docs >= most)
         ret->work = capped(ret->work, ret->docs / POSTINGS_PER_UNIT);
     return ERR_NONE;
 }
