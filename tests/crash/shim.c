@@ -10,6 +10,8 @@
  * It also makes calls fail: TARN_SHIM_FAIL="fdatasync:3:EIO" fails the third,
  * "write:10+:ENOSPC" the tenth and all after it, "fdatasync:5:KILL" dies there.
  * A write that fails with ENOSPC first writes half of its bytes, as disks do.
+ * "open" and "mmap" are those of files below the root; "malloc" is malloc, calloc and
+ * realloc called by the program itself, not by the libraries it uses.
  * TARN_SHIM_LIE="fdatasync" makes that sync do nothing and say yes: the planted
  * bug that the tests must find.
  * TARN_SHIM_COUNTS=FILE gets "call count" lines when the process exits.
@@ -31,6 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -40,17 +43,39 @@
 enum { FD_MAX = 4096 };
 
 enum call { CALL_WRITE, CALL_FSYNC, CALL_FDATASYNC, CALL_SYNC_RANGE, CALL_RENAME, CALL_TRUNCATE,
-            CALL_COUNT };
-static const char *const call_names[CALL_COUNT] = { "write", "fsync", "fdatasync",
-                                                    "sync_file_range", "rename", "ftruncate" };
+            CALL_OPEN, CALL_MMAP, CALL_MALLOC, CALL_COUNT };
+static const char *const call_names[CALL_COUNT] = {
+    "write", "fsync", "fdatasync", "sync_file_range", "rename", "ftruncate", "open", "mmap",
+    "malloc",
+};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool tracked[FD_MAX];
 static unsigned long counts[CALL_COUNT];
 static char root[1024], journal[1024];
 static unsigned long saved_number;
+static uintptr_t program_first, program_last; /* where the program's own code is */
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+/* The first mappings of /proc/self/maps are the program's. */
+static void program_find(void)
+{
+    char exe[PATH_MAX], line[PATH_MAX + 200];
+    ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    FILE *maps = fopen("/proc/self/maps", "r");
+    exe[length > 0 ? length : 0] = '\0';
+    while (maps && length > 0 && fgets(line, sizeof line, maps)) {
+        unsigned long first, last;
+        if (!strstr(line, exe) || sscanf(line, "%lx-%lx", &first, &last) != 2)
+            continue;
+        if (!program_first)
+            program_first = first;
+        program_last = last;
+    }
+    if (maps)
+        fclose(maps);
+}
 
 __attribute__((constructor)) static void shim_begin(void)
 {
@@ -60,6 +85,7 @@ __attribute__((constructor)) static void shim_begin(void)
         snprintf(journal, sizeof journal, "%s", j);
     }
     saved_number = (unsigned long)getpid() * 1000000ul;
+    program_find();
 }
 
 __attribute__((destructor)) static void shim_end(void)
@@ -215,6 +241,11 @@ static void save_file(const char *path, char saved[PATH_MAX])
 static int open_tracked(const char *path, int flags, mode_t mode)
 {
     bool below = is_below_root(path) && !strstr(path, "/LOCK") && !strstr(path, "/LOG");
+    int failure = below ? planned_failure(CALL_OPEN) : 0;
+    if (failure) {
+        errno = failure;
+        return -1;
+    }
     pthread_mutex_lock(&lock);
     bool is_new = below && (flags & O_CREAT) && access(path, F_OK) != 0;
     int fd = REAL(open)(path, flags, mode);
@@ -403,4 +434,51 @@ int unlink(const char *path)
         note_name("unlink %s %s\n", path, saved);
     pthread_mutex_unlock(&lock);
     return result;
+}
+
+void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+{
+    int failure = is_tracked(fd) ? planned_failure(CALL_MMAP) : 0;
+    if (failure) {
+        errno = failure;
+        return MAP_FAILED;
+    }
+    return REAL(mmap)(at, length, protection, flags, fd, offset);
+}
+
+void *mmap64(void *at, size_t length, int protection, int flags, int fd, off64_t offset)
+{
+    return mmap(at, length, protection, flags, fd, offset);
+}
+
+/* ---- memory ---- */
+
+/* dlsym() itself allocates, so the C library's own names are used. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *old, size_t size);
+
+static bool is_refused(const void *caller)
+{
+    uintptr_t at = (uintptr_t)caller;
+    bool refused = program_first && at >= program_first && at < program_last &&
+                   planned_failure(CALL_MALLOC);
+    if (refused)
+        errno = ENOMEM;
+    return refused;
+}
+
+void *malloc(size_t size)
+{
+    return is_refused(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return is_refused(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    return is_refused(__builtin_return_address(0)) ? NULL : __libc_realloc(old, size);
 }

@@ -9,7 +9,8 @@ Cases (each prints one line; the sum comes last):
   reopen-cut kill -9, reopen and read, then the power cut: what the reopened
              store showed must survive
   sync-kill  die at the n-th sync call itself, then the power cut
-  fail       the n-th write, sync, rename or truncate fails with EIO; reopen, check
+  fail       the n-th write, sync, rename, truncate, open or map fails with EIO;
+             reopen, check
   full       the disk is full from the n-th write on; reopen, check
   planted    syncs that lie must be found: proves that the test can fail
 """
@@ -119,8 +120,10 @@ place = Place()
 place.write(commits=60, TARN_SHIM_COUNTS=place.top + "/counts")
 counts = dict(l.split() for l in open(place.top + "/counts"))
 judge("untouched", place, *place.verify())
-for call in ["write", "fsync", "fdatasync", "rename", "ftruncate"]:
+for call in ["write", "fsync", "fdatasync", "rename", "ftruncate", "open", "mmap"]:
     total = int(counts[call])
+    if not total:
+        continue
     chosen = range(1, total + 1) if args.each or total <= args.calls else sorted(rng.sample(range(1, total + 1), args.calls))
     for n in chosen:
         place = Place()

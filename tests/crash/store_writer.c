@@ -6,6 +6,8 @@
  * Commit k puts ENTRIES resources "k-0", "k-1", ... all or nothing, and with them
  * a new version of the one resource "counter". After store_apply() returns, the
  * line "ack k" goes to standard output: from then on it may never be lost. A
+ * Now and then a commit of before is erased: "will k", then "gone k", from when on
+ * nothing of it may be found; and the horizon is raised to the present. A
  * second thread keeps asking for the counter's version by a PUT that must
  * conflict: its answer, "saw v", rests on a commit and is a promise as well.
  *
@@ -26,6 +28,9 @@
 
 enum { ENTRIES = 20, FIELD_COMMIT = 7, FIELD_ALL = 8, ARENA_BYTES = 64 << 20, BODY_PAD = 400,
        CHECKPOINT_EVERY = 7 }; /* so that segments, manifests and merges are among what fails */
+
+/* What was said of a commit. */
+enum { ACKED = 1, WILL = 2, GONE = 4 };
 
 static struct store *store;
 static _Atomic bool stops;
@@ -64,6 +69,8 @@ static void fill(struct arena *a, struct store_write *w, struct slice id, unsign
     for (size_t i = 0; i < sizeof pad; i++)
         pad[i] = (char)('a' + (k * 31 + i * 7) % 26);
     w->body = arena_printf(a, "%lu:%.*s", k, (int)sizeof pad, pad);
+    if (!w->body.bytes || !id.bytes)
+        abort(); /* the driver's own memory: as a kill */
     w->home_type = SLICE("Home");
     w->home_id = SLICE("h");
     if (extract(NULL, w->type, id, w->body, a, &w->terms, &w->term_count))
@@ -109,6 +116,37 @@ static void *watch(void *unused)
     return NULL;
 }
 
+static enum err erase_commit(unsigned long k)
+{
+    struct arena a;
+    struct store_target targets[ENTRIES];
+    struct store_erasure erasure;
+    arena_init(&a, ARENA_BYTES);
+    say("will", k);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        targets[i] = (struct store_target){ .type = SLICE("Thing") };
+        targets[i].id = arena_printf(&a, "%lu-%u", k, i);
+        if (!targets[i].id.bytes)
+            abort();
+    }
+    enum err err = store_erase(store, targets, ENTRIES, &a, &erasure);
+    if (!err)
+        say("gone", k);
+    arena_release(&a);
+    return err;
+}
+
+/* What the counter was before goes. */
+static enum err raise_horizon(void)
+{
+    struct store_reader *reader;
+    TRY(store_read_begin(store, 0, &reader));
+    uint64_t time = store_reader_time(reader);
+    store_read_end(reader);
+    TRY(store_horizon_raise(store, time, 1));
+    return store_purge(store);
+}
+
 static int run_writer(unsigned long first, unsigned long last)
 {
     pthread_t watcher;
@@ -120,6 +158,10 @@ static int run_writer(unsigned long first, unsigned long last)
             say("ack", k);
         if (!err && k % CHECKPOINT_EVERY == 0)
             err = postings_checkpoint(&store->postings);
+        if (!err && k % 10 == 9)
+            err = erase_commit(k - 5);
+        if (!err && k % 25 == 24)
+            err = raise_horizon();
         if (!err && k % (CHECKPOINT_EVERY * 3) == 0)
             err = postings_merge_window(&store->postings, k % 2, (uint32_t)k % 3, 2);
     }
@@ -172,16 +214,20 @@ static void report(void *context, const char *what, struct slice type, struct sl
 }
 
 /* The counter shares the FIELD_COMMIT term of the last commit. */
-static int verify_commits(struct store_reader *reader, const bool *acked, unsigned long last,
+static int verify_commits(struct store_reader *reader, const uint8_t *acked, unsigned long last,
                           unsigned long counter_at)
 {
     for (unsigned long k = 1; k <= last + 2; k++) {
         unsigned present = count_present(reader, k);
         uint64_t found = count_found(reader, k) - (k == counter_at ? 1 : 0);
-        if (present != found || (present && present != ENTRIES) ||
-            (k <= last && acked[k] && !present)) {
+        uint8_t said = k <= last ? acked[k] : 0;
+        if (present != found || (present && present != ENTRIES) || (present && said & GONE) ||
+            (!present && said & ACKED && !(said & WILL))) {
             printf("commit %lu%s: %u of %u present, %lu found\n", k,
-                   k <= last && acked[k] ? " (acknowledged)" : "", present, (unsigned)ENTRIES,
+                   said & GONE    ? " (erased)"
+                   : said & ACKED ? " (acknowledged)"
+                                  : "",
+                   present, (unsigned)ENTRIES,
                    (unsigned long)found);
             return 1;
         }
@@ -193,11 +239,13 @@ static int run_verify(const char *promises)
 {
     unsigned long last = 0, saw = 0, k;
     char what[16];
-    static bool acked[1000000];
+    static uint8_t acked[1000000];
     FILE *in = fopen(promises, "r");
     while (in && fscanf(in, "%15s %lu", what, &k) == 2) {
-        if (what[0] == 'a') {
-            acked[k] = true;
+        if (what[0] == 'w' || what[0] == 'g') {
+            acked[k] |= what[0] == 'w' ? WILL : GONE;
+        } else if (what[0] == 'a') {
+            acked[k] |= ACKED;
             last = MAX(last, k);
         } else {
             saw = MAX(saw, k);
