@@ -21,7 +21,33 @@ static bool is_read(const struct http_request *r)
     return slice_is(r->method, "GET") || slice_is(r->method, "HEAD");
 }
 
-/* /readyz, for a balancer, is as /healthz but tells no more than yes or no. */
+/* What of the index is being built or repaired, beside yes or no. */
+static struct slice ready_text(const struct handling *h, struct http_request *r, bool is_fine)
+{
+    struct store_index_figures f;
+    store_index_figures(control_default(h->control)->store, &f);
+    struct slice ready = is_fine ? SLICE("true") : SLICE("false");
+    struct slice text = SLICE_NONE;
+    if (f.damaged_segments)
+        text = arena_printf(r->arena,
+                            "{\"ready\":%.*s,\"index\":\"%u damaged segments, %llu of %llu "
+                            "documents of the first derived again\"}\n",
+                            SLICE_ARGS(ready), f.damaged_segments,
+                            (unsigned long long)f.repair_done,
+                            (unsigned long long)f.repair_whole);
+    else if (f.fields_not_ready)
+        text = arena_printf(r->arena,
+                            "{\"ready\":%.*s,\"index\":\"%u search parameters being indexed, %llu "
+                            "of %llu documents\"}\n",
+                            SLICE_ARGS(ready), f.fields_not_ready,
+                            (unsigned long long)f.fields_done,
+                            (unsigned long long)f.fields_whole);
+    if (text.bytes)
+        return text;
+    return is_fine ? SLICE("{\"ready\":true}\n") : SLICE("{\"ready\":false}\n");
+}
+
+/* /readyz, for a balancer, is as /healthz; it says why searches may have to wait. */
 static void answer_health(const struct handling *h, struct http_request *r, enum place_kind kind,
                           struct http_response *response)
 {
@@ -31,7 +57,7 @@ static void answer_health(const struct handling *h, struct http_request *r, enum
                    (kind == PLACE_HEALTH || (figures.index_is_ready && !figures.is_full));
     *response = (struct http_response){ .status = is_fine ? 200 : 503 };
     if (kind == PLACE_READY)
-        response->body = is_fine ? SLICE("{\"ready\":true}\n") : SLICE("{\"ready\":false}\n");
+        response->body = ready_text(h, r, is_fine);
     else
         response->body =
             is_fine ? SLICE("{\"status\":\"ok\"}\n") : SLICE("{\"status\":\"read-only\"}\n");

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "fhir/fhir.h"
 #include "index/index.h"
 
@@ -43,6 +44,12 @@ static enum err rules_list(struct arena *arena, struct store_rules *ret)
     return ERR_NONE;
 }
 
+static void tell(void *context, const char *text)
+{
+    (void)context;
+    log_line(LOG_WARNING, "store", "%s", text);
+}
+
 enum err opening_store(struct opening *o, struct arena *arena, struct store **ret_store,
                        struct slice *error)
 {
@@ -71,6 +78,7 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         .opened = rest_customs_opened,
         .rules_hash = rules_hash(o->extract.base_url, s->zone_us),
         .rules = rules,
+        .notice = tell,
         .cache_bytes = s->cache_bytes,
         .index_bytes = s->index_bytes,
         .merge_threads = s->merge_threads,

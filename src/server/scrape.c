@@ -125,7 +125,15 @@ static void render_index(struct store *store, struct buf *out)
     line(out, "tarn_index_merges_total", "counter", f.merges);
     line(out, "tarn_index_merged_postings_total", "counter", f.merged_postings);
     line(out, "tarn_index_merge_failures_total", "counter", f.merge_failures);
-    line(out, "tarn_index_damaged", "gauge", f.damaged_segment != 0);
+    line(out, "tarn_index_side_segments", "gauge", f.side_segments);
+    line(out, "tarn_index_damaged", "gauge", f.damaged_segments > 0);
+    line(out, "tarn_index_damaged_segments", "gauge", f.damaged_segments);
+    line(out, "tarn_index_lost_documents", "gauge", f.lost_docs);
+    line(out, "tarn_index_repair_documents", "gauge", f.repair_whole);
+    line(out, "tarn_index_repair_documents_done", "gauge", f.repair_done);
+    line(out, "tarn_index_parameters_not_ready", "gauge", f.fields_not_ready);
+    line(out, "tarn_index_parameter_documents", "gauge", f.fields_whole);
+    line(out, "tarn_index_parameter_documents_done", "gauge", f.fields_done);
 }
 
 static void render_http(struct http_server *http, struct buf *out)

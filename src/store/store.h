@@ -60,6 +60,10 @@ typedef enum err store_extract_some(void *context, struct slice type, struct sli
                                     struct arena *arena, struct term **ret_terms,
                                     size_t *ret_count);
 
+/* One sentence about what was found damaged, or is whole again. Called by a thread of
+ * the store's own. */
+typedef void store_notice(void *context, const char *text);
+
 struct store_settings {
     const char *folder;          /* made if absent */
     store_extract *extract;      /* required */
@@ -69,6 +73,8 @@ struct store_settings {
     struct store_rules rules;    /* of single fields: see store_rules_set(); borrowed until
                                   * the store is open */
     store_opened *opened;        /* NULL: the rules are these */
+    store_notice *notice;        /* hears what the operator should know; may be NULL */
+    void *notice_context;
     size_t cache_bytes;          /* 0: default */
     size_t memtable_bytes;       /* 0: default */
     size_t index_bytes;          /* memory for terms not yet in a segment; at a quarter one is
@@ -530,7 +536,9 @@ MUST_USE enum err store_meta_set(struct store *store, struct slice key, struct s
 MUST_USE enum err store_rules_set(struct store *store, const struct store_rules *rules);
 
 /* Derive these fields again, as if their rules had changed. Those without a rule are
- * passed over. */
+ * passed over. `fields` NULL: write every segment of the index again from the bodies; searches
+ * are answered meanwhile, but for fields that were derived later than their documents, which
+ * are derived again. */
 MUST_USE enum err store_rebuild(struct store *store, const uint32_t *fields, size_t count);
 
 struct store_rule_state {
@@ -604,7 +612,7 @@ struct store_figures {
     bool is_read_only;
     bool is_full;            /* less than the reserve is free: writes wait for space */
     uint64_t disk_free_bytes; /* as of the last look, a second ago at most */
-    bool index_is_ready;     /* the tail has been derived again */
+    bool index_is_ready;     /* the tail has been derived again, and no file is lost */
     uint64_t horizon_doc;    /* readers before it are refused; 0: none is */
     int64_t horizon_instant;
     uint64_t purged_doc;     /* what was superseded up to here is deleted: behind
@@ -630,9 +638,12 @@ struct store_index_figures {
     uint64_t merge_failures;     /* and how often one failed and is tried again */
     const char *damage;          /* of what was found wrong; empty: nothing. Static or the
                                   * store's own */
-    uint64_t damaged_segment;    /* file number of one found damaged while open: the next
-                                  * opening derives the index again; UINT64_MAX: one of
-                                  * several; 0: none */
+    uint64_t damaged_segment;    /* file number of the last one found damaged while open,
+                                  * until it is written again; 0: none */
+    uint32_t damaged_segments;   /* files that are being written again from the bodies, or */
+    uint64_t repair_done, repair_whole; /* wait for it; documents of the first of them */
+    uint64_t lost_docs;          /* documents whose file cannot be read: until they are derived
+                                  * again, what asks the index is ERR_NOT_READY */
 };
 void store_index_figures(struct store *store, struct store_index_figures *ret);
 

@@ -91,7 +91,7 @@ test('check reports damaged blocks of the index and of the truth', async () => {
   damage(join(folder, 'index'), '.seg');
   const index = await run(['check', '--data', data]);
   assert.equal(index.status, 1);
-  assert.match(index.stdout + index.stderr, /the index (has a damaged block|is damaged)/);
+  assert.match(index.stdout + index.stderr, /index is damaged/);
   rmSync(join(folder, 'index'), { recursive: true });
   damage(join(folder, 'truth'), '.sst');
   const truth = await run(['check', '--data', data, '--json']);

@@ -25,8 +25,9 @@ struct check {
     store_progress *progress; /* may be NULL */
     void *context;
     uint64_t checked;
-    bool index_is_unreadable; /* said once; then the sums mean nothing */
-    const struct fields *fields; /* as of the view that is compared */
+    const struct postings_view *view; /* what is compared, */
+    const struct fields *fields;      /* as of this */
+    bool has_damage; /* said once */
     uint32_t seen_field;         /* the last one asked about, */
     bool seen_any, seen_compared; /* and the answer */
     uint64_t *sums; /* of documents first .. first + WINDOW_DOCS - 1 */
@@ -186,6 +187,27 @@ static enum err sum_visit(void *context, uint32_t field, struct slice value,
     return ERR_NONE;
 }
 
+/* What is being written again stands in two places meanwhile, or in none. */
+static bool is_damaged(const struct check *c, uint64_t doc)
+{
+    const struct segment_set *set = c->view->segments;
+    for (uint32_t i = 0; i < segment_set_seen(set); i++) {
+        const struct segment *s = set->list[i];
+        if (atomic_load(&s->is_damaged) && s->footer.first <= doc && doc <= s->footer.last)
+            return true;
+    }
+    return false;
+}
+
+static void report_damage(struct check *c)
+{
+    struct repair_figures f;
+    store_repair_figures(c->view, &f);
+    if (f.damaged && !c->has_damage)
+        disagree(c, "a part of the index is damaged, and not written again yet", 0, SLICE_NONE);
+    c->has_damage |= f.damaged > 0;
+}
+
 static int term_compare(const void *a, const void *b)
 {
     const struct term *x = a, *y = b;
@@ -199,7 +221,7 @@ static enum err check_terms(const struct check *c, uint64_t doc, const struct pl
 {
     struct term *terms = NULL;
     size_t count = 0;
-    if (c->index_is_unreadable)
+    if (c->has_damage && is_damaged(c, doc))
         return ERR_NONE;
     TRY(c->store->extract(c->store->extract_context, types_name(c->store->types, place->type), id,
                           body, arena, &terms, &count));
@@ -233,7 +255,7 @@ static enum err check_body(const struct check *c, uint64_t doc, const struct pla
         row->is_deleted != place->is_deleted)
         disagree(c, "a body's header differs from its place", place->type, row->id);
     if (place->is_deleted) {
-        if (c->sums[doc - c->first] && !c->index_is_unreadable)
+        if (c->sums[doc - c->first] && !(c->has_damage && is_damaged(c, doc)))
             disagree(c, "the index holds terms of a deletion", place->type, row->id);
         return ERR_NONE;
     }
@@ -277,12 +299,7 @@ static enum err check_window(struct check *c, const struct postings_reader *post
 {
     memset(c->sums, 0, WINDOW_DOCS * sizeof *c->sums);
     enum err err = postings_scan_all(postings, sum_visit, c);
-    if (err == ERR_CORRUPT && !c->index_is_unreadable) {
-        disagree(c, "the index has a damaged block", 0, SLICE_NONE);
-        c->index_is_unreadable = true;
-    }
-    if (err == ERR_CORRUPT)
-        err = ERR_NONE; /* the truth can still be looked at */
+    report_damage(c);
     struct arena arena;
     arena_init(&arena, DOCUMENT_ARENA_BYTES);
     uint64_t end = MIN(c->first + WINDOW_DOCS, c->reader->time + 1);
@@ -302,6 +319,7 @@ static enum err check_documents(struct check *c)
     TRY(store_wait_index(store));
     struct postings_reader postings = { .segments = &store->segments,
                                         .view = postings_view_take(&store->postings) };
+    c->view = postings.view;
     c->fields = postings.view->fields;
     c->sums = malloc(WINDOW_DOCS * sizeof *c->sums); /* one big piece, freed at once */
     enum err err = c->sums ? ERR_NONE : ERR_NO_MEMORY;

@@ -2,6 +2,31 @@
 
 #include "store/embedded/engine.h"
 
+enum err reader_damage(struct segments *segments, struct segment *segment, enum err err)
+{
+    if (err != ERR_CORRUPT)
+        return err;
+    if (segment)
+        segments_report_damage(segments, segment);
+    else
+        segments_suspect(segments);
+    return segments->repairs ? ERR_NOT_READY : ERR_CORRUPT;
+}
+
+/* A list knows where it lies, not in which segment. */
+enum err term_cursor_damage(const struct term_cursor *c)
+{
+    const struct posting *list = &c->lists.lists[c->lists.failed];
+    const uint8_t *at = list->shape == POSTING_BLOCKS ? list->bytes : list->at;
+    const struct segment_set *set = c->view->segments;
+    for (uint32_t i = 0; i < segment_set_seen(set); i++) {
+        const struct segment *s = set->list[i];
+        if (!s->is_ghost && at >= s->bytes && at <= s->bytes + s->size)
+            return reader_damage(c->segments, set->list[i], ERR_CORRUPT);
+    }
+    return reader_damage(c->segments, NULL, ERR_CORRUPT);
+}
+
 /* Every list of the value, oldest documents first: segments, then runs. */
 static enum err gather(const struct postings_reader *reader, uint32_t field, struct slice value,
                        struct posting *lists, uint32_t *ret_count)
@@ -13,10 +38,8 @@ static enum err gather(const struct postings_reader *reader, uint32_t field, str
         bool found = false;
         if (reader_skips(reader, set->list[i]))
             continue;
-        enum err err = segment_find(set->list[i], field, value, &found, &lists[count]);
-        if (err == ERR_CORRUPT)
-            segments_report_damage(reader->segments, set->list[i]->footer.number);
-        TRY(err);
+        TRY(reader_damage(reader->segments, set->list[i],
+                          segment_find(set->list[i], field, value, &found, &lists[count])));
         count += found;
     }
     for (uint32_t i = 0; i < view->count; i++) {
@@ -36,7 +59,7 @@ enum err term_cursor_open(struct term_cursor *c, const struct postings_reader *r
     const struct segment_set *set = reader->view->segments;
     size_t room = (size_t)segment_set_seen(set) + reader->view->count;
     uint32_t place = FIELD_NOWHERE;
-    *c = (struct term_cursor){ .segments = reader->segments };
+    *c = (struct term_cursor){ .segments = reader->segments, .view = reader->view };
     TRY(fields_ask(reader->view->fields, field, &place));
     if (!room || place == FIELD_NOWHERE || value.length > TERM_VALUE_BYTES_MAX)
         return ERR_NONE;
@@ -118,10 +141,8 @@ static enum err few_gather(struct few *f, struct segment_walk *walk)
     for (uint32_t i = 0; !f->is_over && i < segment_set_seen(set); i++) {
         if (reader_skips(f->reader, set->list[i]))
             continue;
-        enum err err = few_segment(f, set->list[i], walk);
-        if (err == ERR_CORRUPT)
-            segments_report_damage(f->reader->segments, set->list[i]->footer.number);
-        TRY(err);
+        TRY(reader_damage(f->reader->segments, set->list[i],
+                          few_segment(f, set->list[i], walk)));
     }
     for (uint32_t i = 0; !f->is_over && i < view->count; i++)
         TRY(few_run(f, view->runs[i]));
@@ -133,7 +154,7 @@ enum err term_cursor_open_few(struct term_cursor *c, const struct postings_reade
 {
     struct few f = { .reader = reader, .plan = plan };
     struct segment_walk walk;
-    *c = (struct term_cursor){ .segments = reader->segments };
+    *c = (struct term_cursor){ .segments = reader->segments, .view = reader->view };
     *ret_few = true;
     TRY(fields_ask(reader->view->fields, plan->field, &f.field));
     if (plan->from.length > TERM_VALUE_BYTES_MAX || f.field == FIELD_NOWHERE)
@@ -152,7 +173,5 @@ enum err term_cursor_block(struct term_cursor *c, uint64_t number, bool *ret_any
                            struct block *ret)
 {
     enum err err = posting_union_next(&c->lists, number, ret_any, ret);
-    if (UNLIKELY(err == ERR_CORRUPT))
-        segments_report_damage(c->segments, UINT64_MAX);
-    return err;
+    return UNLIKELY(err == ERR_CORRUPT) ? term_cursor_damage(c) : err;
 }

@@ -36,8 +36,14 @@ static inline bool reader_skips(const struct postings_reader *reader, const stru
     return reader->time && s->footer.until && s->footer.until <= reader->time;
 }
 
+/* What reading a segment came to. Bytes that are wrong are noted, so that it is written
+ * again: ERR_NOT_READY until that is done; ERR_CORRUPT where nothing is repaired. NULL:
+ * one of them, which is found by reading all. */
+enum err reader_damage(struct segments *segments, struct segment *segment, enum err err);
+
 struct term_cursor {
-    struct segments *segments;  /* borrowed */
+    struct segments *segments;  /* borrowed, */
+    const struct postings_view *view; /* as is this */
     struct posting_union lists; /* cut from the arena */
 };
 
@@ -52,6 +58,8 @@ MUST_USE enum err term_cursor_open_few(struct term_cursor *c, const struct posti
 /* The next block at or above `number`; *ret_any false at the end. */
 MUST_USE enum err term_cursor_block(struct term_cursor *c, uint64_t number, bool *ret_any,
                                     struct block *ret);
+/* A block of it is wrong; as reader_damage(). */
+enum err term_cursor_damage(const struct term_cursor *c);
 /* How many documents it has, dead ones included. */
 static inline uint64_t term_cursor_estimate(const struct term_cursor *c)
 {
@@ -78,7 +86,8 @@ MUST_USE enum err postings_estimate(const struct postings_reader *reader, const 
  * it are none either. */
 bool plan_value_matches(const struct plan *plan, struct slice value, bool *ret_past);
 
-/* Every posting there is, in no order to rely on. Fields are called as in the
+/* Every posting there is, in no order to rely on, without those of segments that are
+ * damaged, some of which may have been visited. Fields are called as in the
  * segments, see fields.h. */
 typedef enum err scan_all_visit(void *context, uint32_t field, struct slice value,
                                 const uint64_t *docs, size_t count);

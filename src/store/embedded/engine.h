@@ -44,6 +44,12 @@ struct log_sync {
     uint64_t synced; /* documents up to here */
 };
 
+/* The segment that is being written again. */
+struct repair {
+    uint64_t of;     /* its number; 0: none is */
+    uint64_t *taken; /* owned; documents from its first on that are not in it, a bit each */
+};
+
 struct entity_numbers {
     pthread_mutex_t lock;
     uint64_t next;
@@ -156,6 +162,9 @@ struct store {
     pthread_cond_t rebuild_work;
     uint64_t rebuild_asked;       /* grows with whatever may have to be rebuilt */
     pthread_mutex_t rules_lock;   /* one change of the fields at a time; outermost */
+    struct repair repair;         /* of the rebuilder's thread */
+    store_notice *notice;         /* may be NULL */
+    void *notice_context;
 };
 
 struct store_reader {
@@ -264,6 +273,17 @@ void store_disk_look(struct store *store);
 /* The thread that raises the horizon as time passes and deletes what is beyond. */
 MUST_USE enum err keeper_start(struct store *store);
 void keeper_stop(struct store *store);
+/* repair.c: the next piece of what is damaged; *ret_any false: nothing is. Of the
+ * rebuilder's thread alone. */
+MUST_USE enum err store_repair_step(struct store *store, bool *ret_any);
+void store_repair_end(struct store *store);
+/* Documents of a view that no search can ask for, and how many of them are derived. */
+struct repair_figures {
+    uint32_t damaged;     /* segments, */
+    uint64_t done, whole; /* documents of the first of them */
+    uint64_t lost;        /* documents whose segment cannot be read at all */
+};
+void store_repair_figures(const struct postings_view *view, struct repair_figures *ret);
 /* rebuild.c */
 MUST_USE enum err store_rebuild_start(struct store *store);
 void store_rebuild_stop(struct store *store);

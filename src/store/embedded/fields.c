@@ -220,6 +220,21 @@ enum err fields_advance(const struct fields *f, uint64_t until, uint64_t done, u
     return ERR_NONE;
 }
 
+enum err fields_reset(const struct fields *f, struct fields **ret)
+{
+    struct fields *made = copy(f, 0);
+    if (!made)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < f->count; i++) {
+        struct field_row *row = &made->rows[made->count++];
+        *row = f->rows[i];
+        row->done = 0;
+    }
+    table_finish(made);
+    *ret = made;
+    return ERR_NONE;
+}
+
 enum err fields_cut(const struct fields *f, uint64_t covers, struct fields **ret)
 {
     struct fields *made = copy(f, 0);

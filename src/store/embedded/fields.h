@@ -68,6 +68,8 @@ MUST_USE enum err fields_renew(const struct fields *f, const uint32_t *fields, s
 /* The same table with all rows of (until, done) advanced to `to`. */
 MUST_USE enum err fields_advance(const struct fields *f, uint64_t until, uint64_t done,
                                  uint64_t to, struct fields **ret);
+/* The same with nothing done: side segments are lost. */
+MUST_USE enum err fields_reset(const struct fields *f, struct fields **ret);
 /* The same with documents above `covers` not to be scanned: their terms are in
  * runs that are about to be derived. */
 MUST_USE enum err fields_cut(const struct fields *f, uint64_t covers, struct fields **ret);

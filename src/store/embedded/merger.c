@@ -29,7 +29,7 @@ static uint32_t tiers_of(const struct segment_set *set, enum segment_kind kind,
             .weight = list[i]->footer.posting_count,
             .docs = list[i]->footer.docs,
             .dead = list[i]->footer.until ? 0 : atomic_load(&list[i]->dead),
-            .is_busy = list[i]->is_busy,
+            .is_busy = list[i]->is_busy || atomic_load(&list[i]->is_damaged),
         };
     return count;
 }
@@ -126,11 +126,18 @@ static enum err job_show(struct postings *p, const struct job *job, uint64_t gon
     if (made->past)
         atomic_store(&made->past->dead, gone);
     struct postings_view *view = postings_view_take(p);
-    struct segments_change c = { .gone = list,
-                                 .gone_count = job->count,
-                                 .add = { made->segment, made->past },
-                                 .kinds = { job->kind, job->kind + !is_past(job->kind) },
-                                 .covers = view->covers };
+    const struct segment_addition add[] = {
+        { made->segment, job->kind },
+        { made->past, (enum segment_kind)(job->kind + !is_past(job->kind)) },
+    };
+    const struct segments_change c = { .gone = list,
+                                       .gone_count = job->count,
+                                       .add = add,
+                                       .add_count = ARRAY_COUNT(add),
+                                       .covers = view->covers };
+    for (size_t i = 0; i < ARRAY_COUNT(add); i++)
+        if (add[i].segment)
+            add[i].segment->of = list[0]->of;
     postings_view_give(view);
     enum err err = postings_change(p, &c, NULL, NULL, 0);
     mutex_unlock(&p->change_lock);
@@ -141,11 +148,20 @@ static enum err job_show(struct postings *p, const struct job *job, uint64_t gon
     return err;
 }
 
-/* A segment whose bytes are wrong is not tried again: it stays busy. */
+/* Which of them it was that could not be read: it is not tried again, but repaired. */
+static void find_damage(struct postings *p, const struct job *job)
+{
+    for (uint32_t i = job->first; i < job->first + job->count; i++)
+        if (segment_verify(job->set->list[i], &p->give_up) == ERR_CORRUPT)
+            segments_report_damage(p->settings.segments, job->set->list[i]);
+}
+
 static void job_end(struct postings *p, const struct job *job, enum err err)
 {
+    if (err == ERR_CORRUPT)
+        find_damage(p, job);
     mutex_lock(&p->lock);
-    for (uint32_t i = job->first; err != ERR_CORRUPT && i < job->first + job->count; i++)
+    for (uint32_t i = job->first; i < job->first + job->count; i++)
         job->set->list[i]->is_busy = false;
     if (!err) {
         p->merges++;
@@ -154,8 +170,6 @@ static void job_end(struct postings *p, const struct job *job, enum err err)
         p->merge_failures++;
     }
     mutex_unlock(&p->lock);
-    if (err == ERR_CORRUPT)
-        segments_report_damage(p->settings.segments, UINT64_MAX);
     segment_set_unref(job->set);
 }
 
@@ -287,7 +301,7 @@ enum err postings_rewrite(struct postings *p, const uint64_t *docs, size_t count
         struct segment_set *set = p->current->segments;
         uint32_t at = suspect_find(set, docs, count, begun_before);
         bool is_any = at < segment_set_all(set);
-        if (is_any && !set->list[at]->is_busy) {
+        if (is_any && !set->list[at]->is_busy && !atomic_load(&set->list[at]->is_damaged)) {
             enum segment_kind kind = segment_set_kind(set, at);
             job_take(set, kind, at - set->from[kind], 1, &job);
             is_taken = true;
@@ -350,7 +364,7 @@ void *postings_merge_thread(void *postings)
         mutex_unlock(&p->lock);
         bool any = false;
         enum err err = postings_merge(p, most, &any);
-        if (err && err != ERR_BUSY && err != ERR_CORRUPT)
+        if (err && err != ERR_BUSY)
             wait_a_while(p);
         mutex_lock(&p->lock);
         while (!any && !p->stop && p->changes == changes)

@@ -294,6 +294,11 @@ static enum err index_fields(uint64_t covers, const struct store_rules *rules,
     return ERR_NONE;
 }
 
+static void segment_is_damaged(void *context)
+{
+    store_rebuild_wake(context);
+}
+
 static enum err index_open(struct store *store, const struct store_settings *wanted,
                            const struct store_rules *rules)
 {
@@ -301,12 +306,15 @@ static enum err index_open(struct store *store, const struct store_settings *wan
         .folder = store->index_path,
         .rules_hash = wanted->rules_hash,
         .last = atomic_load(&store->written),
+        .derive_most = POSTINGS_TAIL_DOCS_MAX,
         .keep = wanted->keep_index,
     };
     struct segment_set *set = NULL;
     struct fields *fields = NULL;
     TRY(segments_open(&store->segments, &where, &set, &fields));
-    enum err err = index_fields(set->covers, rules, &fields);
+    store->segments.notice = segment_is_damaged;
+    store->segments.context = store;
+    enum err err = index_fields(store->segments.is_lost ? 0 : set->covers, rules, &fields);
     if (err) {
         segment_set_unref(set);
         fields_unref(fields);
@@ -330,6 +338,9 @@ static enum err index_open(struct store *store, const struct store_settings *wan
         return err;
     }
     store->derive_from = set->covers;
+    const struct segments_change none = { .covers = set->covers };
+    if (store->segments.is_lost)
+        TRY(postings_change(&store->postings, &none, NULL, NULL, 0));
     TRY(postings_start(&store->postings));
     if (!wanted->keep_index)
         TRY(store_rebuild_start(store));
@@ -357,6 +368,8 @@ static enum err store_init(struct store *store, const struct store_settings *set
     store->extract = settings->extract;
     store->extract_some = settings->extract_some;
     store->extract_context = settings->extract_context;
+    store->notice = settings->notice;
+    store->notice_context = settings->notice_context;
     store->seed = os_random_u64();
     mutex_init(&store->ordered);
     for (size_t i = 0; i < STORE_CONDITION_LOCKS; i++)
@@ -399,6 +412,7 @@ static void store_free(struct store *store)
     keeper_stop(store);
     store_derive_stop(store);
     store_rebuild_stop(store);
+    store_repair_end(store);
     postings_close(&store->postings);
     for (size_t f = 0; f < FAMILY_COUNT; f++) {
         if (store->families[f])
@@ -548,6 +562,11 @@ void store_figures(struct store *store, struct store_figures *ret)
         .disk_free_bytes = atomic_load(&store->disk_free_bytes),
         .index_is_ready = atomic_load(&store->index_is_done) && !store->index_err,
     };
+    struct repair_figures repair;
+    struct postings_view *view = postings_view_take(&store->postings);
+    store_repair_figures(view, &repair);
+    postings_view_give(view);
+    ret->index_is_ready = ret->index_is_ready && !repair.lost;
     store_clock_read(&store->commit_clock, &ret->commit_times);
     ret->horizon_doc = atomic_load(&store->horizon.doc);
     ret->horizon_instant = atomic_load(&store->horizon.instant);
@@ -576,6 +595,14 @@ void store_index_figures(struct store *store, struct store_index_figures *ret)
         .damage = store->segments.damage,
         .damaged_segment = f.damaged,
     };
+    struct repair_figures repair;
+    struct postings_view *view = postings_view_take(&store->postings);
+    store_repair_figures(view, &repair);
+    postings_view_give(view);
+    ret->damaged_segments = repair.damaged;
+    ret->repair_done = repair.done;
+    ret->repair_whole = repair.whole;
+    ret->lost_docs = repair.lost;
     struct fields *fields = postings_fields(&store->postings);
     const struct field_row *row = fields_unready(fields);
     for (uint32_t i = 0; i < fields->count; i++)

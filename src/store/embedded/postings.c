@@ -376,9 +376,9 @@ static enum err checkpoint_write(struct postings *p, const struct postings_view 
     mutex_lock(&p->change_lock);
     if (made.past)
         atomic_store(&made.past->dead, m.gone);
-    const struct segments_change c = { .add = { made.segment, made.past },
-                                       .kinds = { SEGMENT_MAIN, SEGMENT_PAST },
-                                       .covers = m.last };
+    const struct segment_addition add[] = { { made.segment, SEGMENT_MAIN },
+                                            { made.past, SEGMENT_PAST } };
+    const struct segments_change c = { .add = add, .add_count = 2, .covers = m.last };
     enum err err = postings_change(p, &c, NULL, view->runs[0], count);
     mutex_unlock(&p->change_lock);
     merged_release(&made, !err);

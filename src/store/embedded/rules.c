@@ -78,7 +78,13 @@ enum err store_rebuild(struct store *store, const uint32_t *fields, size_t count
     if (atomic_load(&store->is_read_only))
         return ERR_READ_ONLY;
     TRY(store_wait_index(store));
-    return swap(store, change_renew, &r);
+    if (fields)
+        return swap(store, change_renew, &r);
+    struct postings_view *view = postings_view_take(&store->postings);
+    for (uint32_t i = 0; i < segment_set_seen(view->segments); i++)
+        segments_report_damage(&store->segments, view->segments->list[i]);
+    postings_view_give(view);
+    return ERR_NONE;
 }
 
 void store_rule_state(struct store *store, uint32_t field, struct store_rule_state *ret)

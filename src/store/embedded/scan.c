@@ -141,13 +141,20 @@ static enum err scan_segment(struct scan *s, const struct segment *segment)
 }
 
 /* Only the segment's own damage is told, not what the visitor failed with. */
-static enum err scan_one(struct scan *s, const struct segment *segment)
+static enum err scan_one(struct scan *s, struct segment *segment)
 {
     s->visit_err = ERR_NONE;
     enum err err = scan_segment(s, segment);
-    if (err == ERR_CORRUPT && !s->visit_err)
-        segments_report_damage(s->reader->segments, segment->footer.number);
-    return err;
+    return s->visit_err ? err : reader_damage(s->reader->segments, segment, err);
+}
+
+/* Who wants all there is gets what can be read; what cannot is marked. */
+static enum err scan_whole(struct scan *s, struct segment *segment)
+{
+    if (atomic_load(&segment->is_damaged))
+        return ERR_NONE;
+    enum err err = scan_one(s, segment);
+    return !s->visit_err && atomic_load(&segment->is_damaged) ? ERR_NONE : err;
 }
 
 static enum err scan_run(struct scan *s, const struct run *run)
@@ -178,7 +185,7 @@ static enum err scan(struct scan *s)
     enum err err = s->walk && s->room ? ERR_NONE : ERR_NO_MEMORY;
     for (uint32_t i = 0; !err && i < segment_set_seen(set); i++)
         if (!reader_skips(s->reader, set->list[i]))
-            err = scan_one(s, set->list[i]);
+            err = s->plan ? scan_one(s, set->list[i]) : scan_whole(s, set->list[i]);
     for (uint32_t i = 0; !err && i < view->count; i++)
         err = scan_run(s, view->runs[i]);
     arena_release(&arena);
@@ -279,7 +286,9 @@ enum err postings_estimate(const struct postings_reader *reader, const struct pl
         uint64_t keys = 0, postings = 0;
         if (reader_skips(reader, set->list[i]))
             continue;
-        TRY(segment_estimate(set->list[i], from, to, enough - *ret_postings, &keys, &postings));
+        TRY(reader_damage(reader->segments, set->list[i],
+                          segment_estimate(set->list[i], from, to, enough - *ret_postings, &keys,
+                                           &postings)));
         *ret_keys += keys;
         *ret_postings += postings;
     }

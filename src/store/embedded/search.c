@@ -1,5 +1,36 @@
 /* Plans being run: blocks of live documents, gathered or counted. */
+#include "os/clock.h"
 #include "store/embedded/tree.h"
+
+enum { LOST_DOCS_WAIT = 50000 };
+
+/* A segment that cannot be read is soon derived again when it is small: then it is
+ * waited for. Else the search is told to come again, if it needs it. */
+static uint64_t lost_docs(const struct postings_view *view, uint64_t time)
+{
+    const struct segment_set *set = view->segments;
+    uint64_t docs = 0;
+    for (uint32_t i = 0; i < segment_set_seen(set); i++) {
+        const struct segment_footer *f = &set->list[i]->footer;
+        if (set->list[i]->is_ghost && (!f->until || f->until > time))
+            docs += f->last - f->first + 1;
+    }
+    return docs;
+}
+
+static struct postings_view *view_when_whole(struct store *store, uint64_t time)
+{
+    struct postings_view *view = postings_view_take(&store->postings);
+    for (int waited_ms = 0; waited_ms < INDEX_WAIT_MS && store->segments.repairs; waited_ms++) {
+        uint64_t lost = lost_docs(view, time);
+        if (!lost || lost > LOST_DOCS_WAIT || atomic_load(&store->is_read_only))
+            break;
+        os_sleep_us(1000);
+        postings_view_give(view);
+        view = postings_view_take(&store->postings);
+    }
+    return view;
+}
 
 /* The view is taken by a reader's first search: reads by id need none. It may
  * be newer than the reader's time, which then cuts it. */
@@ -7,7 +38,7 @@ enum err reader_postings(struct store_reader *reader, struct postings_reader *re
 {
     if (!reader->view) {
         TRY(store_wait_index(reader->store));
-        reader->view = postings_view_take(&reader->store->postings);
+        reader->view = view_when_whole(reader->store, reader->time);
     }
     *ret = (struct postings_reader){ .segments = &reader->store->segments,
                                      .view = reader->view,
@@ -122,13 +153,15 @@ static enum err count_term(struct tree *t, struct cursor *c, uint64_t *count)
     for (uint64_t number = 0;; number++) {
         bool any = false, dead = true;
         struct block block, live;
-        TRY(posting_union_peek(&c->term.lists, number, &number));
+        enum err err = posting_union_peek(&c->term.lists, number, &number);
+        TRY(err == ERR_CORRUPT ? term_cursor_damage(&c->term) : err);
         if (number > last)
             return ERR_NONE;
         if (number < last)
             TRY(death_block(&t->store->deaths, number, t->alive_at, t->dead->bits, &dead));
         if (!dead) {
-            TRY(posting_union_count(&c->term.lists, number, &block));
+            err = posting_union_count(&c->term.lists, number, &block);
+            TRY(err == ERR_CORRUPT ? term_cursor_damage(&c->term) : err);
             *count += block.count;
             continue;
         }

@@ -62,6 +62,8 @@ static struct manifest_segment segment_row(const struct segment_set *set, uint32
         .dead = atomic_load_explicit(&s->dead, memory_order_relaxed),
         .checksum = s->footer.checksum,
         .kind = segment_set_kind(set, at),
+        .flags = atomic_load(&s->is_damaged) ? MANIFEST_DAMAGED : 0,
+        .of = s->of,
     };
 }
 
@@ -135,16 +137,19 @@ static void copy_kind(struct segment_set *made, const struct segment_set *set, u
     for (uint32_t i = set->from[kind]; i < set->from[kind + 1]; i++)
         if (!is_gone(c, set->list[i]))
             put(made, (enum segment_kind)kind, set->list[i]);
-    for (uint32_t i = 0; i < SEGMENTS_ADD_MAX; i++)
-        if (c->add[i] && c->kinds[i] == kind && (is_pending || c->add[i]->footer.key_count))
-            put(made, (enum segment_kind)kind, c->add[i]);
+    for (uint32_t i = 0; i < c->add_count; i++) {
+        struct segment *s = c->add[i].segment;
+        if (s && c->add[i].kind == kind &&
+            (is_pending || s->footer.key_count || atomic_load(&s->is_damaged)))
+            put(made, (enum segment_kind)kind, s);
+    }
 }
 
 enum err segments_change(struct segments *segments, const struct segment_set *set,
                          const struct segments_change *change, const struct fields *fields,
                          struct segment_set **ret_set)
 {
-    struct segment_set *made = set_new(segment_set_all(set) + SEGMENTS_ADD_MAX);
+    struct segment_set *made = set_new(segment_set_all(set) + change->add_count);
     if (!made)
         return ERR_NO_MEMORY;
     made->covers = change->covers;
@@ -161,55 +166,98 @@ enum err segments_change(struct segments *segments, const struct segment_set *se
     return ERR_NONE;
 }
 
-/* ---- damage found while open ---- */
+/* ---- damage ---- */
 
-static void mark_path(char out[SEGMENT_PATH_MAX], const char *folder)
+void segments_report_damage(struct segments *segments, struct segment *segment)
 {
-    snprintf(out, SEGMENT_PATH_MAX, "%s/damaged", folder);
+    atomic_store(&segments->damaged, segment->footer.number);
+    if (!atomic_exchange(&segment->is_damaged, true) && segments->notice)
+        segments->notice(segments->context);
 }
 
-/* A mark that cannot be written leaves things as they are: refused again. */
-void segments_report_damage(struct segments *segments, uint64_t number)
+void segments_suspect(struct segments *segments)
 {
-    uint64_t none = 0;
-    char path[SEGMENT_PATH_MAX], text[32];
-    if (!atomic_compare_exchange_strong(&segments->damaged, &none, number))
-        return;
-    int length = snprintf(text, sizeof text, "%llu\n", (unsigned long long)number);
-    mark_path(path, segments->folder);
-    (void)!os_file_replace(path, slice_of(text, (size_t)length), 0600);
-}
-
-static enum err check_mark(struct segments *segments, const char *folder)
-{
-    char path[SEGMENT_PATH_MAX];
-    mark_path(path, folder);
-    if (!os_file_exists(path))
-        return ERR_NONE;
-    snprintf(segments->damage, sizeof segments->damage,
-             "a segment was found damaged when it was read");
-    return ERR_CORRUPT;
+    if (!atomic_exchange(&segments->is_suspect, true) && segments->notice)
+        segments->notice(segments->context);
 }
 
 /* ---- opening ---- */
 
-static enum err open_one(const char *folder, const struct manifest_segment *row,
-                         struct segment_set *set)
+static bool is_as_named(const struct segment *s, const struct manifest_segment *row)
+{
+    return s->size == row->size_bytes && s->footer.checksum == row->checksum &&
+           s->footer.first == row->first && s->footer.last == row->last &&
+           s->footer.until == row->until;
+}
+
+static enum err open_row(const char *folder, const struct manifest_segment *row,
+                         struct segment **ret)
 {
     struct segment *s = NULL;
     enum err err = segment_open(folder, row->number, &s);
+    if (!err && !is_as_named(s, row)) {
+        segment_unref(s);
+        err = ERR_CORRUPT;
+    }
     if (err == ERR_NOT_FOUND)
-        return ERR_CORRUPT;
+        err = ERR_CORRUPT;
+    *ret = s;
+    return err;
+}
+
+static enum err ghost_of(struct segments *segments, const struct manifest_segment *row,
+                         struct segment **ret)
+{
+    const struct segment_footer about = { .number = row->number,
+                                          .first = row->first,
+                                          .last = row->last,
+                                          .until = row->until,
+                                          .docs = row->last - row->first + 1,
+                                          .checksum = row->checksum };
+    if (row->size_bytes) /* else it is one that was a ghost before */
+        snprintf(segments->damage, sizeof segments->damage,
+                 "segment " SEGMENT_NAME_FORMAT " is missing or damaged",
+                 (unsigned long long)row->number);
+    return segment_ghost(segments->folder, &about, (size_t)row->size_bytes, ret);
+}
+
+static bool is_of_damaged(const struct manifest *m, uint64_t number)
+{
+    for (uint32_t i = 0; i < m->segment_count; i++)
+        if (m->segments[i].number == number)
+            return m->segments[i].flags & MANIFEST_DAMAGED;
+    return false;
+}
+
+/* Pending ones are a saving of work, no more: one that is damaged, or whose segment
+ * is found to be sound, is an orphan. */
+static enum err open_one(struct segments *segments, const struct segments_settings *settings,
+                         const struct manifest *m, const struct manifest_segment *row,
+                         struct segment_set *set)
+{
+    struct segment *s = NULL;
+    bool is_pending = row->kind >= SEGMENT_PENDING;
+    if (is_pending && !is_of_damaged(m, row->of))
+        return ERR_NONE;
+    enum err err = open_row(settings->folder, row, &s);
+    if (err == ERR_CORRUPT && is_pending)
+        return ERR_NONE;
+    if (err == ERR_CORRUPT) {
+        err = ghost_of(segments, row, &s);
+        if (!err && settings->keep) {
+            segment_unref(s);
+            err = ERR_CORRUPT;
+        }
+    }
     TRY(err);
     atomic_store(&s->dead, row->dead);
+    if (row->flags & MANIFEST_DAMAGED)
+        atomic_store(&s->is_damaged, true);
+    s->of = row->of;
     set->list[set->from[SEGMENT_KINDS]] = s;
     for (uint32_t kind = row->kind; kind < SEGMENT_KINDS; kind++)
         set->from[kind + 1]++;
-    return s->size == row->size_bytes && s->footer.checksum == row->checksum &&
-                   s->footer.first == row->first && s->footer.last == row->last &&
-                   s->footer.until == row->until
-               ? ERR_NONE
-               : ERR_CORRUPT;
+    return ERR_NONE;
 }
 
 static enum err open_named(struct segments *segments, const struct segments_settings *settings,
@@ -228,13 +276,8 @@ static enum err open_named(struct segments *segments, const struct segments_sett
         return ERR_NO_MEMORY;
     set->covers = m->covers;
     enum err err = ERR_NONE;
-    for (uint32_t i = 0; !err && i < m->segment_count; i++) {
-        err = open_one(settings->folder, &m->segments[i], set);
-        if (err)
-            snprintf(segments->damage, sizeof segments->damage,
-                     "segment " SEGMENT_NAME_FORMAT " is missing or damaged",
-                     (unsigned long long)m->segments[i].number);
-    }
+    for (uint32_t i = 0; !err && i < m->segment_count; i++)
+        err = open_one(segments, settings, m, &m->segments[i], set);
     if (err) {
         segment_set_unref(set);
         return err;
@@ -267,10 +310,6 @@ static enum err try_open(struct segments *segments, const struct segments_settin
                  "the index's manifest is damaged or of another version");
     if (!err)
         err = open_named(segments, settings, &m, ret_set);
-    if (!err && (err = check_mark(segments, settings->folder))) {
-        segment_set_unref(*ret_set);
-        *ret_set = NULL;
-    }
     if (!err && !(*ret_fields = fields_new(&m)))
         err = ERR_NO_MEMORY;
     buf_release(&bytes);
@@ -298,30 +337,57 @@ static enum err remove_orphan(void *context, const char *name)
     return os_folder_remove(path);
 }
 
-/* Whatever the folder holds (an index of an older version too) gives way to an
- * empty manifest. The manifest goes first: it must not name what is gone. */
-static enum err throw_away(struct segments *segments, struct segment_set **ret_set,
+/* Whatever the folder holds (an index of an older version too) gives way to one
+ * ghost of all documents; the caller writes the manifest once more, with the rules. The
+ * manifest goes first: it must not name what is gone. */
+static enum err throw_away(struct segments *segments, uint64_t last, struct segment_set **ret_set,
                            struct fields **ret_fields)
 {
-    *ret_set = set_new(0);
+    struct segment *ghost = NULL;
+    segments->is_lost = true;
+    *ret_set = set_new(1);
     *ret_fields = fields_new(NULL);
-    return *ret_set && *ret_fields ? manifest_write(segments, *ret_set, *ret_fields)
-                                   : ERR_NO_MEMORY;
+    if (!*ret_set || !*ret_fields)
+        return ERR_NO_MEMORY;
+    if (last) {
+        const struct segment_footer about = {
+            .number = segments_number(segments), .first = 1, .last = last, .docs = last
+        };
+        TRY(segment_ghost(segments->folder, &about, 0, &ghost));
+        put(*ret_set, SEGMENT_MAIN, ghost);
+        for (uint32_t kind = SEGMENT_MAIN + 1; kind < SEGMENT_KINDS; kind++)
+            (*ret_set)->from[kind + 1] = 1;
+        (*ret_set)->covers = last;
+        segment_unref(ghost);
+    }
+    /* Until the rules are known it is of no rules at all, so that a kill before that comes
+     * here again. */
+    segments->rules_hash = ~segments->rules_hash;
+    enum err err = manifest_write(segments, *ret_set, *ret_fields);
+    segments->rules_hash = ~segments->rules_hash;
+    return err;
 }
 
 enum err segments_open(struct segments *segments, const struct segments_settings *settings,
                        struct segment_set **ret_set, struct fields **ret_fields)
 {
     *segments = (struct segments){ .folder = settings->folder,
-                                   .rules_hash = settings->rules_hash };
+                                   .rules_hash = settings->rules_hash,
+                                   .repairs = !settings->keep };
     atomic_init(&segments->next, 1);
     TRY(os_folder_make(settings->folder, 0700));
     struct segment_set *set = NULL;
     struct fields *fields = NULL;
     enum err err = try_open(segments, settings, &set, &fields);
-    bool is_lost = err == ERR_CORRUPT || err == ERR_CONFLICT;
-    if (is_lost && !settings->keep)
-        err = throw_away(segments, &set, &fields);
+    bool is_lost = err == ERR_CORRUPT || err == ERR_CONFLICT ||
+                   (!err && !set->covers && settings->last > settings->derive_most);
+    if (is_lost && !settings->keep) {
+        segment_set_unref(set);
+        fields_unref(fields);
+        set = NULL;
+        fields = NULL;
+        err = throw_away(segments, settings->last, &set, &fields);
+    }
     const struct orphans orphans = { set, settings->folder };
     if (!err && !settings->keep)
         err = os_folder_each(settings->folder, remove_orphan, (void *)(uintptr_t)&orphans);

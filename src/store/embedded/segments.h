@@ -50,6 +50,7 @@ struct segments_settings {
     const char *folder;
     uint64_t rules_hash; /* segments made by other rules are thrown away, */
     uint64_t last;       /* so are those that cover documents above this */
+    uint64_t derive_most; /* without any, so many documents are left to who derives the tail */
     bool keep;           /* nothing is thrown away, see store_settings.keep_index */
 };
 
@@ -57,37 +58,47 @@ struct segments {
     const char *folder; /* borrowed */
     uint64_t rules_hash;
     _Atomic uint64_t next;  /* number of the next file */
-    char damage[128];       /* what was wrong when they were thrown away; empty: nothing */
-    _Atomic uint64_t damaged; /* number of a segment found damaged since; UINT64_MAX: one
-                               * of those that were read; 0: none */
+    char damage[128];       /* what was wrong at opening; empty: nothing */
+    bool is_lost;           /* all of it: nothing of what was there is used */
+    bool repairs;           /* what is damaged is written again by and by */
+    _Atomic bool is_suspect; /* some segment is damaged that has not been found */
+    _Atomic uint64_t damaged; /* number of the last segment found damaged since; 0: none */
+    void (*notice)(void *context); /* there is something to repair; may be NULL */
+    void *context;
 };
 
 /* What the manifest names, opened, and its table of fields; empty ones when there
- * is none. Damaged segments are thrown away, all of them: they can be derived
- * again. With `keep` they are ERR_CORRUPT, those of other rules ERR_CONFLICT. */
+ * is none. A ghost stands for a segment that is missing or damaged, one ghost for
+ * all documents when the manifest is of no use. With `keep` they are ERR_CORRUPT,
+ * those of other rules ERR_CONFLICT. */
 MUST_USE enum err segments_open(struct segments *segments,
                                 const struct segments_settings *settings,
                                 struct segment_set **ret_set, struct fields **ret_fields);
 
-/* A set like `set` without `gone` and with `add`; a segment without keys that is not
- * pending is left out. Its manifest, with this table of fields, is written and synced
- * before this returns. On failure it is unknown which manifest is there: nothing
- * may change any more. */
-enum { SEGMENTS_ADD_MAX = 2 };
+/* A set like `set` without `gone` and with `add`; a segment without keys that is neither
+ * pending nor damaged is left out. One may be in both lists: it changes its kind. Its
+ * manifest, with this table of fields, is written and synced before this returns. On
+ * failure it is unknown which manifest is there: nothing may change any more. */
+struct segment_addition {
+    struct segment *segment; /* NULL: none; referenced once more by the new set */
+    enum segment_kind kind;
+};
 struct segments_change {
     struct segment *const *gone; /* of the set */
     uint32_t gone_count;
-    struct segment *add[SEGMENTS_ADD_MAX]; /* NULL: none; referenced once more by the new set */
-    enum segment_kind kinds[SEGMENTS_ADD_MAX];
+    const struct segment_addition *add;
+    uint32_t add_count;
     uint64_t covers;
 };
 MUST_USE enum err segments_change(struct segments *segments, const struct segment_set *set,
                                   const struct segments_change *change,
                                   const struct fields *fields, struct segment_set **ret_set);
 
-/* A block was read whose bytes are wrong. Noted in the folder, so that the next
- * opening derives the index again; until then what needs the block is refused. */
-void segments_report_damage(struct segments *segments, uint64_t number);
+/* Bytes of it were read that are wrong: it is to be written again. Until then what
+ * needs them is refused. */
+void segments_report_damage(struct segments *segments, struct segment *segment);
+/* The same of one of them, nobody knows which: they are all to be read. */
+void segments_suspect(struct segments *segments);
 
 static inline uint64_t segments_number(struct segments *segments)
 {

@@ -139,7 +139,7 @@ enum err cursor_rewind(struct cursor *c)
     c->is_loaded = c->is_done = false;
     c->set.at = 0;
     if (c->kind == CURSOR_TERM)
-        return posting_union_rewind(&c->term.lists);
+        return reader_damage(c->term.segments, NULL, posting_union_rewind(&c->term.lists));
     for (size_t i = 0; i < c->child_count; i++)
         TRY(cursor_rewind(&c->children[i]));
     return ERR_NONE;

@@ -190,13 +190,10 @@ static enum err source_add(struct store_walk *w, struct source *like,
     return ERR_NONE;
 }
 
-static enum err segment_add(struct store_walk *w, struct source *like,
-                            const struct segment *segment)
+static enum err segment_add(struct store_walk *w, struct source *like, struct segment *segment)
 {
-    enum err err = source_add(w, like, segment);
-    if (err == ERR_CORRUPT)
-        segments_report_damage(w->matches->tree.postings.segments, segment->footer.number);
-    return err;
+    return reader_damage(w->matches->tree.postings.segments, segment,
+                         source_add(w, like, segment));
 }
 
 static enum err sources_add(struct store_walk *w)
@@ -289,9 +286,7 @@ enum err store_walk_next(struct store_walk *w, bool *ret_any, struct slice *ret_
         return ERR_NONE;
     if (w->order->budget && w->looked_at > w->order->budget)
         return ERR_BUSY;
-    enum err err = next_key(w);
-    if (err == ERR_CORRUPT)
-        segments_report_damage(w->matches->tree.postings.segments, UINT64_MAX);
+    enum err err = reader_damage(w->matches->tree.postings.segments, NULL, next_key(w));
     w->looked_at++;
     *ret_key = slice_of(w->key, w->key_size);
     return err;
@@ -415,8 +410,7 @@ enum err store_walk_docs(struct store_walk *w, const struct store_between *betwe
     enum err err = ERR_NONE;
     if (w->list_count)
         err = w->postings <= SMALL_GROUP ? pick_small(w, &p) : pick_lists(w, &p);
-    if (err == ERR_CORRUPT)
-        segments_report_damage(w->matches->tree.postings.segments, UINT64_MAX);
+    err = reader_damage(w->matches->tree.postings.segments, NULL, err);
     picked_finish(&p, ret_docs, ret_count);
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
 }

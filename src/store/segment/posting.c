@@ -354,6 +354,7 @@ static enum err union_block(struct posting_union *u, uint64_t number, struct blo
         if (p->number != number)
             continue;
         struct block next;
+        u->failed = i;
         TRY(posting_next(p, any ? u->piece : u->room, &next));
         if (!any) {
             *ret = next;
@@ -373,6 +374,7 @@ enum err posting_union_peek(struct posting_union *u, uint64_t number, uint64_t *
 {
     uint64_t least = POSTING_END;
     for (uint32_t i = 0; i < u->count; i++) {
+        u->failed = i;
         TRY(posting_skip(&u->lists[i], number));
         least = MIN(least, u->lists[i].number);
     }
@@ -407,5 +409,6 @@ enum err posting_union_count(struct posting_union *u, uint64_t number, struct bl
         one = &u->lists[i];
     }
     CHECK(one);
+    u->failed = (uint32_t)(one - u->lists);
     return posting_next_count(one, u->room, ret);
 }

@@ -89,6 +89,7 @@ struct posting_union {
     struct posting *lists; /* borrowed */
     uint32_t count;
     uint64_t docs;         /* sum of their counts */
+    uint32_t failed;       /* after an error: the list that it came from */
     union block_room *room, *piece; /* each of block_room_bytes(docs) */
 };
 

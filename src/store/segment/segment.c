@@ -73,6 +73,28 @@ enum err segment_open(const char *folder, uint64_t number, struct segment **ret)
     return ERR_NONE;
 }
 
+enum err segment_ghost(const char *folder, const struct segment_footer *about, size_t size,
+                       struct segment **ret)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct segment *s = calloc(1, sizeof *s);
+    if (!s)
+        return ERR_NO_MEMORY;
+    segment_path(path, folder, about->number);
+    atomic_init(&s->references, 1);
+    atomic_init(&s->is_damaged, true);
+    s->is_ghost = true;
+    s->footer = *about;
+    s->size = size;
+    s->path = strdup(path); /* what is there of the file goes with it */
+    if (!s->path) {
+        segment_unref(s);
+        return ERR_NO_MEMORY;
+    }
+    *ret = s;
+    return ERR_NONE;
+}
+
 struct segment *segment_ref(struct segment *s)
 {
     atomic_fetch_add_explicit(&s->references, 1, memory_order_relaxed);
@@ -172,6 +194,8 @@ enum err segment_walk_seek(struct segment_walk *w, const struct segment *s, cons
     w->segment = s;
     w->height = s->footer.height;
     *ret_any = false;
+    if (s->is_ghost)
+        return ERR_CORRUPT;
     if (!w->height)
         return ERR_NONE;
     uint64_t at = s->footer.root_at, length = s->footer.root_size;
@@ -239,6 +263,8 @@ enum err segment_find(const struct segment *s, uint32_t field, struct slice valu
     uint8_t key[KEY_BYTES_MAX];
     struct keys_reader r;
     *ret_found = false;
+    if (s->is_ghost)
+        return ERR_CORRUPT;
     if (value.length > TERM_VALUE_BYTES_MAX || !s->footer.height)
         return ERR_NONE;
     size_t size = key_render(key, field, value);

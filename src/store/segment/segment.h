@@ -52,6 +52,9 @@ struct segment {
     _Atomic bool is_doomed;
     _Atomic uint64_t dead; /* documents of it that died since it was written, nearly */
     bool is_busy;          /* being merged; under the lock of the set's owner */
+    bool is_ghost;         /* its file is not there or not whole: all reading is ERR_CORRUPT */
+    _Atomic bool is_damaged; /* to be written again from the bodies */
+    uint64_t of;           /* of a pending one: the number of the segment it is to replace */
     struct os_mapping mapping; /* of the whole file, which is: */
     const uint8_t *bytes;
     size_t size;
@@ -62,6 +65,11 @@ struct segment {
 /* ERR_NOT_FOUND, ERR_CORRUPT (footer, size or format is not what it should be),
  * ERR_IO, ERR_NO_MEMORY. One reference is the caller's. */
 MUST_USE enum err segment_open(const char *folder, uint64_t number, struct segment **ret);
+/* One that stands for a file which cannot be opened, damaged from the start. */
+MUST_USE enum err segment_ghost(const char *folder, const struct segment_footer *about,
+                                size_t size, struct segment **ret);
+/* Read all of it; ERR_CORRUPT. `stop`: ERR_BUSY once it is true; may be NULL. */
+MUST_USE enum err segment_verify(const struct segment *s, const _Atomic bool *stop);
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);
 void segment_path(char out[SEGMENT_PATH_MAX], const char *folder, uint64_t number);
