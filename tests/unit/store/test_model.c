@@ -721,7 +721,7 @@ static void step_other(struct model *m, struct fixture *f, struct store_rule *ru
         fixture_open(f);
         await_rules(f);
         break;
-    case 13:
+    case 16:
         raise_horizon(m, f);
         break;
     case 14:
