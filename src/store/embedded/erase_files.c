@@ -146,49 +146,54 @@ struct compaction {
     rocksdb_compactoptions_t *options;
 };
 
-static void compact(const struct compaction *c, size_t from, size_t to)
+/* RocksDB looks into the files: where neither a row nor a deletion lies between
+ * the two, it does nothing. */
+static void compact(const struct compaction *c, struct slice first, struct slice last)
 {
-    const struct slice *first = &c->keys[from], *last = &c->keys[to - 1];
     rocksdb_compact_range_cf_opt(c->store->db, c->store->families[c->family], c->options,
-                                 first->bytes, first->length, last->bytes, last->length);
+                                 first.bytes, first.length, last.bytes, last.length);
 }
 
 /* One file after the other, so that keys far apart do not drag what is between
- * them along. The newest ones (level 0) go down with each. */
-static enum err family_compact(const struct compaction *c)
+ * them along. The newest ones (level 0) go down with each. A deletion is kept as
+ * long as a file below spans its key, whether that has the key or not: from the
+ * file's first key on, so that it goes down as far as there is one. */
+static enum err files_compact(const struct compaction *c, const rocksdb_livefiles_t *files,
+                              bool *is_spanned)
 {
-    const rocksdb_livefiles_t *files = rocksdb_livefiles(c->store->db);
-    enum err err = ERR_NONE;
-    for (int i = 0; !err && i < rocksdb_livefiles_count(files); i++) {
+    for (int i = 0; i < rocksdb_livefiles_count(files); i++) {
         size_t from, to;
+        struct slice smallest;
         if (strcmp(rocksdb_livefiles_column_family_name(files, i), c->name) != 0 ||
             !rocksdb_livefiles_level(files, i))
             continue;
         file_keys(files, i, c->keys, c->count, &from, &to);
+        smallest.bytes = rocksdb_livefiles_smallestkey(files, i, &smallest.length);
         if (from < to)
-            compact(c, from, to);
-        err = give_up(c->store);
+            compact(c, smallest, c->keys[to - 1]);
+        for (; from < to; from++)
+            is_spanned[from] = true;
+        TRY(give_up(c->store));
     }
-    rocksdb_livefiles_destroy(files);
-    return err;
+    return ERR_NONE;
 }
 
-/* A deletion is kept as long as something older may lie below it: where a file
- * over erased keys has none, nothing of them is left. Files that were there at the
- * opening and not yet used say 0 entries: nobody knows. */
-static bool is_compacted(const struct compaction *c, size_t *ret_from, size_t *ret_to)
+static enum err family_compact(const struct compaction *c, struct arena *arena)
 {
+    struct arena_mark mark = arena_mark(arena);
+    bool *is_spanned = arena_array(arena, c->count, sizeof *is_spanned);
+    if (!is_spanned)
+        return ERR_LIMIT;
     const rocksdb_livefiles_t *files = rocksdb_livefiles(c->store->db);
-    bool is_done = true;
-    for (int i = 0; is_done && i < rocksdb_livefiles_count(files); i++) {
-        if (strcmp(rocksdb_livefiles_column_family_name(files, i), c->name) != 0)
-            continue;
-        file_keys(files, i, c->keys, c->count, ret_from, ret_to);
-        is_done = *ret_from == *ret_to || (rocksdb_livefiles_entries(files, i) &&
-                                           !rocksdb_livefiles_deletions(files, i));
-    }
+    enum err err = files_compact(c, files, is_spanned);
     rocksdb_livefiles_destroy(files);
-    return is_done;
+    for (size_t i = 0; !err && i < c->count; i++) { /* in none but the newest, if anywhere */
+        if (!is_spanned[i])
+            compact(c, c->keys[i], c->keys[i]);
+        err = give_up(c->store);
+    }
+    arena_rewind(arena, mark);
+    return err;
 }
 
 static const struct {
@@ -261,15 +266,13 @@ static enum err manifest_roll(struct store *store, rocksdb_compactoptions_t *opt
     const struct slice ends[] = { slice_of(key, 1), slice_of(key, FILLER_BYTES) };
     const struct compaction c = { .store = store,
                                   .family = FAMILY_META,
-                                  .keys = ends,
-                                  .count = ARRAY_COUNT(ends),
                                   .options = options };
     bool is_same = true;
     for (int i = 0; !err && is_same && i < ROLL_TRIES; i++) {
         err = filler_write(store, key, true);
         err = err ? err : filler_write(store, key, false);
         if (!err)
-            compact(&c, 0, c.count);
+            compact(&c, ends[0], ends[1]);
         err = err ? err : current_read(store, &now);
         err = err ? err : give_up(store);
         is_same = !err && slice_equal(buf_slice(&before), buf_slice(&now));
@@ -280,20 +283,24 @@ static enum err manifest_roll(struct store *store, rocksdb_compactoptions_t *opt
     return err ? err : is_same ? ERR_IO : ERR_NONE;
 }
 
-static enum err compact_family(struct compaction *c)
+static uint64_t background_errors(struct store *store)
 {
-    enum { ROUNDS_MAX = 64 };
+    uint64_t count = 0;
+    (void)rocksdb_property_int(store->db, "rocksdb.background-errors", &count);
+    return count;
+}
+
+/* Twice: what was being compacted at the first time may have had a key, and the
+ * files that span one may be others by then. RocksDB tells nobody how it went, but
+ * counts what failed. */
+static enum err compact_family(const struct compaction *c, struct arena *arena)
+{
+    uint64_t errors = background_errors(c->store);
     if (!c->count)
         return ERR_NONE;
-    TRY(family_compact(c));
-    for (int round = 0; round < ROUNDS_MAX; round++) {
-        size_t from = 0, to = 0;
-        TRY(give_up(c->store));
-        if (is_compacted(c, &from, &to))
-            return ERR_NONE;
-        compact(c, from, to);
-    }
-    return ERR_IO;
+    TRY(family_compact(c, arena));
+    TRY(family_compact(c, arena));
+    return background_errors(c->store) > errors ? ERR_IO : ERR_NONE;
 }
 
 enum err erase_truth_files(struct store *store, const struct erased_list *list)
@@ -312,14 +319,13 @@ enum err erase_truth_files(struct store *store, const struct erased_list *list)
         struct arena_mark mark = arena_mark(&arena);
         c.name = ERASED_FAMILIES[f].name;
         c.options = options;
-        c.count = ARRAY_COUNT(meta);
         if (c.family != FAMILY_META)
             err = family_keys(list, c.family, &arena, &keys, &c.count);
         c.keys = c.family == FAMILY_META ? meta : keys;
         if (!err && c.family == FAMILY_META)
-            compact(&c, 0, c.count);
+            compact(&c, meta[0], meta[1]);
         else if (!err)
-            err = compact_family(&c);
+            err = compact_family(&c, &arena);
         arena_rewind(&arena, mark);
     }
     if (!err)
