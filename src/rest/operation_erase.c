@@ -9,7 +9,7 @@
 #include "rest/operation.h"
 #include "rest/reply.h"
 
-enum { MEMBERS_MAX = 1000000, PASSES_MAX = 8, KEPT_TOLD_MAX = 100 };
+enum { MEMBERS_MAX = 1000000, PASSES_MAX = 64, KEPT_TOLD_MAX = 100 };
 
 /* What the compartment is known to hold of one resource. */
 struct member {
@@ -143,7 +143,8 @@ static enum err is_shared(struct purge *p, uint64_t doc, bool *ret)
     return ERR_NONE;
 }
 
-static enum err target_add(struct purge *p, const struct member *m, bool is_whole)
+/* `newest` 0: all of it; else all, unless it has another newest version by then. */
+static enum err target_add(struct purge *p, const struct member *m, bool is_whole, uint64_t newest)
 {
     if (p->target_count == p->target_room) {
         size_t room = p->target_room ? 2 * p->target_room : 64;
@@ -158,7 +159,8 @@ static enum err target_add(struct purge *p, const struct member *m, bool is_whol
     p->targets[p->target_count++] = (struct store_target){ .type = m->type,
                                                            .id = m->id,
                                                            .docs = is_whole ? NULL : m->docs,
-                                                           .doc_count = is_whole ? 0 : m->count };
+                                                           .doc_count = is_whole ? 0 : m->count,
+                                                           .newest = newest };
     return ERR_NONE;
 }
 
@@ -172,14 +174,15 @@ static void keep(struct purge *p, const struct member *m)
 
 /* What a resource is now decides: its newest version, or of a deleted one the one
  * before. Where that belongs to another record by now, only the versions that were
- * this one's go. */
+ * this one's go. It may move there before it is erased: so it is erased only as
+ * what it was seen to be, and else decided about again. */
 static enum err member_decide(struct purge *p, const struct member *m)
 {
     struct store_version *versions;
     size_t count = 0;
     bool is_owner = slice_equal(m->type, p->owner->name);
     if (is_owner && slice_equal(m->id, p->r->route.id))
-        return target_add(p, m, true);
+        return target_add(p, m, true, 0);
     if (is_owner) /* another record that links to this one */
         return ERR_NONE;
     TRY(store_history(p->reader, m->type, m->id, 0, INT64_MIN, 2, p->r->arena, &versions, &count));
@@ -194,8 +197,8 @@ static enum err member_decide(struct purge *p, const struct member *m)
     if (shared)
         keep(p, m);
     if (is_member && !shared)
-        return target_add(p, m, true);
-    return !is_member && m->count ? target_add(p, m, false) : ERR_NONE;
+        return target_add(p, m, true, versions->doc);
+    return !is_member && m->count ? target_add(p, m, false, 0) : ERR_NONE;
 }
 
 /* ---- erasing ---- */
@@ -226,6 +229,7 @@ static enum err targets_erase(struct purge *p)
         p->erasure.versions += e.versions;
         p->erasure.resources += e.resources;
     }
+    p->erasure.moved = e.moved;
     TRY(err);
     return note(p);
 }
@@ -257,6 +261,7 @@ static enum err purge_run(struct purge *p)
         uint64_t before = p->erasure.versions + p->erasure.resources;
         p->first = NULL;
         p->target_count = p->kept_count = 0;
+        p->erasure.moved = 0;
         buf_clear(&p->kept);
         map_init(&p->by_key, MEMBERS_MAX, os_random_u64());
         enum err err = store_read_begin(p->r->rest->settings.store, 0, &p->reader);
@@ -267,10 +272,13 @@ static enum err purge_run(struct purge *p)
         map_release(&p->by_key);
         if (!err)
             err = targets_erase(p);
-        if (err || p->erasure.versions + p->erasure.resources == before)
+        bool is_still =
+            !p->erasure.moved && p->erasure.versions + p->erasure.resources == before;
+        if (err || is_still)
             return err;
     }
-    return ERR_NONE;
+    return issues_fail(&p->r->issues, ERR_BUSY, "conflict",
+                       "The record is being written: what was found is erased, purge it again");
 }
 
 /* ---- answers ---- */

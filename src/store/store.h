@@ -556,6 +556,7 @@ struct store_target {
     struct slice type, id;
     const uint64_t *docs; /* NULL: all */
     size_t doc_count;
+    uint64_t newest; /* only while this is its newest version; 0: whichever is */
 };
 enum store_erasure_stage { STORE_ERASING = 1, STORE_ERASED };
 struct store_erasure {
@@ -563,6 +564,7 @@ struct store_erasure {
     uint8_t stage;       /* enum store_erasure_stage */
     uint64_t resources;  /* that vanished whole, or were known as the home of others only */
     uint64_t versions;   /* of these and others */
+    uint64_t moved;      /* targets that had another newest version and stay; of the call alone */
     int64_t begun, ended;
     uint64_t files, found; /* once it is done: of so many files that the store then had, so
                             * many held one of the ids (of 8 bytes or more), as what refers

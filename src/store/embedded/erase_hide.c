@@ -83,6 +83,10 @@ static enum err hidden_read(struct hiding *h, const struct store_target *target,
     if (!v->key.bytes)
         return ERR_NO_MEMORY;
     TRY(store_entity_find(h->store, v->key, &v->is_found, &v->row));
+    if (v->is_found && target->newest && v->row.head != target->newest) {
+        v->is_found = false;
+        h->about.moved++;
+    }
     if (!v->is_found)
         return ERR_NONE;
     TRY(versions_read(h, v));

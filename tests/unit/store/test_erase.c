@@ -248,6 +248,36 @@ static void an_erasure_goes_on_after_a_restart(void **state)
     check_all(f);
 }
 
+static void what_moved_since_it_was_seen_stays(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t seen = put_marked(f, "a", mark_new(f)).doc;
+    uint64_t now = put_marked(f, "a", mark_new(f)).doc;
+    put_marked(f, "b", mark_new(f));
+    struct store_target t[2] = { { .type = SLICE("T"), .id = SLICE("a"), .newest = seen },
+                                 { .type = SLICE("T"), .id = SLICE("b") } };
+    struct store_erasure e;
+    struct store_version *list;
+    size_t count;
+    assert_int_equal(store_erase(f->store, t, 2, &f->arena, &e), ERR_NONE);
+    assert_int_equal(e.resources, 1);
+    assert_int_equal(e.moved, 1);
+    wait_erased(f, e.number);
+    struct store_reader *reader = reader_at(f, 0);
+    assert_int_equal(store_history(reader, SLICE("T"), SLICE("a"), 0, INT64_MIN, 10, &f->arena,
+                                   &list, &count),
+                     ERR_NONE);
+    store_read_end(reader);
+    assert_int_equal(count, 2);
+    assert_int_equal(list[0].doc, now);
+    t[0].newest = now;
+    assert_int_equal(store_erase(f->store, t, 2, &f->arena, &e), ERR_NONE);
+    assert_int_equal(e.resources, 1);
+    assert_int_equal(e.moved, 0);
+    wait_erased(f, e.number);
+    check_all(f);
+}
+
 static void versions_alone_can_be_erased_but_not_the_newest(void **state)
 {
     struct fixture *f = *state;
@@ -315,6 +345,7 @@ int main(void)
         TEST(what_is_erased_is_hidden_at_once_at_every_time),
         TEST(no_file_holds_what_was_erased),
         TEST(an_erasure_goes_on_after_a_restart),
+        TEST(what_moved_since_it_was_seen_stays),
         TEST(versions_alone_can_be_erased_but_not_the_newest),
         TEST(what_is_not_there_is_passed_over),
     };
