@@ -196,6 +196,8 @@ static enum err visit_entry(void *context, const struct store_version *v)
         e->is_paused = true;
         return ERR_BUSY;
     }
+    while (e->docs[e->next] != v->doc) /* erased since they were found */
+        e->next++;
     e->next++;
     if (v->is_deleted)
         return ERR_NONE;
@@ -205,6 +207,7 @@ static enum err visit_entry(void *context, const struct store_version *v)
 enum err entries_fill(struct entries *e, const uint64_t *docs, size_t count, struct buf *out)
 {
     e->out = out;
+    e->docs = docs;
     e->is_paused = false;
     if (e->next >= count || out->length >= PAGE_PIECE_BYTES)
         return ERR_NONE;
@@ -212,6 +215,8 @@ enum err entries_fill(struct entries *e, const uint64_t *docs, size_t count, str
     enum err err =
         store_docs(e->reader, docs + e->next, count - e->next, &e->scratch, visit_entry, e);
     arena_rewind(&e->scratch, mark);
+    if (!err)
+        e->next = count; /* the last ones may have been erased */
     return e->is_paused ? ERR_NONE : err;
 }
 

@@ -47,6 +47,7 @@ struct entries {
     struct buf *out;      /* while filling */
     size_t next;          /* place of the next document in the list */
     bool is_paused;       /* the piece was full */
+    const uint64_t *docs; /* of the run */
 };
 
 void entries_init(struct entries *e, struct request *r, struct store_reader *reader);
