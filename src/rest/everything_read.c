@@ -70,6 +70,7 @@ static enum err member_visit(void *context, const struct store_version *v)
     struct member *m = &list->items[list->count++];
     char *copy = arena_copy(list->arena, v->id);
     m->id = slice_of(copy, v->id.length);
+    m->doc = v->doc;
     return copy ? ERR_NONE : ERR_NO_MEMORY;
 }
 
@@ -88,12 +89,13 @@ static enum err members_sort_by_id(struct everything *e, size_t from)
         return ERR_NO_MEMORY;
     TRY(store_docs(e->entries.reader, e->docs + from, count, &e->entries.scratch, member_visit,
                    &list));
-    for (size_t i = 0; i < count; i++) {
-        list.items[i].doc = e->docs[from + i];
-        list.items[i].is_wanted = e->is_wanted[from + i];
+    for (size_t i = 0, place = from; i < list.count; i++) {
+        place = store_docs_place(e->docs, place, list.items[i].doc);
+        list.items[i].is_wanted = e->is_wanted[place];
     }
-    qsort(list.items, count, sizeof *list.items, by_id);
-    for (size_t i = 0; i < count; i++) {
+    qsort(list.items, list.count, sizeof *list.items, by_id);
+    e->count = from + list.count; /* some may have been erased since they were found */
+    for (size_t i = 0; i < list.count; i++) {
         e->docs[from + i] = list.items[i].doc;
         e->is_wanted[from + i] = list.items[i].is_wanted;
     }
@@ -220,7 +222,9 @@ static enum err read_visit(void *context, const struct store_version *v)
         e->entries.is_paused = true;
         return ERR_BUSY; /* meant for everything_read() alone */
     }
-    bool is_wanted = e->is_wanted[e->position++];
+    size_t place = store_docs_place(e->docs, e->position, v->doc);
+    bool is_wanted = e->is_wanted[place];
+    e->position = place + 1;
     TRY(window_holds(e, v, &is_inside));
     if (!is_inside)
         return ERR_NONE;
@@ -247,6 +251,8 @@ enum err everything_read(struct everything *e, struct buf *out)
     enum err err = store_docs(e->entries.reader, e->docs + e->position, e->count - e->position,
                               &e->entries.scratch, read_visit, e);
     arena_rewind(&e->entries.scratch, mark);
+    if (!err)
+        e->position = e->count; /* the last ones may have been erased */
     return e->entries.is_paused ? ERR_NONE : err;
 }
 

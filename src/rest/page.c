@@ -196,9 +196,7 @@ static enum err visit_entry(void *context, const struct store_version *v)
         e->is_paused = true;
         return ERR_BUSY;
     }
-    while (e->docs[e->next] != v->doc) /* erased since they were found */
-        e->next++;
-    e->next++;
+    e->next = store_docs_place(e->docs, e->next, v->doc) + 1;
     if (v->is_deleted)
         return ERR_NONE;
     return e->append ? e->append(e, v, e->out) : entries_append(e, v, e->out);

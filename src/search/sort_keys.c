@@ -171,6 +171,7 @@ static enum err visit_body(void *context, const struct store_version *v)
     struct extraction x = { .term_count = 0 };
     struct slice key;
     size_t type = type_of(q, v->type);
+    k->next = store_docs_place(k->sort->docs, k->next, v->doc);
     arena_rewind(&k->scratch, k->mark);
     if (k->needs_terms && type < q->type_count) {
         TRY(json_parse(v->body, NULL, &k->scratch, &doc, NULL));

@@ -508,6 +508,14 @@ MUST_USE enum err store_values(struct store_reader *reader, uint32_t field, stru
 typedef enum err store_visit(void *context, const struct store_version *version);
 MUST_USE enum err store_docs(struct store_reader *reader, const uint64_t *docs, size_t count,
                              struct arena *scratch, store_visit *visit, void *context);
+/* Where a visited document stands in the list, which has it at `from` or behind:
+ * who counts visits alone is one off for each that was passed over. */
+static inline size_t store_docs_place(const uint64_t *docs, size_t from, uint64_t doc)
+{
+    while (docs[from] != doc)
+        from++;
+    return from;
+}
 
 /* ---- small records ---- */
 

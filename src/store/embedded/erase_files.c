@@ -154,12 +154,18 @@ static void compact(const struct compaction *c, struct slice first, struct slice
                                  first.bytes, first.length, last.bytes, last.length);
 }
 
+/* Of each erased key: does a file below level 0 span it, does one begin between it
+ * and the key before? */
+struct reach {
+    bool is_spanned, is_apart;
+};
+
 /* One file after the other, so that keys far apart do not drag what is between
  * them along. The newest ones (level 0) go down with each. A deletion is kept as
  * long as a file below spans its key, whether that has the key or not: from the
  * file's first key on, so that it goes down as far as there is one. */
 static enum err files_compact(const struct compaction *c, const rocksdb_livefiles_t *files,
-                              bool *is_spanned)
+                              struct reach *reach)
 {
     for (int i = 0; i < rocksdb_livefiles_count(files); i++) {
         size_t from, to;
@@ -169,10 +175,28 @@ static enum err files_compact(const struct compaction *c, const rocksdb_livefile
             continue;
         file_keys(files, i, c->keys, c->count, &from, &to);
         smallest.bytes = rocksdb_livefiles_smallestkey(files, i, &smallest.length);
+        if (from < c->count)
+            reach[from].is_apart = true;
         if (from < to)
             compact(c, smallest, c->keys[to - 1]);
         for (; from < to; from++)
-            is_spanned[from] = true;
+            reach[from].is_spanned = true;
+        TRY(give_up(c->store));
+    }
+    return ERR_NONE;
+}
+
+/* Keys that only the newest files may have, as many at once as have no file between
+ * them that would be dragged along. */
+static enum err newest_compact(const struct compaction *c, const struct reach *reach)
+{
+    for (size_t from = 0, to; from < c->count; from = to) {
+        to = from + 1;
+        if (reach[from].is_spanned)
+            continue;
+        while (to < c->count && !reach[to].is_spanned && !reach[to].is_apart)
+            to++;
+        compact(c, c->keys[from], c->keys[to - 1]);
         TRY(give_up(c->store));
     }
     return ERR_NONE;
@@ -181,17 +205,14 @@ static enum err files_compact(const struct compaction *c, const rocksdb_livefile
 static enum err family_compact(const struct compaction *c, struct arena *arena)
 {
     struct arena_mark mark = arena_mark(arena);
-    bool *is_spanned = arena_array(arena, c->count, sizeof *is_spanned);
-    if (!is_spanned)
+    struct reach *reach = arena_array(arena, c->count, sizeof *reach);
+    if (!reach)
         return ERR_LIMIT;
     const rocksdb_livefiles_t *files = rocksdb_livefiles(c->store->db);
-    enum err err = files_compact(c, files, is_spanned);
+    enum err err = files_compact(c, files, reach);
     rocksdb_livefiles_destroy(files);
-    for (size_t i = 0; !err && i < c->count; i++) { /* in none but the newest, if anywhere */
-        if (!is_spanned[i])
-            compact(c, c->keys[i], c->keys[i]);
-        err = give_up(c->store);
-    }
+    if (!err)
+        err = newest_compact(c, reach);
     arena_rewind(arena, mark);
     return err;
 }
