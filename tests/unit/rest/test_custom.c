@@ -136,12 +136,15 @@ static void what_was_stored_before_is_indexed_and_never_found_in_part(void **sta
             break;
         }
         expect_status(a, 503);
-        assert_contains(text_at(w, &a, "issue.0.diagnostics"), "Patient.race");
+        const char *why = text_at(w, &a, "issue.0.diagnostics");
+        if (!strstr(why, "is being built, retry later")) /* ready by the time it was named */
+            assert_contains(why, "Patient.race");
         assert_string_equal(header(w, &a, "Retry-After"), "1");
         a = get(w, "Patient?race=b&gender=male&_explain=true");
         if (a.status == 503) {
             char *text = arena_copy(&w->arena, a.body);
-            assert_contains(text, "'cb|': is being indexed, ");
+            if (!strstr(text, "'cb|': ready"))
+                assert_contains(text, "'cb|': is being indexed, ");
             assert_contains(text, "'cmale|': ready");
         }
         os_sleep_us(1000);
