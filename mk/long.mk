@@ -16,6 +16,7 @@ long-model: $(BUILD)/tests/store/test_model
 long-crash:
 	@echo "long-crash: seed $(SEED)"
 	@$(MAKE) -s test-crash CRASH_SECONDS=20000 CRASH_ARGS="--rounds 200 --calls 100 --seed $(SEED)"
+	@$(MAKE) -s test-crash CRASH_SECONDS=20000 CRASH_ARGS="--rounds 1 --each --seed $(SEED)"
 
 long-kills: $(BUILD)/tarn
 	@echo "long-kills: seed $(SEED)"
