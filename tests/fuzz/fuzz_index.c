@@ -1,5 +1,5 @@
 /* Whatever the resource: no crash, every value within its ceiling, every field
- * of the resource's type, an appendix of whole lines. */
+ * of the resource's type or marked as of a contained one, an appendix of whole lines. */
 #include "base/check.h"
 #include "index/index.h"
 
@@ -11,7 +11,8 @@ static void terms_are_valid(const struct extraction *x, const struct fhir_type *
     for (size_t i = 0; i < x->term_count; i++) {
         struct term term = x->terms[i];
         CHECK(term.value.length <= TERM_VALUE_BYTES_MAX);
-        CHECK(term.field == INDEX_FIELD_COMPARTMENT || term.field >> 16 == type->resource);
+        CHECK(term.field == INDEX_FIELD_COMPARTMENT || term.field & INDEX_FIELD_CONTAINED ||
+              term.field >> 16 == type->resource);
     }
 }
 
