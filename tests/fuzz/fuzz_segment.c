@@ -111,8 +111,9 @@ static void fuzz_tree(uint8_t *bytes, size_t size, uint32_t height, struct arena
     struct segment_walk walk;
     bool any = false, found = false;
     struct posting list;
-    if (segment_find(&s, 7, slice_of((char *)bytes, MIN(size, (size_t)9)), &found, &list) ==
-            ERR_NONE && found)
+    struct segment_key key;
+    segment_key_make(&key, 7, slice_of((char *)bytes, MIN(size, (size_t)9)));
+    if (segment_find(&s, &key, &found, &list) == ERR_NONE && found)
         read_list(&list, arena);
     if (segment_walk_seek(&walk, &s, bytes, MIN(size, (size_t)5), &any) != ERR_NONE)
         return;

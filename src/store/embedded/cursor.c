@@ -34,12 +34,14 @@ static enum err gather(const struct postings_reader *reader, uint32_t field, str
     const struct postings_view *view = reader->view;
     const struct segment_set *set = view->segments;
     uint32_t count = 0;
+    struct segment_key key;
+    segment_key_make(&key, field, value);
     for (uint32_t i = 0; i < segment_set_seen(set); i++) {
         bool found = false;
         if (reader_skips(reader, set->list[i]))
             continue;
         TRY(reader_damage(reader->segments, set->list[i],
-                          segment_find(set->list[i], field, value, &found, &lists[count])));
+                          segment_find(set->list[i], &key, &found, &lists[count])));
         count += found;
     }
     for (uint32_t i = 0; i < view->count; i++) {

@@ -48,6 +48,11 @@ static enum err footer_read(struct segment *s, uint64_t number)
         return ERR_CORRUPT;
     if (f->height && (f->root_at > end || f->root_size > end - f->root_at))
         return ERR_CORRUPT;
+    bool has_filter = f->filter_lines > 0;
+    if (has_filter && (f->filter_lines > FILTER_LINES_MAX || f->filter_at > end ||
+                       f->filter_at % FILTER_LINE_BYTES ||
+                       f->filter_lines * FILTER_LINE_BYTES > end - f->filter_at))
+        return ERR_CORRUPT;
     return ERR_NONE;
 }
 
@@ -257,23 +262,40 @@ enum err segment_walk_list(const struct segment_walk *w, struct posting *ret)
     return list_open(w->segment, &w->leaf.value, ret);
 }
 
-enum err segment_find(const struct segment *s, uint32_t field, struct slice value,
-                      bool *ret_found, struct posting *ret)
+void segment_key_make(struct segment_key *key, uint32_t field, struct slice value)
 {
-    uint8_t key[KEY_BYTES_MAX];
+    key->size = key_render(key->bytes, field, value);
+    key->hash = filter_hash(key->bytes, key->size);
+}
+
+static enum err filter_has(const struct segment *s, uint32_t hash, bool *ret)
+{
+    const struct segment_footer *f = &s->footer;
+    *ret = true;
+    return f->filter_lines ? filter_ask(s->bytes + f->filter_at, f->filter_lines, f->filter_at,
+                                        hash, ret)
+                           : ERR_NONE;
+}
+
+enum err segment_find(const struct segment *s, const struct segment_key *key, bool *ret_found,
+                      struct posting *ret)
+{
     struct keys_reader r;
+    bool maybe = false;
     *ret_found = false;
     if (s->is_ghost)
         return ERR_CORRUPT;
-    if (value.length > TERM_VALUE_BYTES_MAX || !s->footer.height)
+    if (!s->footer.height)
         return ERR_NONE;
-    size_t size = key_render(key, field, value);
+    TRY(filter_has(s, key->hash, &maybe));
+    if (!maybe)
+        return ERR_NONE;
     uint64_t at = s->footer.root_at, length = s->footer.root_size;
     for (uint32_t level = s->footer.height; level-- > 0;) {
         bool any = false;
         TRY(block_open(s, &r, at, length, level));
-        TRY(keys_seek(&r, key, size, &any));
-        if (!level && (!any || key_compare_bytes(r.key, r.key_size, key, size) != 0))
+        TRY(keys_seek(&r, key->bytes, key->size, &any));
+        if (!level && (!any || key_compare_bytes(r.key, r.key_size, key->bytes, key->size) != 0))
             return ERR_NONE;
         at = r.value.offset;
         length = r.value.length;
@@ -332,10 +354,10 @@ static void add_entry(struct segment_writer *w, uint32_t level, const uint8_t *k
     keys_writer_add(keys, key, size, value);
 }
 
-static void pad(struct segment_writer *w)
+static void pad(struct segment_writer *w, size_t to)
 {
-    static const char zeros[8] = { 0 };
-    os_output_append(&w->file, zeros, (8 - w->file.size % 8) % 8);
+    static const char zeros[FILTER_LINE_BYTES] = { 0 };
+    os_output_append(&w->file, zeros, (to - w->file.size % to) % to);
 }
 
 void segment_writer_add(struct segment_writer *w, const uint8_t *key, size_t size,
@@ -353,7 +375,7 @@ void segment_writer_add(struct segment_writer *w, const uint8_t *key, size_t siz
         v.near = (const uint8_t *)bytes.bytes;
     } else {
         if (shape == POSTING_BLOCKS)
-            pad(w);
+            pad(w, 8);
         v.shape = shape == POSTING_BLOCKS ? LIST_FAR_BLOCKS : LIST_FAR_SPARSE;
         v.offset = w->file.size;
         os_output_append(&w->file, bytes.bytes, bytes.length);
@@ -363,6 +385,7 @@ void segment_writer_add(struct segment_writer *w, const uint8_t *key, size_t siz
             v.length += sizeof sum;
         }
     }
+    filter_writer_add(&w->filter, key, size);
     w->footer.key_count++;
     w->footer.posting_count += list->count;
     add_entry(w, 0, key, size, &v);
@@ -386,8 +409,21 @@ static void close_levels(struct segment_writer *w)
     w->footer.height = w->height;
 }
 
+static void write_filter(struct segment_writer *w)
+{
+    struct segment_footer *f = &w->footer;
+    uint8_t *lines;
+    pad(w, FILTER_LINE_BYTES);
+    f->filter_at = w->file.size;
+    filter_writer_finish(&w->filter, f->filter_at, &lines, &f->filter_lines);
+    if (lines)
+        os_output_append(&w->file, lines, (size_t)f->filter_lines * FILTER_LINE_BYTES);
+    free(lines);
+}
+
 static void release(struct segment_writer *w)
 {
+    filter_writer_release(&w->filter);
     for (uint32_t level = 0; level < w->height; level++) {
         keys_writer_release(w->levels[level]);
         free(w->levels[level]);
@@ -398,6 +434,7 @@ static void release(struct segment_writer *w)
 enum err segment_writer_finish(struct segment_writer *w)
 {
     close_levels(w);
+    write_filter(w);
     w->footer.checksum = footer_checksum(&w->footer);
     os_output_append(&w->file, &w->footer, sizeof w->footer);
     enum err err = w->failure;

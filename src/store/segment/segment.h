@@ -23,11 +23,12 @@
 
 #include "os/mapping.h"
 #include "os/output.h"
+#include "store/segment/filter.h"
 #include "store/segment/keys.h"
 #include "store/segment/posting.h"
 
 enum {
-    SEGMENT_FORMAT = 1,
+    SEGMENT_FORMAT = 2,
     SEGMENT_HEADER_BYTES = 16,
     SEGMENT_LEVELS_MAX = 12, /* of the tree: more than any file can need */
     SEGMENT_PATH_MAX = 4096,
@@ -43,9 +44,10 @@ struct segment_footer {
     uint64_t key_count, posting_count;
     uint64_t root_at;    /* offset; 0: no keys */
     uint32_t root_size, height; /* of leaves alone: 1 */
+    uint64_t filter_at, filter_lines; /* 0: none */
     uint64_t checksum;   /* XXH3 of header and what stands before */
 };
-_Static_assert(sizeof(struct segment_footer) == 80, "a footer has 80 bytes");
+_Static_assert(sizeof(struct segment_footer) == 96, "a footer has 96 bytes");
 
 struct segment {
     _Atomic uint32_t references;
@@ -74,8 +76,17 @@ struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);
 void segment_path(char out[SEGMENT_PATH_MAX], const char *folder, uint64_t number);
 
-/* The list of a key; *ret_found false when it has none. */
-MUST_USE enum err segment_find(const struct segment *s, uint32_t field, struct slice value,
+/* What is looked for in one segment after the other; the value is at most
+ * TERM_VALUE_BYTES_MAX long. */
+struct segment_key {
+    uint8_t bytes[KEY_BYTES_MAX];
+    size_t size;
+    uint32_t hash;
+};
+void segment_key_make(struct segment_key *key, uint32_t field, struct slice value);
+/* The list of a key; *ret_found false when it has none: then, as a rule, the filter says so
+ * and nothing else is read. */
+MUST_USE enum err segment_find(const struct segment *s, const struct segment_key *key,
                                bool *ret_found, struct posting *ret);
 
 /* Keys from `low` on and below `high`, both rendered, and their postings: exact while
@@ -118,6 +129,7 @@ struct segment_writer {
     struct segment_footer footer;
     struct keys_writer *levels[SEGMENT_LEVELS_MAX]; /* owned */
     uint32_t height;
+    struct filter_writer filter;
     char path[SEGMENT_PATH_MAX];
     enum err failure;
 };

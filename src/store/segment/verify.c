@@ -21,7 +21,9 @@ static enum err verify_all(const struct segment *s, struct segment_walk *walk,
 {
     bool any = false;
     uint64_t keys = 0;
+    const struct segment_footer *f = &s->footer;
     TRY(segment_walk_seek(walk, s, NULL, 0, &any));
+    TRY(filter_verify(s->bytes + f->filter_at, f->filter_lines, f->filter_at));
     while (any) {
         struct posting list;
         TRY(segment_walk_list(walk, &list));

@@ -161,6 +161,15 @@ static struct merged merge(struct world *w, struct run *const *runs,
     return made;
 }
 
+static bool find(const struct segment *s, uint32_t field, struct slice value, struct posting *ret)
+{
+    struct segment_key key;
+    bool is_there = true;
+    segment_key_make(&key, field, value);
+    assert_int_equal(segment_find(s, &key, &is_there, ret), ERR_NONE);
+    return is_there;
+}
+
 /* The documents of the value in these segments, each once, ascending. */
 static void check_value(struct world *w, struct segment *const *segments, uint32_t count,
                         uint32_t f, unsigned v, uint64_t alive_at, uint64_t dead_at)
@@ -170,13 +179,8 @@ static void check_value(struct world *w, struct segment *const *segments, uint32
     struct posting_union u;
     uint32_t found = 0;
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        bool is_there = false;
-        assert_int_equal(segment_find(segments[i], f, value_of(&w->arena, f, v), &is_there,
-                                      &lists[found]),
-                         ERR_NONE);
-        found += is_there;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        found += find(segments[i], f, value_of(&w->arena, f, v), &lists[found]);
     assert_int_equal(posting_union_open(&u, lists, found, &w->arena), ERR_NONE);
     uint64_t docs = u.docs, doc = segments[0]->footer.first;
     uint64_t last = segments[count - 1]->footer.last;
@@ -220,12 +224,9 @@ static void check_values(struct world *w, struct segment *const *segments, uint3
     for (uint32_t f = 0; f < FIELDS; f++)
         for (unsigned v = 0; v < VALUES; v++)
             check_value(w, segments, count, f, v, alive_at, dead_at);
-    bool found = true;
     struct posting list;
-    assert_int_equal(segment_find(segments[0], 9, SLICE("none"), &found, &list), ERR_NONE);
-    assert_false(found);
-    assert_int_equal(segment_find(segments[0], 2, SLICE("c79190"), &found, &list), ERR_NONE);
-    assert_false(found);
+    assert_false(find(segments[0], 9, SLICE("none"), &list));
+    assert_false(find(segments[0], 2, SLICE("c79190"), &list));
 }
 
 static void check_walk(const struct segment *s)
