@@ -38,6 +38,26 @@ static enum err cost_term(struct tree *t, const struct plan *plan, struct plan_c
     return ERR_NONE;
 }
 
+/* Of the documents that segments and runs have which reach into the window, those that
+ * lie in it, if they are evenly spread. */
+static uint64_t in_window(const struct postings_reader *r, uint64_t docs)
+{
+    const struct postings_view *view = r->view;
+    const struct segment_set *set = view->segments;
+    double all = 0, inside = 0;
+    for (uint32_t i = 0; i < segment_set_seen(set) + view->count; i++) {
+        bool is_run = i >= segment_set_seen(set);
+        const struct run *run = is_run ? view->runs[i - segment_set_seen(set)] : NULL;
+        if (is_run ? reader_skips_run(r, run) : reader_skips(r, set->list[i]))
+            continue;
+        uint64_t first = run ? run->base : set->list[i]->footer.first;
+        uint64_t last = run ? run_last(run) : set->list[i]->footer.last;
+        all += (double)(last - first + 1);
+        inside += (double)(MIN(last, r->high) - MAX(first, r->low) + 1);
+    }
+    return all > 0 ? (uint64_t)((double)docs * (inside / all)) : 0;
+}
+
 static enum err cost_scan(struct tree *t, const struct plan *plan, uint64_t enough,
                           struct plan_cost *ret)
 {
@@ -48,6 +68,8 @@ static enum err cost_scan(struct tree *t, const struct plan *plan, uint64_t enou
         return ERR_NONE;
     uint64_t most = times(enough, POSTINGS_PER_UNIT);
     TRY(postings_estimate(&t->postings, plan, most, &keys, &ret->docs));
+    if (t->postings.high)
+        ret->docs = in_window(&t->postings, ret->docs);
     ret->work += 2 * keys;
     /* Where counting ended early the keys are no sign that they are few. */
     if (keys > FEW_KEYS || ret->docs >= most)

@@ -46,7 +46,7 @@ static enum err gather(const struct postings_reader *reader, uint32_t field, str
     }
     for (uint32_t i = 0; i < view->count; i++) {
         const struct run *run = view->runs[i];
-        uint32_t at = run_find(run, field, value);
+        uint32_t at = reader_skips_run(reader, run) ? run->key_count : run_find(run, field, value);
         if (at < run->key_count)
             posting_open_run(&lists[count++], run->docs + run->keys[at].docs_at,
                              run->keys[at + 1].docs_at - run->keys[at].docs_at, run->base);
@@ -147,7 +147,8 @@ static enum err few_gather(struct few *f, struct segment_walk *walk)
                           few_segment(f, set->list[i], walk)));
     }
     for (uint32_t i = 0; !f->is_over && i < view->count; i++)
-        TRY(few_run(f, view->runs[i]));
+        if (!reader_skips_run(f->reader, view->runs[i]))
+            TRY(few_run(f, view->runs[i]));
     return ERR_NONE;
 }
 

@@ -23,6 +23,7 @@ struct postings_reader {
     struct segments *segments; /* hears of damage */
     const struct postings_view *view;
     uint64_t time; /* documents that were dead then are not wanted; 0: all are */
+    uint64_t low, high; /* nor are those outside, of whose blocks some may come; high 0: all are */
     struct store_work *work; /* may be NULL */
 };
 
@@ -33,7 +34,13 @@ MUST_USE enum err reader_postings(struct store_reader *reader, struct postings_r
 
 static inline bool reader_skips(const struct postings_reader *reader, const struct segment *s)
 {
-    return reader->time && s->footer.until && s->footer.until <= reader->time;
+    const struct segment_footer *f = &s->footer;
+    bool is_outside = reader->high && (f->first > reader->high || f->last < reader->low);
+    return is_outside || (reader->time && f->until && f->until <= reader->time);
+}
+static inline bool reader_skips_run(const struct postings_reader *reader, const struct run *run)
+{
+    return reader->high && (run->base > reader->high || run_last(run) < reader->low);
 }
 
 /* What reading a segment came to. Bytes that are wrong are noted, so that it is written

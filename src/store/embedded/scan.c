@@ -88,7 +88,9 @@ struct scan {
 static enum err hand_out(struct scan *s, struct posting *list, uint32_t field,
                          struct slice value)
 {
-    while (list->number != POSTING_END) {
+    uint64_t last = s->reader->high ? s->reader->high >> BLOCK_SHIFT : POSTING_END - 1;
+    TRY(posting_skip(list, s->reader->low >> BLOCK_SHIFT));
+    while (list->number <= last) {
         struct block block;
         struct block_place place = { 0 };
         uint64_t docs[PIECE];
@@ -187,7 +189,8 @@ static enum err scan(struct scan *s)
         if (!reader_skips(s->reader, set->list[i]))
             err = s->plan ? scan_one(s, set->list[i]) : scan_whole(s, set->list[i]);
     for (uint32_t i = 0; !err && i < view->count; i++)
-        err = scan_run(s, view->runs[i]);
+        if (!reader_skips_run(s->reader, view->runs[i]))
+            err = scan_run(s, view->runs[i]);
     arena_release(&arena);
     return err;
 }
@@ -293,6 +296,7 @@ enum err postings_estimate(const struct postings_reader *reader, const struct pl
         *ret_postings += postings;
     }
     for (uint32_t i = 0; i < view->count && *ret_postings < enough; i++)
-        run_estimate(view->runs[i], plan, to, ret_keys, ret_postings);
+        if (!reader_skips_run(reader, view->runs[i]))
+            run_estimate(view->runs[i], plan, to, ret_keys, ret_postings);
     return ERR_NONE;
 }

@@ -66,7 +66,9 @@ static enum err add_block(struct skim *s, const struct block *b)
 static enum err go_up(struct skim *s)
 {
     bool any = true;
-    for (uint64_t number = (s->page->after + 1) >> BLOCK_SHIFT; any && !is_over(s); number++) {
+    uint64_t last = s->page->before ? (s->page->before - 1) >> BLOCK_SHIFT : UINT64_MAX - 1;
+    for (uint64_t number = (s->page->after + 1) >> BLOCK_SHIFT;
+         any && number <= last && !is_over(s); number++) {
         struct block block;
         TRY(tree_next(&s->own, s->what->driver, number, &any, &block));
         if (any)
@@ -79,7 +81,8 @@ static enum err go_up(struct skim *s)
 static enum err go_down(struct skim *s)
 {
     uint64_t last = s->page->before ? MIN(s->page->before - 1, s->own.time) : s->own.time;
-    for (uint64_t number = (last >> BLOCK_SHIFT) + 1; number-- > 0 && !is_over(s);) {
+    uint64_t first = (s->page->after + 1) >> BLOCK_SHIFT;
+    for (uint64_t number = (last >> BLOCK_SHIFT) + 1; number-- > first && !is_over(s);) {
         struct block block, live;
         bool any = false;
         TRY(cursor_rewind(s->what->driver));

@@ -49,7 +49,7 @@ struct cursor {
 };
 
 /* When no more than so many documents are wanted: the first ones behind `after`, or the
- * last ones before `before` (0: of all). */
+ * last ones, of those before `before` (0: of all). */
 enum { TREE_PAGE_MAX = 1100 }; /* more is not a page */
 struct tree_page {
     uint64_t after, before;
@@ -106,6 +106,8 @@ MUST_USE enum err tree_open_join(struct tree *t, const struct plan *plan, int de
                                  struct cursor *c);
 /* What AND, OR and NOT put blocks together in. */
 MUST_USE enum err cursor_rooms(struct tree *t, struct cursor *c);
+/* The rarest child of an AND first: each of its documents costs one seek in the others. */
+void cursor_order(struct cursor *c);
 /* test.c: PLAN_TEST; and of one document, which its child matches. */
 MUST_USE enum err tree_open_test(struct tree *t, const struct plan *plan, int depth,
                                  struct cursor *c);
@@ -154,6 +156,11 @@ struct tree_skimmed {
 struct docset;
 MUST_USE enum err tree_skim(struct tree *t, const struct tree_skimmed *what, uint64_t most,
                             struct docset *found, uint64_t *ret_asked, bool *ret_done);
+
+/* window.c: the tree's page, where ranges of values need be gathered for few documents
+ * only. The driver may be NULL: all documents. *ret_done false: another way is better. */
+MUST_USE enum err tree_windows(struct tree *t, const struct tree_skimmed *what,
+                               struct docset *found, bool *ret_done);
 
 /* probe.c: of these live documents, ascending, those that match all plans, in place. */
 MUST_USE enum err tree_probe(struct tree *t, const struct plan_dear *plans, size_t plan_count,

@@ -128,21 +128,23 @@ static enum err skim(struct conjunction *a, bool *ret_done)
     *ret_done = false;
     if (!is_page || work_limits_levels(t->postings.work))
         return ERR_NONE;
-    TRY(dear_sort(a));
-    most = worth_asking(a);
-    if (!most)
-        return ERR_NONE;
     a->c->kind = CURSOR_AND;
-    TRY(tree_skim(t, &what, most, &found, &asked, ret_done));
-    if (!*ret_done)
-        return ERR_NONE;
-    note_asked(a, 0, asked);
+    a->c->estimate = a->least;
+    TRY(tree_windows(t, &what, &found, ret_done));
+    if (!*ret_done) {
+        TRY(dear_sort(a));
+        most = worth_asking(a);
+        if (most)
+            TRY(tree_skim(t, &what, most, &found, &asked, ret_done));
+        if (!*ret_done)
+            return ERR_NONE;
+        note_asked(a, 0, asked);
+    }
     *a->c = (struct cursor){ .kind = CURSOR_NONE, .set = found };
     return cursor_of_set(t, a->c);
 }
 
-/* The rarest leads: each of its documents costs one seek in the others. */
-static void order(struct cursor *c)
+void cursor_order(struct cursor *c)
 {
     for (size_t i = 0; i < c->child_count; i++)
         for (size_t k = i; k > 0 && c->children[k].estimate < c->children[k - 1].estimate; k--) {
@@ -187,7 +189,7 @@ enum err tree_open_and(struct tree *t, const struct plan *plan, int depth, struc
         return ERR_LIMIT;
     TRY(open_cheap(&a));
     TRY(cursor_rooms(t, c));
-    order(c);
+    cursor_order(c);
     TRY(skim(&a, &is_page));
     if (is_page)
         return ERR_NONE;
@@ -196,6 +198,6 @@ enum err tree_open_and(struct tree *t, const struct plan *plan, int depth, struc
     c->kind = a.least ? CURSOR_AND : CURSOR_NONE;
     if (!a.least)
         return ERR_NONE;
-    order(c);
+    cursor_order(c);
     return a.ask_from < a.dear_count ? ask(&a) : ERR_NONE;
 }

@@ -12,7 +12,7 @@ enum err cursor_of_set(struct tree *s, struct cursor *c)
     return ERR_NONE;
 }
 
-static enum err open_scan(struct tree *s, const struct plan *plan, struct cursor *c)
+static enum err open_scan(struct tree *s, const struct plan *plan, int depth, struct cursor *c)
 {
     bool is_few = false;
     TRY(term_cursor_open_few(&c->term, &s->postings, plan, s->arena, &is_few));
@@ -21,6 +21,13 @@ static enum err open_scan(struct tree *s, const struct plan *plan, struct cursor
         c->estimate = term_cursor_estimate(&c->term);
         return ERR_NONE;
     }
+    const struct plan_dear dear = { .plan = plan };
+    const struct tree_skimmed what = { .dear = &dear, .dear_count = 1, .depth = depth };
+    bool is_page = false;
+    if (s->page && !depth)
+        TRY(tree_windows(s, &what, &c->set, &is_page));
+    if (is_page)
+        return cursor_of_set(s, c);
     docset_init(&c->set, s->time, s->arena);
     TRY(postings_gather(&s->postings, plan, &c->set));
     return cursor_of_set(s, c);
@@ -164,7 +171,7 @@ enum err tree_open(struct tree *s, const struct plan *plan, int depth, struct cu
     case PLAN_PREFIX:
     case PLAN_RANGE:
     case PLAN_CONTAINS:
-        return open_scan(s, plan, c);
+        return open_scan(s, plan, depth, c);
     case PLAN_ID:
         return open_id(s, plan, c);
     case PLAN_SPAN:
