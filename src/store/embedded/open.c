@@ -13,7 +13,10 @@
 enum {
     DEFAULT_CACHE_BYTES = 64 << 20,
     DEFAULT_MEMTABLE_BYTES = 16 << 20,
-    LOG_BYTES_MAX = 32 << 20,
+    LOG_BYTES_MAX = 48 << 20, /* read again after a kill */
+    LEVEL0_FILES = 4,
+    LEVEL0_FILES_WIDE = 8, /* of families whose every memtable spans all their keys */
+    BODY_LEVEL_BYTES = 32 << 20,
     MANIFEST_BYTES = 64 << 10, /* begun anew past that; see erase_files.c */
     BLOCK_BYTES = 8 * 1024,    /* of families other than the bodies' */
     ZSTD_WINDOW_DEFAULT = -14, /* RocksDB's word for it */
@@ -36,18 +39,27 @@ static rocksdb_options_t *family_options_new(enum family family, size_t memtable
     rocksdb_options_set_max_write_buffer_number(o, 6);
     /* Writers never wait in the ordered section (no_slowdown), so stalls are
      * pushed far out and the tail of the index is what holds writers back. */
-    rocksdb_options_set_level0_file_num_compaction_trigger(o, 4);
+    bool is_body = family == FAMILY_BODY, is_wide = is_body || family == FAMILY_ENTITY;
+    rocksdb_options_set_level0_file_num_compaction_trigger(
+        o, is_wide ? LEVEL0_FILES_WIDE : LEVEL0_FILES);
     rocksdb_options_set_level0_slowdown_writes_trigger(o, 60);
     rocksdb_options_set_level0_stop_writes_trigger(o, 100);
     rocksdb_options_set_soft_pending_compaction_bytes_limit(o, (size_t)256 << 30);
     rocksdb_options_set_hard_pending_compaction_bytes_limit(o, (size_t)512 << 30);
-    bool is_body = family == FAMILY_BODY;
+    if (is_body) {
+        /* Each memtable has bodies of no record beside those of the newest ones, so level 0
+         * is merged into the whole of level 1: that must not be much larger. Below it new
+         * records lie behind all others, and files move down as they are. */
+        rocksdb_options_set_max_bytes_for_level_base(o, BODY_LEVEL_BYTES);
+        rocksdb_options_set_target_file_size_base(o, BODY_LEVEL_BYTES);
+        rocksdb_options_set_target_file_size_multiplier(o, 2);
+        rocksdb_options_set_optimize_filters_for_hits(o, 1);
+    }
     rocksdb_options_set_compression(o, is_body ? rocksdb_zstd_compression
                                                : rocksdb_lz4_compression);
     rocksdb_options_set_compression_options(o, ZSTD_WINDOW_DEFAULT, FRAME_LEVEL, 0, 0);
-    /* Most lookups of a load find nothing. */
-    rocks_options_table(o, cache, is_body ? FRAME_ALONE_BYTES : BLOCK_BYTES,
-                        family == FAMILY_ENTITY);
+    /* Most lookups of a load find nothing, and a body's block is dear to look into. */
+    rocks_options_table(o, cache, is_body ? FRAME_ALONE_BYTES : BLOCK_BYTES, is_wide);
     if (family == FAMILY_ENTITY) {
         rocksdb_options_set_memtable_whole_key_filtering(o, 1);
         rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
