@@ -111,7 +111,8 @@ struct limits {
     X(INCLUDE_PARAMETERS, "include-parameters", 64, "parameters",                                  \
       "`_include` and `_revinclude` of a query")                                                   \
     X(INCLUDED, "included", 10000, "resources", "included resources of a page")                    \
-    X(CHAIN_DEPTH, "chain-depth", 8, "levels", "chains and `_has`, each in the other")             \
+    X(CHAIN_DEPTH, "chain-depth", 1000, "levels",                                                  \
+      "chains and `_has`, each in the other; nesting of a `_filter`")                             \
     X(CONDITIONAL_DELETES, "conditional-deletes", 100, "resources",                                \
       "`_count` of a conditional delete")                                                          \
     X(BATCH_ROUNDS, "batch-rounds", 100, "writes", "writes of one batch to one target")            \

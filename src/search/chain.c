@@ -54,10 +54,61 @@ static enum err inner_compile(struct compiler *c, const struct fhir_type *type,
     return err;
 }
 
+/* ---- what was compiled before ---- */
+
+/* A reference without type goes on in several types, and the next one in several of each:
+ * what is left of the name is compiled once for each type. */
+struct chain_memo {
+    struct memo_entry {
+        const char *text; /* where what is left begins, in the query; NULL: free */
+        const struct fhir_type *type;
+        struct plan *plan;   /* NULL: it does not fit */
+        struct slice behind; /* of brackets */
+    } *entries;
+    size_t count, room; /* a power of two */
+};
+
+static struct memo_entry *memo_slot(const struct chain_memo *m, const char *text,
+                                    const struct fhir_type *type)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)text * UINT64_C(0x9e3779b97f4a7c15) ^
+                    (uint64_t)(uintptr_t)type * UINT64_C(0xc2b2ae3d27d4eb4f);
+    for (size_t at = (size_t)(hash >> 32);; at++) {
+        struct memo_entry *e = &m->entries[at & (m->room - 1)];
+        if (!e->text || (e->text == text && e->type == type))
+            return e;
+    }
+}
+
+static enum err memo_reserve(struct compiler *c)
+{
+    struct chain_memo *m = c->memo, before = *m;
+    if (2 * m->count < m->room)
+        return ERR_NONE;
+    m->room = before.room ? 2 * before.room : 64;
+    m->entries = arena_array(c->arena, m->room, sizeof *m->entries);
+    if (!m->entries)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < before.room; i++)
+        if (before.entries[i].text)
+            *memo_slot(m, before.entries[i].text, before.entries[i].type) = before.entries[i];
+    return ERR_NONE;
+}
+
+static bool is_bracket(const struct compiler *c, struct slice name)
+{
+    return c->bracket && slice_is(name, "[");
+}
+
+static const char *memo_text(const struct compiler *c, struct slice name)
+{
+    return is_bracket(c, name) ? filter_bracket_text(c->bracket).bytes : name.bytes;
+}
+
 /* What the condition says to one of several types; *ret_plan NULL when it does not fit
  * that one: `performer._has:Procedure:performer:...` means whoever performs procedures. */
-static enum err target_compile(struct compiler *c, const struct fhir_type *type,
-                               struct slice name, struct slice values, struct plan **ret_plan)
+static enum err target_try(struct compiler *c, const struct fhir_type *type,
+                           struct slice name, struct slice values, struct plan **ret_plan)
 {
     const struct issues before = *c->issues;
     if (++c->value_count > SEARCH_VALUES_MAX)
@@ -67,11 +118,33 @@ static enum err target_compile(struct compiler *c, const struct fhir_type *type,
                            SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)),
                            (int)SEARCH_VALUES_MAX);
     enum err err = inner_compile(c, type, name, values, ret_plan);
-    bool is_misfit = err == ERR_INVALID || err == ERR_UNSUPPORTED;
+    bool is_misfit = (err == ERR_INVALID || err == ERR_UNSUPPORTED) && !c->is_too_deep;
     if (!is_misfit || c->value_count > SEARCH_VALUES_MAX)
         return err;
     issues_rewind(c->issues, &before);
     *ret_plan = NULL;
+    return ERR_NONE;
+}
+
+static enum err target_compile(struct compiler *c, const struct fhir_type *type,
+                               struct slice name, struct slice values, struct plan **ret_plan)
+{
+    struct slice *behind = is_bracket(c, name) ? filter_bracket_behind(c->bracket) : NULL;
+    const char *text = memo_text(c, name);
+    TRY(memo_reserve(c));
+    struct memo_entry *e = memo_slot(c->memo, text, type);
+    if (!e->text) {
+        TRY(target_try(c, type, name, values, ret_plan));
+        TRY(memo_reserve(c)); /* it may have grown meanwhile */
+        e = memo_slot(c->memo, text, type);
+        c->memo->count += !e->text;
+        *e = (struct memo_entry){ .text = text, .type = type, .plan = *ret_plan };
+        e->behind = behind ? *behind : SLICE_NONE;
+        return ERR_NONE;
+    }
+    *ret_plan = e->plan;
+    if (behind)
+        *behind = e->behind;
     return ERR_NONE;
 }
 
@@ -171,7 +244,7 @@ static enum err has_compile(struct compiler *c, struct slice rest, struct slice 
 static enum err compile(struct compiler *c, struct slice name, struct slice values,
                         struct plan **ret_plan)
 {
-    if (c->bracket && slice_is(name, "["))
+    if (is_bracket(c, name))
         return filter_bracket_compile(c, ret_plan);
     if (slice_starts_with(name, SLICE("_has:")))
         return has_compile(c, slice_from(name, 5), values, ret_plan);
@@ -184,13 +257,21 @@ static enum err compile(struct compiler *c, struct slice name, struct slice valu
 enum err condition_compile(struct compiler *c, const struct fhir_type *type, struct slice name,
                            struct slice values, struct plan **ret_plan)
 {
-    if (c->depth >= CHAIN_DEPTH_MAX)
-        return refuse(c, ERR_INVALID, "is deeper than 8");
+    struct chain_memo memo = { .count = 0 };
+    struct chain_memo *known = c->memo;
     const struct fhir_type *outer = c->type;
+    c->is_too_deep = c->depth >= CHAIN_DEPTH_MAX;
+    if (c->is_too_deep)
+        return issues_fail(c->issues, ERR_INVALID, "too-costly",
+                           "The chain '%.*s' has more than %d levels.",
+                           SLICE_ARGS(slice_head(c->name, SEARCH_SHOWN_BYTES)),
+                           (int)CHAIN_DEPTH_MAX);
+    c->memo = known ? known : &memo;
     c->type = type;
     c->depth++;
     enum err err = compile(c, name, values, ret_plan);
     c->depth--;
     c->type = outer;
+    c->memo = known;
     return err;
 }

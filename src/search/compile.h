@@ -79,7 +79,9 @@ struct compiler {
     const struct fhir_type *target; /* of MODIFIER_TYPE */
     struct key key;
     int depth; /* of chains */
+    bool is_too_deep; /* what failed is their depth: no other type makes it fit */
     bool is_passable; /* what failed is an unknown parameter: lenient passes it over */
+    struct chain_memo *memo; /* of the condition's chains; NULL outside of one */
     struct filter_bracket *bracket; /* of _filter: a[...].b being compiled */
     const struct filter_op *op; /* of _filter: how to compare; NULL: as the modifier says */
 };
@@ -102,6 +104,10 @@ compile_value compile_hierarchy;
 
 /* What may stand for a parameter's compiler in _filter. In filter.c. */
 MUST_USE enum err filter_compile(struct compiler *c, struct slice value, struct plan **ret_plan);
+/* What of the text stays the same however often the brackets are compiled; and what lies
+ * behind the last thing compiled. */
+struct slice filter_bracket_text(const struct filter_bracket *b);
+struct slice *filter_bracket_behind(struct filter_bracket *b);
 /* The condition "[" of a chain: what stands in and behind the brackets of c->bracket, of
  * the type at hand. */
 MUST_USE enum err filter_bracket_compile(struct compiler *c, struct plan **ret_plan);

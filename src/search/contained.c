@@ -9,7 +9,10 @@
 
 #include "index/index.h"
 
-enum { DEPTH_MAX = 40 };
+enum {
+    DEPTH_MAX = 4 * LIMIT_CHAIN_DEPTH, /* of plans: a level of a chain has up to four */
+    ITEM_UNITS = 50, /* of work: the terms of a contained resource */
+};
 
 /* Context of a PLAN_TEST. */
 struct contained_test {
@@ -18,6 +21,21 @@ struct contained_test {
     const struct plan *plan;      /* what the contained resource must meet */
     struct index_basis basis;
     const struct custom_set *customs;
+    struct plan *candidates; /* documents that contain what may meet it */
+};
+
+/* What was found out of a document. Its parts may refer to one another in a circle, each
+ * to many, and a chain of n levels through them has as many ways as there are: so the
+ * terms of a part are made once, and whether it meets a chain's plan is asked once. */
+struct known {
+    const struct contained_test *test; /* NULL: the part itself */
+    uint32_t at;                       /* of the part in the body; 0: free */
+    bool is_met;
+    struct item *item; /* without test */
+};
+struct known_set {
+    struct known *slots;
+    size_t count, room; /* a power of two */
 };
 
 /* One document looked into. */
@@ -28,6 +46,7 @@ struct look {
     struct json_doc doc; /* its tape: a struct look stays where it is */
     struct json container;
     struct arena *arena;
+    struct known_set *known;
 };
 
 /* A resource in it, or itself. */
@@ -51,6 +70,61 @@ static enum err item_load(const struct look *l, struct json resource, const stru
                                      .term_count = x.term_count } };
     return ERR_NONE;
 }
+
+/* ---- what is known of it ---- */
+
+static struct known *known_slot(const struct known_set *set, const struct contained_test *test,
+                                uint32_t at)
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)test + at) * UINT64_C(0x9e3779b97f4a7c15);
+    for (size_t i = (size_t)(hash >> 32);; i++) {
+        struct known *k = &set->slots[i & (set->room - 1)];
+        if (!k->at || (k->at == at && k->test == test))
+            return k;
+    }
+}
+
+static enum err known_reserve(const struct look *l)
+{
+    struct known_set *set = l->known, before = *set;
+    if (2 * set->count < set->room)
+        return ERR_NONE;
+    set->room = before.room ? 2 * before.room : 16;
+    set->slots = arena_array(l->arena, set->room, sizeof *set->slots);
+    if (!set->slots)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < before.room; i++)
+        if (before.slots[i].at)
+            *known_slot(set, before.slots[i].test, before.slots[i].at) = before.slots[i];
+    return ERR_NONE;
+}
+
+static enum err known_add(const struct look *l, struct known known)
+{
+    TRY(known_reserve(l));
+    *known_slot(l->known, known.test, known.at) = known;
+    l->known->count++;
+    return ERR_NONE;
+}
+
+/* A part's terms. */
+static enum err part_load(const struct look *l, struct json part, const struct fhir_type *type,
+                          const struct contained_test *test, struct item **ret)
+{
+    TRY(known_reserve(l));
+    const struct known *known = known_slot(l->known, NULL, part.at);
+    *ret = known->item;
+    if (known->at)
+        return ERR_NONE;
+    *ret = arena_alloc(l->arena, sizeof **ret);
+    if (!*ret)
+        return ERR_NO_MEMORY;
+    TRY(store_reader_spend(l->reader, test->plan, ITEM_UNITS));
+    TRY(item_load(l, part, type, *ret));
+    return known_add(l, (struct known){ .at = part.at, .item = *ret });
+}
+
+/* ---- a plan held against an item ---- */
 
 static enum err meets(const struct look *l, const struct plan *plan, const struct item *item,
                       int depth, bool *ret);
@@ -94,6 +168,21 @@ static enum err refers(const struct look *l, const struct plan *plan, const stru
                                           : meets(l, plan->children[1], item, depth + 1, ret);
 }
 
+/* Does the part meet the chain's plan? */
+static enum err part_meets(const struct look *l, const struct contained_test *test,
+                           struct json part, const struct fhir_type *type, int depth, bool *ret)
+{
+    struct item *item;
+    TRY(known_reserve(l));
+    const struct known *known = known_slot(l->known, test, part.at);
+    *ret = known->is_met;
+    if (known->at)
+        return ERR_NONE;
+    TRY(part_load(l, part, type, test, &item));
+    TRY(meets(l, test->plan, item, depth + 1, ret));
+    return known_add(l, (struct known){ .test = test, .at = part.at, .is_met = *ret });
+}
+
 /* Does it refer to a contained resource that meets the plan? */
 static enum err chain_meets(const struct look *l, const struct contained_test *test,
                             const struct item *item, int depth, bool *ret)
@@ -112,9 +201,7 @@ static enum err chain_meets(const struct look *l, const struct contained_test *t
             inner = index_contained_next(l->container, inner, &type);
         if (!json_exists(inner))
             continue;
-        struct item target;
-        TRY(item_load(l, inner, type, &target));
-        TRY(meets(l, test->plan, &target, depth + 1, ret));
+        TRY(part_meets(l, test, inner, type, depth, ret));
     }
     return ERR_NONE;
 }
@@ -135,6 +222,7 @@ static enum err meets(const struct look *l, const struct plan *plan, const struc
     *ret = false;
     if (depth > DEPTH_MAX)
         return ERR_LIMIT;
+    TRY(store_reader_spend(l->reader, plan, 1 + item->write.term_count / 32));
     switch (plan->kind) {
     case PLAN_ALL:
     case PLAN_NONE:
@@ -166,6 +254,7 @@ static enum err meets(const struct look *l, const struct plan *plan, const struc
     case PLAN_REFERS:
         return refers(l, plan, item, depth, ret);
     case PLAN_REFERRED:
+    case PLAN_KNOWN:
         break;
     }
     return ERR_NONE;
@@ -175,6 +264,9 @@ static enum err look_begin(const struct contained_test *test, struct store_reade
                            const struct store_version *v, struct arena *arena, struct look *ret)
 {
     *ret = (struct look){ .test = test, .reader = reader, .version = v, .arena = arena };
+    ret->known = arena_alloc(arena, sizeof *ret->known);
+    if (!ret->known)
+        return ERR_NO_MEMORY;
     enum err err = json_parse(v->body, NULL, arena, &ret->doc, NULL);
     if (err)
         return err == ERR_NO_MEMORY ? err : ERR_CORRUPT;
@@ -204,14 +296,14 @@ static enum err match_next(const struct look *l, struct json before, struct json
     bool is_match = false;
     *ret = before;
     while (!is_match) {
-        struct item item;
+        struct item *item;
         *ret = index_contained_next(l->container, *ret, &type);
         if (!json_exists(*ret))
             return ERR_NONE;
         if (type != l->test->type)
             continue;
-        TRY(item_load(l, *ret, type, &item));
-        TRY(meets(l, l->test->plan, &item, 0, &is_match));
+        TRY(part_load(l, *ret, type, l->test, &item));
+        TRY(meets(l, l->test->plan, item, 0, &is_match));
     }
     return ERR_NONE;
 }
@@ -269,9 +361,11 @@ static enum err candidates(struct compiler *c, const struct plan *plan, struct p
     case PLAN_NOT:
         return plan_bare(c, PLAN_ALL, ret_plan);
     case PLAN_REFERRED:
+    case PLAN_KNOWN:
         return plan_bare(c, PLAN_NONE, ret_plan);
     case PLAN_TEST:
-        return candidates(c, ((const struct contained_test *)plan->test_context)->plan, ret_plan);
+        *ret_plan = ((const struct contained_test *)plan->test_context)->candidates;
+        return ERR_NONE;
     case PLAN_AND:
     case PLAN_OR:
         for (size_t i = 0; i < plan->child_count; i++) {
@@ -320,10 +414,11 @@ static enum err test_make(struct compiler *c, store_test *test, const struct con
 enum err contained_chain(struct compiler *c, uint32_t field, const struct plan *inner,
                          struct plan **ret_plan)
 {
-    const struct contained_test test = { .field = field, .plan = inner };
+    struct contained_test test = { .field = field, .plan = inner };
     struct plan_list both = { 0 };
     struct plan *child, *type;
     TRY(candidates(c, inner, &child));
+    test.candidates = child; /* so that a chain behind it need not go all the way again */
     TRY(plan_leaf(c, PLAN_TERM, SLICE(""), &type));
     type->field = index_field(c->type, INDEX_PARAM_TYPE);
     TRY(plan_list_add(c, &both, child));

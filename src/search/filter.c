@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-enum { FILTER_DEPTH_MAX = 12, FILTER_TURNS_MAX = 12 };
+enum { FILTER_DEPTH_MAX = LIMIT_CHAIN_DEPTH, FILTER_TURNS_MAX = LIMIT_CHAIN_DEPTH };
 
 enum filter_kind {
     FILTER_PLAIN,    /* the modifier that its type has for it */
@@ -251,6 +251,16 @@ struct filter_bracket {
     struct slice behind;       /* what the last compilation left of `rest` */
     int depth;
 };
+
+struct slice filter_bracket_text(const struct filter_bracket *b)
+{
+    return b->filter;
+}
+
+struct slice *filter_bracket_behind(struct filter_bracket *b)
+{
+    return &b->behind;
+}
 
 enum err filter_bracket_compile(struct compiler *c, struct plan **ret_plan)
 {

@@ -46,6 +46,7 @@ bool search_meets(const struct plan *p, const struct store_write *w, int64_t now
     case PLAN_TEST:
     case PLAN_REFERS:
     case PLAN_REFERRED:
+    case PLAN_KNOWN:
         break; /* what else is there only the store knows */
     }
     return false;

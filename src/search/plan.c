@@ -85,6 +85,7 @@ bool plan_is_typed(const struct plan *plan)
     case PLAN_TEST:
     case PLAN_REFERS:
     case PLAN_REFERRED:
+    case PLAN_KNOWN:
         return true;
     case PLAN_ALL:
     case PLAN_SPAN:

@@ -31,6 +31,7 @@ static bool is_dear(const struct plan *plan)
                 return true;
         return false;
     case PLAN_ALL:
+    case PLAN_KNOWN:
     case PLAN_NONE:
     case PLAN_TERM:
     case PLAN_PREFIX:

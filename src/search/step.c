@@ -82,6 +82,7 @@ static void step_append(struct buf *out, const struct custom_set *customs, const
 {
     switch (p->kind) {
     case PLAN_ALL:
+    case PLAN_KNOWN: /* never in a plan of ours */
         buf_append_cstr(out, "everything");
         return;
     case PLAN_NONE:

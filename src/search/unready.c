@@ -41,6 +41,7 @@ static void walk(struct unready *u, const struct plan *p, int depth)
         name_once(u, p->field);
         break;
     case PLAN_ALL:
+    case PLAN_KNOWN:
     case PLAN_NONE:
     case PLAN_ID:
     case PLAN_SPAN:

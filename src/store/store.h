@@ -334,11 +334,13 @@ enum plan_kind {
                     * what the second child, if any, matches itself */
     PLAN_REFERRED, /* a live document of type `to` that one names, in the field of a live
                     * document that its one child matches */
+    PLAN_KNOWN,    /* the store's own: documents found before the rest is run (settle.c) */
 };
 
 /* Asked with a reader of the search's time; may search with it. Memory of `scratch` is
  * given back. From any thread. */
 struct plan;
+struct docset;
 typedef enum err store_test(const struct plan *plan, struct store_reader *reader,
                             const struct store_version *version, struct arena *scratch,
                             bool *ret);
@@ -362,6 +364,9 @@ struct plan {
     uint64_t doc_low, doc_high;
     struct plan **children;
     size_t child_count;
+    /* The store's own; NULL in all other plans. */
+    const struct docset *known; /* of PLAN_KNOWN */
+    const struct plan *origin;  /* what of the caller's plan this is a copy of */
 };
 
 /* Is this value one that a TERM, PREFIX, RANGE or CONTAINS asks for? For values that
@@ -391,6 +396,9 @@ struct store_work {
 };
 /* Borrowed until the reader ends, or another is given; NULL: none. */
 void store_reader_work(struct store_reader *reader, struct store_work *work);
+/* Work that a `test` does itself for the plan. ERR_LIMIT past the limit. */
+MUST_USE enum err store_reader_spend(struct store_reader *reader, const struct plan *plan,
+                                     uint64_t units);
 
 /* A part of a plan that was not run: as few documents were left, each was asked. */
 enum { STORE_ASKED_MAX = 16 };

@@ -139,6 +139,7 @@ bool memory_matches(const struct memory *m, const struct memory_doc *doc,
     }
     switch (plan->kind) {
     case PLAN_ALL:
+    case PLAN_KNOWN:
     case PLAN_SPAN: /* of pages */
     case PLAN_INSTANT:
     case PLAN_CREATED:

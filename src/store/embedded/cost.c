@@ -162,6 +162,9 @@ enum err plan_cost(struct tree *t, const struct plan *plan, int depth, uint64_t 
         return cost_logic(t, plan, depth, enough, ret);
     case PLAN_TEST:
         return cost_test(t, plan, depth, enough, ret);
+    case PLAN_KNOWN:
+        ret->docs = plan->known->added;
+        return ERR_NONE;
     case PLAN_REFERS:
     case PLAN_REFERRED:
         return cost_join(t, plan, depth, enough, ret);
@@ -180,6 +183,7 @@ static uint64_t probe_units(const struct plan *plan, int depth, bool *ret_body)
     case PLAN_ALL:
     case PLAN_NONE:
     case PLAN_SPAN:
+    case PLAN_KNOWN:
         return 1;
     case PLAN_ID:
     case PLAN_INSTANT:
@@ -233,6 +237,7 @@ bool plan_is_dear(const struct plan *plan, int depth)
     case PLAN_TERM:
     case PLAN_ID:
     case PLAN_SPAN:
+    case PLAN_KNOWN:
     case PLAN_INSTANT:
     case PLAN_CREATED: /* it does not grow with what matches */
         return false;

@@ -192,6 +192,12 @@ static inline bool work_limits_levels(const struct store_work *work)
 /* Is anyone still waiting for it? Now and then: asking costs. */
 MUST_USE enum err work_look(struct store_work *work);
 /* ERR_LIMIT past the work's limit, or when nobody waits. `work` may be NULL. */
+/* What a caller knows of the plan. */
+static inline const struct plan *plan_origin(const struct plan *plan)
+{
+    return plan && plan->origin ? plan->origin : plan;
+}
+
 MUST_USE static inline enum err work_spend(struct store_work *work, const struct plan *step,
                                            uint64_t units)
 {
@@ -203,7 +209,7 @@ MUST_USE static inline enum err work_spend(struct store_work *work, const struct
     if (!work->limit || work->done <= work->limit)
         return ERR_NONE;
     if (!work->step)
-        work->step = step;
+        work->step = plan_origin(step);
     return ERR_LIMIT;
 }
 

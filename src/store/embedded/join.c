@@ -16,7 +16,7 @@ static enum err level_check(const struct tree *s, const struct plan *join, size_
     if (count <= (work_limits_levels(work) ? work->level_limit : (uint64_t)STORE_JOIN_MAX))
         return ERR_NONE;
     if (work && !work->step) {
-        work->step = join;
+        work->step = plan_origin(join);
         work->is_level = true;
     }
     return ERR_LIMIT;
@@ -218,7 +218,7 @@ static enum err open_referred(struct tree *s, const struct plan *plan, int depth
     }
     enum err err = postings_scan(&postings, &scan, referred_visit, &r);
     if (postings.work && postings.work->step == &scan)
-        postings.work->step = plan;
+        postings.work->step = plan_origin(plan);
     return err == ERR_BUSY ? referred_bodies(&r) : err;
 }
 

@@ -19,6 +19,8 @@ enum err matches_open(struct store_reader *reader, const struct plan *plan,
     m->tree.plan = plan;
     m->tree.page = page;
     if (!err)
+        err = tree_settle(&m->tree, &plan);
+    if (!err)
         err = tree_open(&m->tree, plan, 0, &m->cursor);
     *ret = m;
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;

@@ -205,6 +205,12 @@ static enum err matches(struct probe *p, const struct plan *plan, int depth,
         return ERR_NONE;
     case PLAN_TEST:
         return is_tested(p, plan, depth, d, ret);
+    case PLAN_KNOWN: {
+        struct docset known = *plan->known;
+        known.at = 0;
+        *ret = docset_seek(&known, d->doc) == d->doc;
+        return ERR_NONE;
+    }
     case PLAN_REFERS:
     case PLAN_REFERRED:
         if (!plan_join_is_valid(plan))

@@ -133,6 +133,8 @@ enum err store_search(struct store_reader *reader, const struct plan *plan, uint
     t.plan = plan;
     t.page = limit <= TREE_PAGE_MAX ? &page : NULL;
     if (!err)
+        err = tree_settle(&t, &plan);
+    if (!err)
         err = tree_open(&t, plan, 0, &c);
     if (!err)
         err = collect(&t, &c, after, limit, &g);
@@ -202,6 +204,8 @@ enum err store_measure(struct store_reader *reader, const struct plan *plan,
     t.plan = plan;
     t.asked = &asked;
     if (!err)
+        err = tree_settle(&t, &plan);
+    if (!err)
         err = tree_open(&t, plan, 0, &c);
     ret->asked_count = asked.count;
     if (!err)
@@ -230,6 +234,8 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
     enum err err = tree_begin(reader, &arena, &t);
     t.plan = plan;
     if (!err)
+        err = tree_settle(&t, &plan);
+    if (!err)
         err = tree_open(&t, plan, 0, &c);
     if (!err)
         err = count_blocks(&t, &c, &count);
@@ -241,6 +247,11 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
 void store_reader_work(struct store_reader *reader, struct store_work *work)
 {
     reader->work = work;
+}
+
+enum err store_reader_spend(struct store_reader *reader, const struct plan *plan, uint64_t units)
+{
+    return work_spend(reader->work, plan, units);
 }
 
 enum err work_look(struct store_work *work)

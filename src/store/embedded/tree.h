@@ -72,6 +72,9 @@ struct tree {
 };
 
 MUST_USE enum err tree_begin(struct store_reader *reader, struct arena *arena, struct tree *t);
+/* The plan as it is to be run: parts of one that is deep are found and known then. Lives
+ * in the tree's arena. Before tree_open() at depth 0. */
+MUST_USE enum err tree_settle(struct tree *t, const struct plan **plan);
 /* Rooms of its own for a copy of the tree. */
 MUST_USE enum err tree_rooms(struct tree *t);
 /* ERR_LIMIT, ERR_NO_MEMORY: the arena has no room. */

@@ -114,7 +114,7 @@ static void note_asked(struct conjunction *a, size_t from, uint64_t documents)
         a->t->postings.work->asked += documents;
     for (size_t i = from; asked && i < a->dear_count && asked->count < STORE_ASKED_MAX; i++)
         asked->list[asked->count++] =
-            (struct store_asked){ .plan = a->dear[i].plan, .documents = documents };
+            (struct store_asked){ .plan = plan_origin(a->dear[i].plan), .documents = documents };
 }
 
 /* *ret_done: the cursor is the page, whatever else matches. */

@@ -195,6 +195,11 @@ enum err tree_open(struct tree *s, const struct plan *plan, int depth, struct cu
     case PLAN_REFERS:
     case PLAN_REFERRED:
         return tree_open_join(s, plan, depth, c);
+    case PLAN_KNOWN:
+        c->set = *plan->known;
+        c->set.at = 0;
+        c->set.arena = s->arena;
+        return cursor_of_set(s, c);
     }
     return ERR_INVALID;
 }

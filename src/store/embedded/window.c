@@ -48,6 +48,7 @@ static bool is_scan(const struct plan *plan, int depth)
     case PLAN_TEST:
     case PLAN_REFERS:
     case PLAN_REFERRED:
+    case PLAN_KNOWN:
         return false;
     }
     return false;

@@ -380,6 +380,7 @@ static bool matches(const struct model *m, const struct plan *p, const struct mo
     case PLAN_REFERS:
     case PLAN_REFERRED:
     case PLAN_TEST:
+    case PLAN_KNOWN:
         break; /* asked by the search oracle */
     }
     return false;

@@ -194,6 +194,7 @@ static bool says(const struct model *m, const struct plan *p, uint64_t doc, uint
     case PLAN_NONE:
     case PLAN_INSTANT:
     case PLAN_CREATED:
+    case PLAN_KNOWN:
         break;
     }
     return false;
