@@ -260,6 +260,11 @@ MUST_USE enum err fhir_params_visit(const struct fhir_type *type, struct json re
 bool fhir_param_implies_system(const struct fhir_param *param, const struct fhir_type *resource,
                                struct slice system, struct slice code);
 
+/* Does the parameter select elements of this type (a type id) in the resource type? By the
+ * definitions; never of a parameter of a store's own. */
+bool fhir_param_selects(const struct fhir_param *param, const struct fhir_type *resource,
+                        uint16_t type);
+
 /* ---- FHIRPath (N1, as R4 uses it) ---- */
 
 /* A compiled expression: const, shared by any threads. */

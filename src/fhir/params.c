@@ -69,6 +69,21 @@ bool fhir_param_implies_system(const struct fhir_param *param, const struct fhir
     return false;
 }
 
+bool fhir_param_selects(const struct fhir_param *param, const struct fhir_type *resource,
+                        uint16_t type)
+{
+    for (uint16_t i = 0; param->path && i < param->path->branch_count; i++) {
+        const struct path_branch *branch = &param->path->branches[i];
+        if (branch->step_count == 0 || !type_derives(resource->id, branch->root))
+            continue;
+        const struct path_step *last = &branch->steps[branch->step_count - 1];
+        for (uint16_t k = 0; k < last->row_count; k++)
+            if (last->rows[k].type == type)
+                return true;
+    }
+    return false;
+}
+
 const struct fhir_type *fhir_compartment_owner(enum fhir_compartment c)
 {
     CHECK(c < FHIR_COMPARTMENT_COUNT);

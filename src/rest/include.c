@@ -61,13 +61,36 @@ static enum err follow(struct including *n, const struct search_include *include
     return found && !head.is_deleted ? add(n, head.doc) : ERR_NONE;
 }
 
+static enum err add_all(struct including *n, const uint64_t *docs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        TRY(add(n, docs[i]));
+    return ERR_NONE;
+}
+
+/* 'u' url: what a canonical names. */
+static enum err follow_canonical(struct including *n, const struct fhir_type *type,
+                                 const struct search_include *include, const struct term *term)
+{
+    const struct fhir_param *param =
+        custom_param_at(n->query->customs, (uint16_t)(term->field & 0xffff));
+    uint64_t *docs;
+    size_t count;
+    if (!param || param->type != FHIR_PARAM_REFERENCE)
+        return ERR_NONE; /* of * and a parameter that is no reference */
+    TRY(search_canonical_named(n->reader, param, type, include->target,
+                               slice_from(term->value, 1), INCLUDED_MAX + 1, &n->work, &docs,
+                               &count));
+    return add_all(n, docs, count);
+}
+
 static enum err forward(struct including *n, const struct fhir_type *type,
                         const struct extraction *x)
 {
     for (size_t t = 0; t < x->term_count; t++) {
         const struct term *term = &x->terms[t];
-        if (term->field >> 16 != type->resource || !term->value.length ||
-            term->value.bytes[0] != TERM_REFERENCE)
+        char kind = term->value.length ? term->value.bytes[0] : 0;
+        if (term->field >> 16 != type->resource || (kind != TERM_REFERENCE && kind != TERM_URI))
             continue;
         for (size_t i = 0; i < n->query->include_count; i++) {
             const struct search_include *include = &n->query->includes[i];
@@ -76,17 +99,18 @@ static enum err forward(struct including *n, const struct fhir_type *type,
                 (!include->source || include->source == type) &&
                 (!include->param || term->field == index_field(type, include->param->id));
             if (is_meant)
-                TRY(follow(n, include, term->value));
+                TRY(kind == TERM_URI ? follow_canonical(n, type, include, term)
+                                     : follow(n, include, term->value));
         }
     }
     return ERR_NONE;
 }
 
-static enum err backward(struct including *n, const struct search_include *include,
-                         const struct store_version *v)
+static enum err backward_by(struct including *n, const struct fhir_type *source,
+                            const struct fhir_param *param, const struct store_version *v)
 {
     struct plan plan = { .kind = PLAN_TERM,
-                         .field = index_field(include->source, include->param->id),
+                         .field = index_field(source, param->id),
                          .from = index_encode_reference(&n->work, v->type, v->id) };
     uint64_t *docs = NULL;
     size_t count = 0;
@@ -96,9 +120,33 @@ static enum err backward(struct including *n, const struct search_include *inclu
     if (err == ERR_NOT_READY)
         err = search_unready(n->r->rest->settings.store, &plan, n->query->customs,
                              &n->r->issues);
-    for (size_t i = 0; !err && i < count; i++)
-        err = add(n, docs[i]);
-    return err;
+    TRY(err);
+    TRY(add_all(n, docs, count));
+    TRY(search_canonical_naming(n->reader, param, source, v, rest_basis(n->r->rest),
+                                n->query->customs, INCLUDED_MAX + 1, &n->work, &docs, &count));
+    return add_all(n, docs, count);
+}
+
+/* Type:* means all references of the type, the store's own among them. */
+static enum err backward(struct including *n, const struct search_include *include,
+                         const struct store_version *v)
+{
+    const struct fhir_type *source = include->source, *target = fhir_resource_find(v->type);
+    size_t count, own_count;
+    if (include->param)
+        return backward_by(n, source, include->param, v);
+    const uint16_t *params = fhir_params_of(source, &count);
+    const struct custom_param *const *own =
+        custom_params_of(n->query->customs, source, &own_count);
+    for (size_t i = 0; i < count + own_count; i++) {
+        const struct fhir_param *param =
+            i < count ? fhir_param_at(params[i]) : &own[i - count]->param;
+        bool is_meant = param->type == FHIR_PARAM_REFERENCE && param->path && target &&
+                        search_refers_to(param, target);
+        if (is_meant)
+            TRY(backward_by(n, source, param, v));
+    }
+    return ERR_NONE;
 }
 
 static enum err visit_body(struct including *n, const struct fhir_type *type,

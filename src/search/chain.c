@@ -154,7 +154,8 @@ static bool may_fit(const struct compiler *c, const struct fhir_type *type, stru
     for (size_t i = 0; i < code.length; i++)
         if (code.bytes[i] == '.' || code.bytes[i] == ':')
             code = slice_head(code, i);
-    return slice_is(code, "_has") || slice_is(code, "[") || param_find(c, type, code);
+    return slice_is(code, "_has") || slice_is(code, "[") || condition_is_common(code) ||
+           param_find(c, type, code);
 }
 
 /* Without a type: all targets that the rest of the chain fits. */
@@ -185,13 +186,18 @@ static enum err any_target(struct compiler *c, const struct fhir_param *param, s
     return plan_join(c, PLAN_OR, &any, ret_plan);
 }
 
-/* What refers to a match, or to a contained resource that is one. */
-static enum err join_both(struct compiler *c, uint32_t field, struct plan *inner,
+/* What refers to a match, by its id or its url, or to a contained resource that is one. */
+static enum err join_both(struct compiler *c, const struct fhir_param *param,
+                          const struct fhir_type *target, struct plan *inner,
                           struct plan **ret_plan)
 {
+    uint32_t field = index_field(c->type, param->id);
     struct plan_list both = { 0 };
-    struct plan *within;
+    struct plan *within, *by_url;
     TRY(contained_chain(c, field, inner, &within));
+    TRY(canonical_chain(c, param, target, inner, &by_url));
+    if (by_url)
+        TRY(plan_either(c, within, by_url, &within));
     TRY(plan_list_add(c, &both, inner));
     TRY(plan_list_add(c, &both, within));
     TRY(join(c, PLAN_REFERS, field, inner, ret_plan));
@@ -209,18 +215,18 @@ static enum err chain_compile(struct compiler *c, struct slice head, struct slic
     const struct fhir_param *param = param_find(c, c->type, code);
     if (!param || param->type != FHIR_PARAM_REFERENCE || !param->path)
         return refuse(c, ERR_INVALID, "does not begin with a reference parameter of the type");
-    uint32_t field = index_field(c->type, param->id);
+    const struct fhir_type *target = NULL;
     struct plan *inner;
     TRY(stated_chain_check(c, param, name));
     if (type_name.bytes) {
-        const struct fhir_type *target = fhir_resource_find(type_name);
+        target = fhir_resource_find(type_name);
         if (!target || !reference_has_target(param, target))
             return refuse(c, ERR_INVALID, "names a type that its parameter never refers to");
         TRY(inner_compile(c, target, name, values, &inner));
     } else {
         TRY(any_target(c, param, name, values, &inner));
     }
-    return join_both(c, field, inner, ret_plan);
+    return join_both(c, param, target, inner, ret_plan);
 }
 
 /* "Observation" : "patient" : "code" */
@@ -238,7 +244,9 @@ static enum err has_compile(struct compiler *c, struct slice rest, struct slice 
     TRY(inner_compile(c, source, rest, values, &inner));
     TRY(join(c, PLAN_REFERRED, index_field(source, param->id), inner, ret_plan));
     (*ret_plan)->to = c->type->name;
-    return ERR_NONE;
+    struct plan *by_url;
+    TRY(canonical_has(c, param, source, inner, &by_url));
+    return by_url ? plan_either(c, *ret_plan, by_url, ret_plan) : ERR_NONE;
 }
 
 static enum err compile(struct compiler *c, struct slice name, struct slice values,

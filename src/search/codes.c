@@ -113,9 +113,30 @@ enum err compile_in(struct compiler *c, struct slice value, struct plan **ret_pl
     return is_partial ? cannot(c, canonical, about) : finish(&codes, ret_plan);
 }
 
+/* text/xml and, with parameters, text/xml; charset=UTF-8. A type alone ("text") is all of its
+ * subtypes. */
+static enum err media_types(struct compiler *c, struct slice code, struct plan **ret_plan)
+{
+    bool is_whole = slice_find_byte(code, '/') >= 0;
+    struct slice longer = arena_printf(c->arena, "%c%.*s%c", TERM_TOKEN_CODE, SLICE_ARGS(code),
+                                       is_whole ? ';' : '/');
+    struct plan *more;
+    if (!longer.bytes)
+        return ERR_NO_MEMORY;
+    TRY(plan_leaf(c, PLAN_PREFIX, index_encode_token_code_prefix(c->arena, code), ret_plan));
+    TRY(plan_leaf(c, PLAN_PREFIX, longer, &more));
+    return plan_either(c, *ret_plan, more, ret_plan);
+}
+
 enum err compile_relatives(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     struct codes codes = { .c = c };
+    struct slice text = value_unescape(value, c->arena);
+    if (!text.bytes)
+        return ERR_NO_MEMORY;
+    if (c->modifier == MODIFIER_BELOW && slice_find_byte(value, '|') < 0 &&
+        fhir_param_implies_system(c->param, c->type, SLICE("urn:ietf:bcp:13"), text))
+        return media_types(c, text, ret_plan);
     struct slice rest = value;
     struct slice system = value_cut(&rest, '|');
     struct terminology_code code = { .system = value_unescape(system, c->arena),

@@ -92,6 +92,7 @@ compile_value compile_token, compile_string, compile_reference, compile_uri, com
 compile_value compile_number, compile_quantity, compile_composite;
 compile_value compile_id, compile_last_updated, compile_created_at, compile_missing;
 compile_value compile_token_text, compile_words, compile_near, compile_list, compile_filter;
+compile_value compile_type;
 
 /* A code in a system, or without one; case as the system says. In token.c. */
 MUST_USE enum err token_coded(struct compiler *c, struct slice system, struct slice code,
@@ -101,6 +102,30 @@ compile_value compile_in, compile_relatives;
 /* :above and :below of references: what the plan finds, and all that it is part of or
  * that is part of it, each way at most 8 levels. In hierarchy.c. */
 compile_value compile_hierarchy;
+
+/* ---- canonicals; in canonical.c ---- */
+
+/* May a canonical that the parameter selects in `source` be the url of a `target`? */
+bool canonical_is_followed(const struct fhir_param *param, const struct fhir_type *source,
+                           const struct fhir_type *target);
+/* What the parameter `url` finds by "url|version"; *plan is what has it as written. */
+MUST_USE enum err canonical_of_version(struct compiler *c, struct slice canonical,
+                                       struct plan **plan);
+/* :below of a reference: any version, or those that begin with the one given. */
+MUST_USE enum err canonical_below(struct compiler *c, struct slice canonical,
+                                  struct plan **ret_plan);
+/* What a chain of the current type matches by the canonicals of the reference; *ret_plan
+ * NULL: it has none, or the chain is 8 levels deep. `inner` is typed. `target` NULL: all
+ * the parameter's. */
+MUST_USE enum err canonical_chain(struct compiler *c, const struct fhir_param *param,
+                                  const struct fhir_type *target, const struct plan *inner,
+                                  struct plan **ret_plan);
+/* The same of _has: resources of the current type. */
+MUST_USE enum err canonical_has(struct compiler *c, const struct fhir_param *param,
+                                const struct fhir_type *source, const struct plan *inner,
+                                struct plan **ret_plan);
+/* Is a PLAN_TEST one of these? */
+bool canonical_is_test(const struct plan *plan);
 
 /* What may stand for a parameter's compiler in _filter. In filter.c. */
 MUST_USE enum err filter_compile(struct compiler *c, struct slice value, struct plan **ret_plan);
@@ -156,6 +181,8 @@ bool reference_has_target(const struct fhir_param *param, const struct fhir_type
 MUST_USE enum err condition_compile(struct compiler *c, const struct fhir_type *type,
                                     struct slice name, struct slice values,
                                     struct plan **ret_plan);
+/* A parameter of every type that is none of R4's SearchParameters: _list, createdAt. */
+bool condition_is_common(struct slice code);
 /* The same without chains; in parse.c. */
 MUST_USE enum err condition_plain(struct compiler *c, struct slice name, struct slice values,
                                   struct plan **ret_plan);

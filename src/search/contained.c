@@ -250,7 +250,8 @@ static enum err meets(const struct look *l, const struct plan *plan, const struc
         *ret = !*ret;
         return ERR_NONE;
     case PLAN_TEST:
-        return chain_meets(l, plan->test_context, item, depth, ret);
+        return canonical_is_test(plan) ? ERR_NONE
+                                       : chain_meets(l, plan->test_context, item, depth, ret);
     case PLAN_REFERS:
         return refers(l, plan, item, depth, ret);
     case PLAN_REFERRED:
@@ -364,6 +365,8 @@ static enum err candidates(struct compiler *c, const struct plan *plan, struct p
     case PLAN_KNOWN:
         return plan_bare(c, PLAN_NONE, ret_plan);
     case PLAN_TEST:
+        if (canonical_is_test(plan)) /* nothing contained is named so */
+            return plan_bare(c, PLAN_NONE, ret_plan);
         *ret_plan = ((const struct contained_test *)plan->test_context)->candidates;
         return ERR_NONE;
     case PLAN_AND:

@@ -103,6 +103,13 @@ enum err compile_hierarchy(struct compiler *c, struct slice value, struct plan *
     const struct fhir_type *type = NULL;
     struct slice id = SLICE_NONE;
     struct plan_list any = { 0 };
+    struct slice text = value_unescape(value, c->arena);
+    if (!text.bytes)
+        return ERR_NO_MEMORY;
+    bool is_url = slice_find_byte(text, ':') > 0 &&
+                  !index_reference_is_local(fhir_reference_parse(text), c->settings->base_url);
+    if (is_url && c->modifier == MODIFIER_BELOW)
+        return canonical_below(c, text, ret_plan);
     TRY(parse(c, value, &type, &id));
     TRY(levels(c, type, id, &any));
     struct plan *all, *plain;

@@ -18,7 +18,7 @@ static enum err parse_param(struct compiler *c, struct slice value, struct slice
         if (!include->param || include->param->type != FHIR_PARAM_REFERENCE ||
             !include->param->path)
             return refuse(c, value);
-    } else if (include->is_reverse) {
+    } else if (include->is_reverse && dialect_is_narrow(c)) {
         return value_refuse(c, value, "names no parameter, which _revinclude needs");
     }
     if (rest.bytes) {
@@ -27,6 +27,11 @@ static enum err parse_param(struct compiler *c, struct slice value, struct slice
             return value_refuse(c, value, "names a target type that R4 does not have");
     }
     return ERR_NONE;
+}
+
+bool search_refers_to(const struct fhir_param *param, const struct fhir_type *target)
+{
+    return reference_has_target(param, target);
 }
 
 static enum err add(struct compiler *c, struct search_query *q, struct search_include include)

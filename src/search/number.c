@@ -237,7 +237,8 @@ static enum err dimension_part(struct compiler *c)
 }
 
 /* number, number|system|code, number||code (a code in any system, or a unit),
- * number|system|; the parts behind a stored number are code, system, unit. */
+ * number|system|, number|system of a url; the parts behind a stored number are code,
+ * system, unit. */
 enum err quantity_parts(struct compiler *c, struct slice value, struct slice *ret_number)
 {
     struct slice choices[2][KEY_PARTS_MAX] = { { SLICE_NONE } };
@@ -247,7 +248,11 @@ enum err quantity_parts(struct compiler *c, struct slice value, struct slice *re
     size_t count = 1;
     if (rest.bytes) {
         struct slice system = value_cut(&rest, '|');
-        if (!rest.bytes)
+        if (!rest.bytes && slice_find_byte(system, ':') > 0)
+            rest = SLICE(""); /* number|system, as number|system| */
+        struct slice more = rest;
+        (void)value_cut(&more, '|');
+        if (!rest.bytes || more.bytes)
             return value_refuse(c, value, "is no quantity: expected number, number|system|code or "
                                           "number||code");
         struct slice code = rest.length ? side(c, rest, &ok) : SLICE_NONE;

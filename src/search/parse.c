@@ -289,7 +289,16 @@ static const struct common_param common_params[] = {
     { SLICE_INIT("_list"), compile_list, false },
     { SLICE_INIT("_filter"), compile_filter, true },
     { SLICE_INIT("createdAt"), compile_created_at, false },
+    { SLICE_INIT("_type"), compile_type, false }, /* within a chain */
 };
+
+bool condition_is_common(struct slice code)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(common_params); i++)
+        if (slice_equal(common_params[i].name, code))
+            return true;
+    return false;
+}
 
 static enum err compile_common(struct compiler *c, const struct common_param *common,
                                struct slice modifier, struct slice values, struct plan **ret_plan)

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "custom/custom.h"
 #include "fhir/fhir.h"
+#include "index/index.h"
 #include "store/store.h"
 #include "terminology/terminology.h"
 
@@ -200,6 +201,26 @@ MUST_USE enum err search_contained_visit(const struct search_query *q,
 /* Is the document a match itself? */
 MUST_USE enum err search_own_matches(const struct search_query *q, struct store_reader *reader,
                                      uint64_t doc, bool *ret);
+
+/* May the reference parameter refer to the type? */
+bool search_refers_to(const struct fhir_param *param, const struct fhir_type *target);
+/* Resources that a canonical in a reference parameter of `source` names; `target` NULL: of
+ * any type that the parameter refers to. At most `limit`, in the arena. */
+MUST_USE enum err search_canonical_named(struct store_reader *reader,
+                                         const struct fhir_param *param,
+                                         const struct fhir_type *source,
+                                         const struct fhir_type *target, struct slice canonical,
+                                         size_t limit, struct arena *arena, uint64_t **ret_docs,
+                                         size_t *ret_count);
+/* Resources of `source` in which a canonical of the parameter names this one. */
+MUST_USE enum err search_canonical_naming(struct store_reader *reader,
+                                          const struct fhir_param *param,
+                                          const struct fhir_type *source,
+                                          const struct store_version *target,
+                                          struct index_basis basis,
+                                          const struct custom_set *customs, size_t limit,
+                                          struct arena *arena, uint64_t **ret_docs,
+                                          size_t *ret_count);
 
 /* Would the resource be found if it were committed now, as far as its own terms
  * tell? What a join asks for is never found. */

@@ -117,7 +117,9 @@ static void step_append(struct buf *out, const struct custom_set *customs, const
         buf_append_cstr(out, "all but these");
         return;
     case PLAN_TEST:
-        buf_append_cstr(out, "of these those in which a contained resource matches");
+        buf_append_cstr(out, canonical_is_test(p)
+                                 ? "of these those whose canonical url leads to a match"
+                                 : "of these those in which a contained resource matches");
         return;
     case PLAN_REFERS:
         field_append(out, customs, p->field);

@@ -37,7 +37,7 @@ static void consider(struct nearest *n, struct slice name)
     if (name.length > NAME_BYTES_MAX)
         return;
     size_t distance = edit_distance(n->asked, name);
-    if (distance >= n->distance)
+    if (distance >= n->distance || slice_equal(name, n->asked)) /* known, but not here */
         return;
     n->distance = distance;
     n->found = name;

@@ -314,8 +314,10 @@ enum err compile_uri(struct compiler *c, struct slice value, struct plan **ret_p
         return above(c, uri, ret_plan);
     enum plan_kind kind = c->modifier == MODIFIER_BELOW ? PLAN_PREFIX : PLAN_TERM;
     TRY(plan_leaf(c, kind, index_encode_uri(c->arena, TERM_URI, uri), ret_plan));
-    if (kind == PLAN_PREFIX || slice_find_byte(uri, '|') >= 0)
+    if (kind == PLAN_PREFIX)
         return ERR_NONE;
+    if (slice_find_byte(uri, '|') >= 0)
+        return canonical_of_version(c, uri, ret_plan);
     struct plan *bare;
     TRY(plan_leaf(c, PLAN_TERM, index_encode_uri(c->arena, TERM_CANONICAL, uri), &bare));
     return plan_either(c, *ret_plan, bare, ret_plan);

@@ -143,6 +143,18 @@ enum err compile_id(struct compiler *c, struct slice value, struct plan **ret_pl
     return ERR_NONE;
 }
 
+/* _type of what a chain leads to, which is of the current type. */
+enum err compile_type(struct compiler *c, struct slice value, struct plan **ret_plan)
+{
+    const struct fhir_type *type = fhir_resource_find(value);
+    if (!type)
+        return value_refuse(c, value, "is no resource type");
+    if (type != c->type)
+        return plan_bare(c, PLAN_NONE, ret_plan);
+    c->field = index_field(type, INDEX_PARAM_TYPE);
+    return plan_leaf(c, PLAN_TERM, SLICE(""), ret_plan);
+}
+
 enum err compile_missing(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     bool is_missing = slice_is(value, "true");

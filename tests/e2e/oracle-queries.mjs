@@ -70,6 +70,7 @@ const makers = {
     const x = world.reference(v);
     if (x.identifier?.value !== undefined && rng.chance(x.type ? 0.2 : 0.7))
       return ['identifier', x.identifier.system === undefined ? esc(x.identifier.value) : `${esc(x.identifier.system)}|${esc(x.identifier.value)}`];
+    if (!x.type && typeof plain(v) === 'string' && x.url?.includes(':') && rng.chance(0.4)) return ['below', esc(rng.chance(0.5) ? x.url : x.url.replace(/([.|][^.|]*)$/, ''))];
     if (!x.type) return x.url && x.url.includes(':') && !/[\s]/.test(x.url) ? [undefined, esc(x.url)] : undefined;
     const type = p.target?.includes(x.type) ? x.type : undefined;
     const kind = rng.below(type ? 7 : 3);
@@ -337,7 +338,7 @@ function results(rng, world, type) {
   if (rng.chance(0.1)) {
     const r = rng.of(world.of(type));
     const [from, p] = rng.of(referrers(world, nameOf(r))) ?? [];
-    if (from && targetsOf(p).includes(type)) out.push([`_revinclude${rng.chance(0.2) ? ':iterate' : ''}`, `${from.resourceType}:${p.code}`]);
+    if (from && targetsOf(p).includes(type)) out.push([`_revinclude${rng.chance(0.2) ? ':iterate' : ''}`, rng.chance(0.2) ? `${from.resourceType}:*` : `${from.resourceType}:${p.code}`]);
   }
   return out;
 }

@@ -129,9 +129,19 @@ export class World {
     if (!of.has(p)) of.set(p, p.run(r));
     return of.get(p);
   }
-  /** Names of the local resources that a reference parameter leads to. */
+  /** Names of the local resources that a reference parameter leads to: by id, or by a canonical. */
   targets(r, p) {
-    return this.values(r, p).map((v) => this.reference(v)).filter((x) => x.type).map((x) => `${x.type}/${x.id}`);
+    return this.values(r, p).flatMap((v) => {
+      const x = this.reference(v);
+      return [...(x.type ? [`${x.type}/${x.id}`] : []), ...(typeof plain(v) === 'string' ? this.canonical(plain(v), p) : [])];
+    });
+  }
+  /** What a canonical names: all with its url, or those of its version. */
+  canonical(text, p) {
+    if (!this.memo.has('urls')) this.memo.set('urls', Map.groupBy(this.of().filter((r) => typeof r.url === 'string'), (r) => r.url));
+    const at = text.indexOf('|'), [url, version] = at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+    return (this.memo.get('urls').get(url) ?? []).filter((r) => p.target?.includes(r.resourceType) && (!version || r.version === version) &&
+      this.definitions.params(r.resourceType).get('url')?.type === 'uri').map(nameOf);
   }
 }
 
@@ -214,6 +224,7 @@ function stringTest(world, p, modifier, text) {
 
 function uriTest(world, p, modifier, text) {
   const asked = unescape(text);
+  if (p.code === 'url' && asked.includes('|')) throw new Unknown(text); // the version stands beside it
   const hold = {
     undefined: (u) => u === asked || u.split('|')[0] === asked,
     below: (u) => u.startsWith(asked),
@@ -234,6 +245,10 @@ function referenceTest(world, p, modifier, text) {
   const asked = unescape(text);
   const relative = asked.startsWith(`${world.base}/`) ? asked.slice(world.base.length + 1) : asked;
   const [, type, id, version] = relative.match(LOCAL) ?? [];
+  if (modifier === 'below' && asked.includes(':') && !type) { // versions of a canonical
+    const all = (u) => (asked.includes('|') ? u === asked || u.startsWith(`${asked}.`) : u.split('|')[0] === asked);
+    return (v) => typeof plain(v) === 'string' && all(plain(v));
+  }
   if (modifier === 'below' || modifier === 'above') {
     if (!type) throw new Unknown(asked);
     const names = hierarchy(world, type, id, modifier);
@@ -604,8 +619,8 @@ function forward(world, { source, code, target }, r) {
 
 function backward(world, { source, code, target }, r) {
   if (target && target !== r.resourceType) return [];
-  const p = world.param(source, code);
-  return world.of(source).filter((s) => world.targets(s, p).includes(nameOf(r)));
+  const all = code === '*' ? [...world.definitions.params(source).values()].filter((p) => p.type === 'reference') : [world.param(source, code)];
+  return world.of(source).filter((s) => all.some((p) => world.targets(s, p).includes(nameOf(r))));
 }
 
 /** Members of a compartment: [Type or *] of Patient/1. */

@@ -136,6 +136,7 @@ export function strings(v) {
 /** { local: 'Type/id', version } or { url }, and the logical identifier. */
 export function reference(v, base) {
   v = plain(v);
+  if (v.resourceType) return {}; // nested in a Bundle: no reference
   const text = typeof v === 'string' ? v : v.reference;
   const identifier = typeof v === 'object' ? v.identifier : undefined;
   if (text === undefined || text.startsWith('#')) return { identifier };
