@@ -4,7 +4,7 @@
 PROFILES_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/profiles/*.c) \
     $(filter-out %/codes.c %/home.c %/load.c %/package.c,$(wildcard src/profile/*.c)) \
     $(wildcard src/fhir/*.c) $(wildcard src/json/*.c) \
-    $(wildcard src/base/*.c) src/os/file.c src/os/mapping.c src/os/unpack.c) \
+    $(wildcard src/base/*.c) src/os/fault.c src/os/file.c src/os/mapping.c src/os/unpack.c) \
     $(BUILD)/gen/fhir_tables.o
 
 $(BUILD)/tools/profiles/profiles: $(PROFILES_OBJECTS)

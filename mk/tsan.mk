@@ -1,7 +1,7 @@
 # ThreadSanitizer over the concurrent parts, in a build folder of its own.
 
 TSAN_SOURCES := $(filter tests/unit/store/% tests/unit/http/% tests/unit/server/% \
-                         tests/unit/aws/% tests/unit/control/test_control.c \
+                         tests/unit/aws/% tests/unit/os/test_fault.c tests/unit/control/test_control.c \
                          tests/unit/sandbox/test_sandbox.c tests/unit/rest/test_conditional.c \
                          tests/unit/rest/test_bundle_condition.c \
                          tests/unit/rest/test_idempotency.c tests/unit/rest/test_async.c \

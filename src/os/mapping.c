@@ -23,14 +23,30 @@ enum err os_file_map(const char *path, size_t limit_bytes, struct os_mapping *re
         if (bytes == MAP_FAILED)
             err = errno == ENOMEM ? ERR_NO_MEMORY : ERR_IO;
         else
-            ret_mapping->bytes = slice_of(bytes, (size_t)info.st_size);
+            *ret_mapping = (struct os_mapping){
+                .bytes = slice_of(bytes, (size_t)info.st_size)
+            };
     }
     close(fd);
     return err;
 }
 
+enum err os_file_map_watched(const char *path, size_t limit_bytes, struct os_mapping *ret_mapping)
+{
+    struct os_mapping made;
+    TRY(os_file_map(path, limit_bytes, &made));
+    enum err err = os_watch_begin(made.bytes.bytes, made.bytes.length, &made.watch);
+    if (err)
+        os_file_unmap(&made);
+    else
+        *ret_mapping = made;
+    return err;
+}
+
 void os_file_unmap(struct os_mapping *mapping)
 {
+    os_watch_end(mapping->watch);
+    mapping->watch = NULL;
     if (mapping->bytes.bytes)
         munmap((void *)(uintptr_t)mapping->bytes.bytes, mapping->bytes.length);
     mapping->bytes = SLICE_NONE;

@@ -13,6 +13,17 @@ enum err reader_damage(struct segments *segments, struct segment *segment, enum 
     return segments->repairs ? ERR_NOT_READY : ERR_CORRUPT;
 }
 
+enum err reader_settle(const struct postings_reader *reader, enum err err)
+{
+    if (os_faults_are_none(reader->faults) || !reader->view)
+        return err;
+    const struct segment_set *set = reader->view->segments;
+    for (uint32_t i = 0; i < segment_set_seen(set); i++)
+        if (segment_failed(set->list[i], reader->faults))
+            err = reader_damage(reader->segments, set->list[i], ERR_CORRUPT);
+    return err;
+}
+
 /* A list knows where it lies, not in which segment. */
 enum err term_cursor_damage(const struct term_cursor *c)
 {

@@ -24,6 +24,7 @@ struct postings_reader {
     const struct postings_view *view;
     uint64_t time; /* documents that were dead then are not wanted; 0: all are */
     uint64_t low, high; /* nor are those outside, of whose blocks some may come; high 0: all are */
+    uint64_t faults; /* os_faults() before any of it was read */
     struct store_work *work; /* may be NULL */
 };
 
@@ -47,6 +48,11 @@ static inline bool reader_skips_run(const struct postings_reader *reader, const 
  * again: ERR_NOT_READY until that is done; ERR_CORRUPT where nothing is repaired. NULL:
  * one of them, which is found by reading all. */
 enum err reader_damage(struct segments *segments, struct segment *segment, enum err err);
+
+/* What reading came to, asked before anything of it is used: unless a page of a segment
+ * could not be read since, which is noted, and is as reader_damage(). A reader that this
+ * befell stays so: what it has read is not to be told from zeros. */
+enum err reader_settle(const struct postings_reader *reader, enum err err);
 
 struct term_cursor {
     struct segments *segments;  /* borrowed, */

@@ -173,6 +173,7 @@ struct store_reader {
     uint64_t time;              /* documents up to here */
     uint64_t alive_at;          /* of searches: those that live then; at least `time` */
     struct postings_view *view; /* taken by the first search */
+    uint64_t faults;            /* os_faults() before that */
     struct store_work *work;    /* borrowed; NULL: nobody counts */
 };
 

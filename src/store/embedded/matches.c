@@ -22,6 +22,7 @@ enum err matches_open(struct store_reader *reader, const struct plan *plan,
         err = tree_settle(&m->tree, &plan);
     if (!err)
         err = tree_open(&m->tree, plan, 0, &m->cursor);
+    err = reader_settle(&m->tree.postings, err);
     *ret = m;
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
 }
@@ -158,7 +159,7 @@ enum err store_matches_gather(struct store_matches *m, size_t limit, struct aren
 {
     const struct store_between all = { .limit = limit };
     struct picked p = { .between = &all, .arena = arena };
-    enum err err = pick_all(m, &p);
+    enum err err = reader_settle(&m->tree.postings, pick_all(m, &p));
     picked_finish(&p, ret_docs, ret_count);
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
 }
@@ -206,6 +207,7 @@ enum err store_search_back(struct store_reader *reader, const struct plan *plan,
     TRY(matches_open(reader, plan, limit <= TREE_PAGE_MAX ? &page : NULL, arena, &m));
     m->tree.page = NULL; /* opened is what it was for */
     enum err err = store_matches_estimate(m) <= FEW_MATCHES ? few_back(m, &p) : pick_back(m, &p);
+    err = reader_settle(&m->tree.postings, err);
     picked_finish(&p, ret_docs, ret_count);
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
 }

@@ -282,11 +282,15 @@ static enum err mark_others(struct store *store, const struct segment_set *set,
             other->footer.first > s->footer.last || other->footer.last < s->footer.first)
             continue;
         arena_init(&arena, (size_t)1 << 20);
+        uint64_t since = os_faults();
         enum err err = mark_segment(store, other, s, taken, &arena);
         arena_release(&arena);
-        if (err == ERR_CORRUPT)
+        bool is_failed = segment_failed(other, since);
+        if (err == ERR_CORRUPT || is_failed)
             segments_report_damage(&store->segments, other);
-        else
+        if (is_failed) /* marked may be what it does not hold: all over again */
+            return ERR_BUSY;
+        if (err != ERR_CORRUPT)
             TRY(err);
     }
     return ERR_NONE;
@@ -321,8 +325,11 @@ static enum err begin(struct store *store, const struct segment_set *set,
     TRY(mark_others(store, set, s, store->repair.taken));
     if (s->footer.until)
         TRY(mark_living(store, s, words, store->repair.taken));
-    tell(store, s, s->is_ghost ? "cannot be read: it is derived again from the bodies"
-                               : "is written again from the bodies");
+    tell(store, s,
+         s->is_ghost            ? "cannot be read: it is derived again from the bodies"
+         : segment_failed(s, 0) ? "has pages that the disk does not give: it is written again "
+                                  "from the bodies"
+                                : "is written again from the bodies");
     store->repair.of = s->footer.number;
     return ERR_NONE;
 }

@@ -146,7 +146,12 @@ static enum err scan_segment(struct scan *s, const struct segment *segment)
 static enum err scan_one(struct scan *s, struct segment *segment)
 {
     s->visit_err = ERR_NONE;
+    uint64_t since = os_faults();
     enum err err = scan_segment(s, segment);
+    if (!os_faults_are_none(since) && segment_failed(segment, since)) {
+        s->visit_err = ERR_NONE; /* he may have been shown what is not there */
+        err = ERR_CORRUPT;
+    }
     return s->visit_err ? err : reader_damage(s->reader->segments, segment, err);
 }
 

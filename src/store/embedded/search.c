@@ -38,11 +38,13 @@ enum err reader_postings(struct store_reader *reader, struct postings_reader *re
 {
     if (!reader->view) {
         TRY(store_wait_index(reader->store));
+        reader->faults = os_faults();
         reader->view = view_when_whole(reader->store, reader->time);
     }
     *ret = (struct postings_reader){ .segments = &reader->store->segments,
                                      .view = reader->view,
                                      .time = reader->time,
+                                     .faults = reader->faults,
                                      .work = reader->work };
     return ERR_NONE;
 }
@@ -138,6 +140,7 @@ enum err store_search(struct store_reader *reader, const struct plan *plan, uint
         err = tree_open(&t, plan, 0, &c);
     if (!err)
         err = collect(&t, &c, after, limit, &g);
+    err = reader_settle(&t.postings, err);
     if (err)
         return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
     *ret_docs = g.docs;
@@ -168,7 +171,8 @@ static enum err count_term(struct tree *t, struct cursor *c, uint64_t *count)
             continue;
         }
         TRY(cursor_block(c, number, &any, &block));
-        CHECK(any && block.number == number);
+        if (!any || block.number != number) /* it changed since it was peeked */
+            return term_cursor_damage(&c->term);
         TRY(tree_live(t, &block, &any, &live));
         *count += any ? live.count : 0;
     }
@@ -219,6 +223,7 @@ enum err store_measure(struct store_reader *reader, const struct plan *plan,
         ret->blocks++;
         ret->documents += block.count;
     }
+    err = reader_settle(&t.postings, err);
     arena_release(&arena);
     ret->work = reader->work ? reader->work->done - before : 0;
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
@@ -239,6 +244,7 @@ enum err store_count(struct store_reader *reader, const struct plan *plan, uint6
         err = tree_open(&t, plan, 0, &c);
     if (!err)
         err = count_blocks(&t, &c, &count);
+    err = reader_settle(&t.postings, err);
     arena_release(&arena);
     *ret_count = count;
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;

@@ -236,7 +236,7 @@ enum err store_walk_open(struct store_matches *matches, const struct store_order
     w->lists = arena_raw(arena, LISTS_FIRST * sizeof *w->lists);
     if (!w->sources || !w->heap || !w->rooms || !w->lists)
         return ERR_LIMIT;
-    TRY(sources_add(w));
+    TRY(reader_settle(&matches->tree.postings, sources_add(w)));
     *ret = w;
     return ERR_NONE;
 }
@@ -287,6 +287,7 @@ enum err store_walk_next(struct store_walk *w, bool *ret_any, struct slice *ret_
     if (w->order->budget && w->looked_at > w->order->budget)
         return ERR_BUSY;
     enum err err = reader_damage(w->matches->tree.postings.segments, NULL, next_key(w));
+    err = reader_settle(&w->matches->tree.postings, err);
     w->looked_at++;
     *ret_key = slice_of(w->key, w->key_size);
     return err;
@@ -411,6 +412,7 @@ enum err store_walk_docs(struct store_walk *w, const struct store_between *betwe
     if (w->list_count)
         err = w->postings <= SMALL_GROUP ? pick_small(w, &p) : pick_lists(w, &p);
     err = reader_damage(w->matches->tree.postings.segments, NULL, err);
+    err = reader_settle(&w->matches->tree.postings, err);
     picked_finish(&p, ret_docs, ret_count);
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
 }
@@ -457,6 +459,7 @@ enum err store_walk_missing(struct store_walk *w, const struct store_between *be
         err = docset_open(&have);
     if (!err)
         err = pick_others(w, &have, &p);
+    err = reader_settle(&w->matches->tree.postings, err);
     picked_finish(&p, ret_docs, ret_count);
     return err == ERR_NO_MEMORY ? ERR_LIMIT : err;
 }
@@ -475,5 +478,5 @@ enum err store_order_size(struct store_reader *reader, const struct store_order 
         TRY(postings_estimate(&postings, &part, enough - *ret_postings, &keys, &count));
         *ret_postings += count;
     }
-    return ERR_NONE;
+    return reader_settle(&postings, ERR_NONE);
 }

@@ -317,9 +317,21 @@ static void discard(struct segment *s)
     segment_unref(s);
 }
 
+/* What was written of a page that could not be read is not what the inputs hold. */
+static enum err settle(const struct merge *m, uint64_t since, enum err err)
+{
+    if (m->runs || os_faults_are_none(since))
+        return err;
+    for (uint32_t i = 0; i < m->count; i++)
+        if (segment_failed(m->segments[i], since))
+            return ERR_CORRUPT;
+    return err;
+}
+
 enum err merge_write(const struct merge *m, struct merged *ret)
 {
     CHECK(m->count > 0 && m->first <= m->last);
+    uint64_t since = os_faults();
     struct merging g = { .m = m };
     struct merged made = { NULL, NULL };
     arena_init(&g.arena, ARENA_BYTES_MAX);
@@ -330,6 +342,7 @@ enum err merge_write(const struct merge *m, struct merged *ret)
         err = write_all(&g);
     if (!err)
         err = finish(&g, &made);
+    err = settle(m, since, err);
     if (err) {
         if (g.writer)
             segment_writer_abandon(g.writer);

@@ -151,7 +151,7 @@ enum err posting_skip(struct posting *p, uint64_t number)
         p->entry_at = gallop_entries(p, number);
         p->number =
             p->entry_at < p->entry_count ? p->entries[p->entry_at].number : POSTING_END;
-        return ERR_NONE;
+        return p->number >= number ? ERR_NONE : ERR_CORRUPT;
     case POSTING_RUN:
         run_to(p, number > UINT64_MAX >> BLOCK_SHIFT
                       ? p->place_count

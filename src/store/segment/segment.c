@@ -65,7 +65,7 @@ enum err segment_open(const char *folder, uint64_t number, struct segment **ret)
         return ERR_NO_MEMORY;
     atomic_init(&s->references, 1);
     s->path = strdup(path);
-    enum err err = s->path ? os_file_map(path, SIZE_MAX, &s->mapping) : ERR_NO_MEMORY;
+    enum err err = s->path ? os_file_map_watched(path, SIZE_MAX, &s->mapping) : ERR_NO_MEMORY;
     s->bytes = (const uint8_t *)s->mapping.bytes.bytes;
     s->size = s->mapping.bytes.length;
     if (!err)

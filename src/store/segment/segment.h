@@ -11,6 +11,9 @@
  * one only those that were dead at `until`; a reader of that time or a later
  * one need not open it. Integers are little-endian; a segment is read in place.
  *
+ * A page that the disk does not give reads as zeros, and the segment has failed
+ * (segment_failed()): who reads it asks before he uses what came of it.
+ *
  * Opened segments are counted. One that a merge has replaced is doomed: its
  * file goes when the last reader leaves. Thread-safe once open.
  */
@@ -70,7 +73,14 @@ MUST_USE enum err segment_open(const char *folder, uint64_t number, struct segme
 /* One that stands for a file which cannot be opened, damaged from the start. */
 MUST_USE enum err segment_ghost(const char *folder, const struct segment_footer *about,
                                 size_t size, struct segment **ret);
-/* Read all of it; ERR_CORRUPT. `stop`: ERR_BUSY once it is true; may be NULL. */
+/* Has a page of it failed to be read since os_faults() was that? 0: ever. Then whatever
+ * was made of its bytes since is not to be used: see os/fault.h. A ghost has none. */
+static inline bool segment_failed(const struct segment *s, uint64_t since)
+{
+    return os_watch_failed(s->mapping.watch, since);
+}
+/* Read all of it; ERR_CORRUPT, also where a page of it failed ever. `stop`: ERR_BUSY once
+ * it is true; may be NULL. */
 MUST_USE enum err segment_verify(const struct segment *s, const _Atomic bool *stop);
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);

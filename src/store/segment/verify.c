@@ -32,11 +32,13 @@ static enum err verify_all(const struct segment *s, struct segment_walk *walk,
             return ERR_BUSY;
         TRY(segment_walk_next(walk, &any));
     }
-    return keys == s->footer.key_count ? ERR_NONE : ERR_CORRUPT;
+    return keys == s->footer.key_count && !segment_failed(s, 0) ? ERR_NONE : ERR_CORRUPT;
 }
 
 enum err segment_verify(const struct segment *s, const _Atomic bool *stop)
 {
+    if (segment_failed(s, 0))
+        return ERR_CORRUPT;
     struct segment_walk *walk = malloc(sizeof *walk); /* too large for a thread's stack */
     union block_room *room = malloc(sizeof *room);
     enum err err = walk && room ? verify_all(s, walk, room, stop) : ERR_NO_MEMORY;
