@@ -47,9 +47,9 @@ static rocksdb_options_t *family_options_new(enum family family, size_t memtable
     rocksdb_options_set_soft_pending_compaction_bytes_limit(o, (size_t)256 << 30);
     rocksdb_options_set_hard_pending_compaction_bytes_limit(o, (size_t)512 << 30);
     if (is_body) {
-        /* Each memtable has bodies of no record beside those of the newest ones, so level 0
-         * is merged into the whole of level 1: that must not be much larger. Below it new
-         * records lie behind all others, and files move down as they are. */
+        /* Where records change here and there each memtable spans all of them, and level 0
+         * is merged into the whole of level 1: that must not be much larger. What is new
+         * lies behind all others, and its files move down as they are. */
         rocksdb_options_set_max_bytes_for_level_base(o, BODY_LEVEL_BYTES);
         rocksdb_options_set_target_file_size_base(o, BODY_LEVEL_BYTES);
         rocksdb_options_set_target_file_size_multiplier(o, 2);

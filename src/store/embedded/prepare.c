@@ -130,6 +130,12 @@ static enum err resolve_entity(struct commit *c, struct pending *p)
 static enum err resolve_home(struct commit *c, struct pending *p)
 {
     struct pending *owner = &c->pendings[p->home_owner];
+    if (!p->write->home_type.length) {
+        /* Its own: so what is written lies behind what was written before, and level 0
+         * of the bodies is not merged into all of them for the sake of a few. */
+        p->home = p->entity;
+        return ERR_NONE;
+    }
     if (owner == p && p->home_birth) {
         struct entity_row row;
         bool found = false;
