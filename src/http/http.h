@@ -55,6 +55,9 @@ struct http_request {
     bool is_short; /* begin() may set it when handle() takes some ten microseconds and
                       seldom waits: it then runs on the loop thread, which saves waking
                       another. When one proves long, the next ones go to the pool. */
+    bool is_on_loop;  /* handle() runs there, and may give up by setting wants_pool: its answer */
+    bool wants_pool;  /* is forgotten, and it is called again on a pool thread, */
+    bool is_again;    /* which this says */
 };
 
 /* Has the client closed its side? Then nobody reads the answer, as a rule: whoever works

@@ -453,9 +453,16 @@ enum step request_handle(struct connection *c, struct worker *w)
         hash_body(c, w);
     const struct http_handler *handler = &c->server->settings.handler;
     int64_t start_us = w->is_pool ? 0 : os_monotonic_us();
+    c->request.is_on_loop = !w->is_pool;
     handler->handle(handler->context, &c->request, &c->response);
     if (!w->is_pool)
         judge_short(w, os_monotonic_us() - start_us);
+    if (!w->is_pool && c->request.wants_pool) {
+        c->request.is_short = c->request.wants_pool = false;
+        c->request.is_again = true;
+        c->response = (struct http_response){ 0 };
+        return STEP_POOL;
+    }
     if (c->response.status == 0)
         return refuse(c, w, ERR_INTERNAL, SLICE("the request was given no answer"));
     reply_start(c, w);

@@ -1,5 +1,6 @@
 #include "rest/page.h"
 
+#include "os/clock.h"
 #include "rest/reply.h"
 
 /* A source and the piece of it that waits to be sent. */
@@ -192,7 +193,8 @@ enum err entries_append(struct entries *e, const struct store_version *v, struct
 static enum err visit_entry(void *context, const struct store_version *v)
 {
     struct entries *e = context;
-    if (e->out->length >= PAGE_PIECE_BYTES) {
+    bool is_late = e->pause_us && os_monotonic_us() > e->pause_us;
+    if (e->out->length >= PAGE_PIECE_BYTES || is_late) {
         e->is_paused = true;
         return ERR_BUSY;
     }
@@ -215,6 +217,7 @@ enum err entries_fill(struct entries *e, const uint64_t *docs, size_t count, str
     arena_rewind(&e->scratch, mark);
     if (!err)
         e->next = count; /* the last ones may have been erased */
+    e->pause_us = 0;
     return e->is_paused ? ERR_NONE : err;
 }
 

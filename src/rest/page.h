@@ -46,7 +46,8 @@ struct entries {
     bool is_begun;        /* the entry array is open */
     struct buf *out;      /* while filling */
     size_t next;          /* place of the next document in the list */
-    bool is_paused;       /* the piece was full */
+    bool is_paused;       /* the piece was full, or time was up */
+    int64_t pause_us;     /* the first piece ends then; 0: when it is full */
     const uint64_t *docs; /* of the run */
 };
 

@@ -214,7 +214,8 @@ static enum err request_serve(struct request *r)
                    &r->route));
     r->http->kind = (uint8_t)r->route.interaction;
     TRY(body_check(r, &r->issues, r->http->body.length));
-    TRY(quota_spend(r));
+    if (!r->http->is_again)
+        TRY(quota_spend(r));
     return request_run(r);
 }
 
@@ -312,7 +313,7 @@ void rest_handle_gated(struct rest *rest, struct http_request *http, struct slic
     }
     r->gate = gate;
     enum err err = request_serve(r);
-    if (err)
+    if (err && !http->wants_pool)
         request_refuse(r, err);
 }
 

@@ -128,6 +128,11 @@ enum { REST_ACTIONS_MAX = 2 };
 size_t rest_actions(struct rest *rest, struct http_request *r, struct slice path,
                     const char *ret[REST_ACTIONS_MAX]);
 
+/* Is it a search of a type that may be over in some hundred microseconds, from what its
+ * query looks like? On the loop thread rest_handle() then asks to be called again on
+ * another (http_request.wants_pool) when it is not. */
+bool rest_search_may_be_brief(struct slice path, struct slice query);
+
 /* To be asked when the head of a request is there and its length is known: true
  * when *response refuses it already (no such route, body over its limit), so that
  * the body need not come. Does not block. */

@@ -1,6 +1,7 @@
 /* Search on one type: the query goes to search/, the plan to the store, the
  * documents found into a searchset, a page at a time. */
 #include "os/clock.h"
+#include "rest/brief.h"
 #include "rest/codes.h"
 #include "rest/customs.h"
 #include "rest/contained.h"
@@ -285,6 +286,37 @@ static void search_end(void *context)
     entries_release(&s->entries);
 }
 
+/* On the loop thread only what is sure to be brief goes on; the rest begins again on one
+ * that may wait. */
+static bool is_over_brief(const struct searching *s, enum err err)
+{
+    const struct http_request *http = s->r->http;
+    size_t docs = s->found.count + s->included_count;
+    return http->is_on_loop && (docs > BRIEF_DOCS || (err == ERR_LIMIT && s->work.step));
+}
+
+static enum err leave_loop(struct request *r)
+{
+    r->http->wants_pool = true;
+    return ERR_BUSY;
+}
+
+static void work_begin(struct searching *s)
+{
+    struct request *r = s->r;
+    s->work.limit = r->rest->settings.behaviour.limits.search_budget;
+    s->work.level_limit = r->rest->settings.behaviour.limits.join_matches;
+    s->work.memory_bytes = (size_t)r->rest->settings.behaviour.limits.search_memory;
+    s->work.leaves = client_leaves;
+    s->work.leaves_context = r->http;
+    s->work.next_look = STORE_LOOK_UNITS;
+    if (r->http->is_on_loop) {
+        s->work.limit = BRIEF_UNITS;
+        s->entries.pause_us = os_monotonic_us() + BRIEF_US;
+    }
+    store_reader_work(s->entries.reader, &s->work);
+}
+
 enum err rest_search(struct request *r)
 {
     struct searching *s = arena_alloc(r->arena, sizeof *s);
@@ -293,6 +325,9 @@ enum err rest_search(struct request *r)
         return ERR_NO_MEMORY;
     s->r = r;
     TRY(query_parse(r, &s->query));
+    bool is_brief = brief_is(&s->query) && !store_search_waits(r->rest->settings.store);
+    if (r->http->is_on_loop && !is_brief)
+        return leave_loop(r);
     TRY(time_find(s));
     TRY(request_reader(r, &reader));
     if (hides_changed(r) && !s->query.has_asof)
@@ -301,14 +336,10 @@ enum err rest_search(struct request *r)
     s->entries.subset = s->query.subset;
     s->entries.query = &s->query;
     s->entries.append = s->query.returns_contained ? contained_append : NULL;
-    s->work.limit = r->rest->settings.behaviour.limits.search_budget;
-    s->work.level_limit = r->rest->settings.behaviour.limits.join_matches;
-    s->work.memory_bytes = (size_t)r->rest->settings.behaviour.limits.search_memory;
-    s->work.leaves = client_leaves;
-    s->work.leaves_context = r->http;
-    s->work.next_look = STORE_LOOK_UNITS;
-    store_reader_work(reader, &s->work);
+    work_begin(s);
     enum err err = docs_find(s);
+    if (is_over_brief(s, err))
+        err = leave_loop(r);
     if (err == ERR_LIMIT && !r->issues.count)
         err = cost_refuse(s);
     if (err == ERR_NOT_READY)

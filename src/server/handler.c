@@ -112,6 +112,11 @@ static bool is_read_by_id(const struct place *place)
            rest.bytes[0] != '_' && slice_find_byte(rest, '/') < 0;
 }
 
+static bool is_brief(const struct http_request *r, const struct place *place)
+{
+    return place->kind == PLACE_FHIR && rest_search_may_be_brief(place->rest, r->query);
+}
+
 static bool begin(const struct handling *h, struct http_request *r,
                   struct http_response *response)
 {
@@ -130,7 +135,8 @@ static bool begin(const struct handling *h, struct http_request *r,
         return true;
     }
     r->user = visit;
-    r->is_short = is_health(r, &visit->place) || (is_read(r) && is_read_by_id(&visit->place));
+    r->is_short = is_health(r, &visit->place) ||
+                  (is_read(r) && (is_read_by_id(&visit->place) || is_brief(r, &visit->place)));
     if (is_health(r, &visit->place)) {
         r->kind = KIND_HEALTH;
         return false;

@@ -419,6 +419,9 @@ struct store_measure {
 MUST_USE enum err store_measure(struct store_reader *reader, const struct plan *plan,
                                 struct store_measure *ret);
 
+/* May a search have to wait, for what a start or damage left to be derived? */
+bool store_search_waits(struct store *store);
+
 /* Live documents that match, ascending by doc, those above `after` (0: from the
  * start), up to `limit`. Fewer than `limit` means the end. The list is cut from
  * the arena; ERR_LIMIT when it has no room. */

@@ -32,6 +32,16 @@ static struct postings_view *view_when_whole(struct store *store, uint64_t time)
     return view;
 }
 
+bool store_search_waits(struct store *store)
+{
+    if (!atomic_load_explicit(&store->index_is_done, memory_order_acquire))
+        return true;
+    struct postings_view *view = postings_view_take(&store->postings);
+    uint64_t lost = lost_docs(view, 0);
+    postings_view_give(view);
+    return lost > 0;
+}
+
 /* The view is taken by a reader's first search: reads by id need none. It may
  * be newer than the reader's time, which then cuts it. */
 enum err reader_postings(struct store_reader *reader, struct postings_reader *ret)

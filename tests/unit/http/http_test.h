@@ -81,7 +81,7 @@ static inline bool site_begin(void *context, struct http_request *r, struct http
         w->body = SLICE("{\"early\":true}");
         return true;
     }
-    r->is_short = slice_is(r->path, "/short") || slice_is(r->path, "/short-not");
+    r->is_short = slice_starts_with(r->path, SLICE("/short"));
     if (slice_is(r->path, "/quick")) {
         w->status = 200;
         w->body = SLICE("quick");
@@ -118,7 +118,13 @@ static inline void site_handle(void *context, struct http_request *r, struct htt
     if (slice_starts_with(path, SLICE("/short"))) {
         if (slice_is(path, "/short-not"))
             os_sleep_us(2000);
-        w->body = arena_printf(r->arena, "thread=%llx", (unsigned long long)pthread_self());
+        if (slice_is(path, "/short-away") && r->is_on_loop) {
+            r->wants_pool = true;
+            w->status = 500;
+            return;
+        }
+        w->body = arena_printf(r->arena, "loop=%d again=%d thread=%llx", r->is_on_loop, r->is_again,
+                               (unsigned long long)pthread_self());
     } else if (slice_is(path, "/unanswered")) {
         w->status = 0;
     } else if (slice_is(path, "/describe")) {

@@ -420,6 +420,24 @@ static void short_requests_run_on_the_loop_until_one_proves_long(void **state)
     close(fd);
 }
 
+static void a_short_request_may_ask_for_another_thread(void **state)
+{
+    struct fixture *f = *state;
+    int fd = raw_connect(&f->site);
+    for (int i = 0; i < 3; i++) {
+        buf_clear(&f->out);
+        assert_true(raw_say(fd, "GET /short-away HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_true(raw_read_until(fd, &f->out, "thread="));
+        assert_true(has(&f->out, "HTTP/1.1 200 "));
+        assert_true(has(&f->out, "loop=0 again=1"));
+        buf_append_byte(&f->out, '\0');
+        const char *type = strstr(f->out.bytes, "Content-Type");
+        assert_non_null(type);
+        assert_null(strstr(type + 1, "Content-Type")); /* nothing of the first answer is left */
+    }
+    close(fd);
+}
+
 static void ipv6_is_served_and_its_loopback_known(void **state)
 {
     (void)state;
@@ -563,6 +581,7 @@ int main(void)
         ON_A_SERVER(an_absolute_target_is_split),
         ON_A_SERVER(a_handler_without_an_answer_is_an_internal_error),
         ON_A_SERVER(short_requests_run_on_the_loop_until_one_proves_long),
+        ON_A_SERVER(a_short_request_may_ask_for_another_thread),
         cmocka_unit_test(ipv6_is_served_and_its_loopback_known),
         ON_A_SERVER(how_the_bytes_are_cut_changes_nothing),
         ON_A_SERVER(noise_never_harms_the_server),
