@@ -184,7 +184,10 @@ enum err entries_append(struct entries *e, const struct store_version *v, struct
     TRY(reply_subset(e->rest, &e->subset, v, &e->scratch, out));
     buf_append_cstr(out, ",\"search\":{\"mode\":\"");
     buf_append_cstr(out, e->mode);
-    buf_append_cstr(out, "\"}}");
+    buf_append_byte(out, '"');
+    if (e->scores)
+        buf_printf(out, ",\"score\":%.6f", e->scores[e->next - 1]);
+    buf_append_cstr(out, "}}");
     return buf_status(out);
 }
 

@@ -49,6 +49,7 @@ struct entries {
     bool is_paused;       /* the piece was full, or time was up */
     int64_t pause_us;     /* the first piece ends then; 0: when it is full */
     const uint64_t *docs; /* of the run */
+    const double *scores; /* of the matches, as they come; NULL: none is told */
 };
 
 void entries_init(struct entries *e, struct request *r, struct store_reader *reader);

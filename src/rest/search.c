@@ -257,12 +257,14 @@ static enum err search_fill(void *context, struct buf *out, bool *ret_done)
         TRY(head_append(s, out));
     s->is_begun = true;
     if (!s->is_including) {
+        s->entries.scores = s->found.scores;
         TRY(entries_fill(&s->entries, s->found.docs, s->found.count, out));
         s->is_including = s->entries.next == s->found.count;
         if (s->is_including) {
             s->entries.next = 0;
             s->entries.mode = "include";
             s->entries.append = NULL;
+            s->entries.scores = NULL;
             /* The elements named are those of the matches' type. */
             if (s->query.subset.kind == FHIR_SUBSET_ELEMENTS)
                 s->entries.subset.kind = FHIR_SUBSET_NONE;

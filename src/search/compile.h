@@ -70,6 +70,8 @@ struct compiler {
     struct arena *arena;
     struct issues *issues;
     size_t value_count; /* so far */
+    struct search_scores *scores; /* where texts are noted; NULL: nowhere */
+    int unscored; /* above 0: within a NOT */
 
     /* The parameter at hand. */
     struct slice name; /* as asked, modifier included */
@@ -126,6 +128,13 @@ MUST_USE enum err canonical_has(struct compiler *c, const struct fhir_param *par
                                 struct plan **ret_plan);
 /* Is a PLAN_TEST one of these? */
 bool canonical_is_test(const struct plan *plan);
+
+/* Texts that matches are ranked by: how a value was found, at the start, as a whole (NULL
+ * and the same plan twice are allowed); a folded word, `is_open` with all that it begins. */
+MUST_USE enum err score_string(struct compiler *c, struct plan *found, struct plan *starting,
+                               struct plan *equal);
+MUST_USE enum err score_word(struct compiler *c, struct slice word, bool is_open,
+                             struct plan *found);
 
 /* What may stand for a parameter's compiler in _filter. In filter.c. */
 MUST_USE enum err filter_compile(struct compiler *c, struct slice value, struct plan **ret_plan);

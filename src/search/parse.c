@@ -664,6 +664,7 @@ enum err search_parse(const struct search_settings *settings, const struct fhir_
         .pair_count = count,
     };
     issues_init(&p.query.notices, arena);
+    p.compiler.scores = &p.query.scores;
     buf_init(&p.applied, applied_limit(pairs, count));
     enum err err = type ? parse_pairs(&p, pairs, count) : parse_types(&p, pairs, count);
     if (!err && type)

@@ -1,5 +1,5 @@
 /* Pages of matches: forward and back in the order of commits, newest first, or sorted. */
-#include "search/compile.h"
+#include "search/score.h"
 
 #include "index/index.h"
 
@@ -137,6 +137,8 @@ enum err search_run(const struct search_query *q, struct store_reader *reader,
     arena_init(&work, search_memory(q));
     enum err err = q->sort_count ? sorted(q, reader, &work, arena, issues, ret)
                                  : by_commit(q, reader, &work, arena, ret);
+    if (!err && q->has_scores && q->scores.count && !q->contained_count)
+        err = score_page(q, reader, arena, ret);
     arena_release(&work);
     return err;
 }

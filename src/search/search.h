@@ -93,6 +93,14 @@ struct search_include {
     const struct fhir_type *target;  /* NULL: any */
 };
 
+/* The texts asked for, by which matches are ranked; see score.h. */
+struct score_term;
+struct search_scores {
+    struct score_term *terms;
+    size_t count;
+    bool is_text; /* words, or :text: entries say their score */
+};
+
 struct search_query {
     const struct fhir_type *type; /* of several the first */
     const struct fhir_type **types; /* that are searched */
@@ -111,6 +119,8 @@ struct search_query {
     size_t memory_bytes;    /* of the settings */
     struct search_sort sorts[SEARCH_SORTS_MAX];
     size_t sort_count;      /* 0: by last change, oldest first */
+    struct search_scores scores;
+    bool has_scores;        /* entries say their score */
     struct search_include *includes;
     size_t include_count;
     struct fhir_subset subset; /* of each match; _summary of what is included, too */
@@ -152,6 +162,7 @@ MUST_USE enum err search_asof_parse(struct slice value, int64_t zone_us, struct 
 struct search_found {
     uint64_t *docs; /* in the answer's order */
     size_t count;   /* at most the query's */
+    double *scores; /* of each, 0 to 1; NULL: none is told */
     bool has_next, has_previous;
     uint64_t position; /* of the page: what it lies behind, or before */
     const char *strategy; /* how they were found, for a person */

@@ -1,6 +1,8 @@
 /* _sort: what it asks for, and which of two ways finds a page of it. */
 #include "search/sort.h"
 
+#include "search/score.h"
+
 #include <string.h>
 
 #include "index/index.h"
@@ -26,17 +28,16 @@ static enum err parse_key(struct compiler *c, struct slice text, struct search_q
 {
     struct search_sort sort = { .is_descending = text.length && text.bytes[0] == '-' };
     struct slice code = slice_from(text, sort.is_descending);
-    /* Matches are not ranked: all are equal. */
-    if (slice_is(code, "_score") && !dialect_is_narrow(c))
-        return ERR_NONE;
-    sort.param = param_find(c, c->type, code);
+    bool is_score = slice_is(code, "_score") && !dialect_is_narrow(c);
+    /* The best come first: that is what the word asks for. */
+    sort.is_descending ^= is_score;
+    sort.param = is_score ? &score_param : param_find(c, c->type, code);
     if (!sort.param)
         return value_refuse(c, text, "is no search parameter of the type");
-    bool is_store_s = param_is(sort.param, "_id") || param_is(sort.param, "_lastUpdated");
-    if (!is_store_s && (!sort.param->path || !sorted_kinds(sort.param)[0]))
+    if (!param_is_of_store(sort.param) && (!sort.param->path || !sorted_kinds(sort.param)[0]))
         return issues_fail(c->issues, ERR_UNSUPPORTED, "not-supported",
                            "The parameter '%.*s' has no order to sort by.", SLICE_ARGS(code));
-    if (!dialect_sorts_by(c->settings->dialect, c->type, sort.param))
+    if (!is_score && !dialect_sorts_by(c->settings->dialect, c->type, sort.param))
         return dialect_refuse(c, "sorting by a nested element");
     size_t most = c->settings->sort_keys ? MIN(c->settings->sort_keys, (uint32_t)SEARCH_SORTS_MAX)
                                          : (uint32_t)SEARCH_SORTS_MAX;
@@ -47,17 +48,21 @@ static enum err parse_key(struct compiler *c, struct slice text, struct search_q
     return ERR_NONE;
 }
 
+/* Documents are numbered in commit order: that is what comes by itself, and no two are
+ * equal in it. */
+static void sort_by_commit(struct search_query *q)
+{
+    q->is_newest_first = q->sorts[0].is_descending;
+    q->sort_count = 0;
+}
+
 enum err sort_parse(struct compiler *c, struct slice value, struct search_query *q)
 {
     struct slice rest = value.bytes ? value : SLICE("");
     while (rest.bytes)
         TRY(parse_key(c, slice_cut(&rest, ','), q));
-    /* Documents are numbered in commit order: that is what comes by itself, and no two
-     * are equal in it. */
-    if (q->sort_count && param_is(q->sorts[0].param, "_lastUpdated")) {
-        q->is_newest_first = q->sorts[0].is_descending;
-        q->sort_count = 0;
-    }
+    if (q->sort_count && param_is(q->sorts[0].param, "_lastUpdated"))
+        sort_by_commit(q);
     return ERR_NONE;
 }
 
@@ -69,7 +74,8 @@ static enum err bind_one(struct compiler *c, struct search_query *q, struct sear
     if (!sort->params)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < q->type_count; i++) {
-        const struct fhir_param *param = param_find(c, q->types[i], code);
+        const struct fhir_param *param =
+            sort->param == &score_param ? &score_param : param_find(c, q->types[i], code);
         bool is_one = param && param->type == sort->param->type &&
                       (param_is_of_store(param) || param->path);
         if (!is_one)
@@ -84,8 +90,18 @@ static enum err bind_one(struct compiler *c, struct search_query *q, struct sear
 
 enum err sort_bind(struct compiler *c, struct search_query *q)
 {
-    for (size_t i = 0; i < q->sort_count; i++)
-        TRY(bind_one(c, q, &q->sorts[i]));
+    size_t kept = 0;
+    for (size_t i = 0; i < q->sort_count; i++) {
+        if (q->sorts[i].param == &score_param && !q->scores.count)
+            continue; /* nothing to rank by: all are equal */
+        q->has_scores |= q->sorts[i].param == &score_param;
+        q->sorts[kept] = q->sorts[i];
+        TRY(bind_one(c, q, &q->sorts[kept++]));
+    }
+    q->has_scores |= q->scores.is_text;
+    q->sort_count = kept;
+    if (kept && param_is(q->sorts[0].param, "_lastUpdated"))
+        sort_by_commit(q);
     return ERR_NONE;
 }
 

@@ -43,7 +43,7 @@ static inline bool param_is(const struct fhir_param *param, const char *name)
 /* One that the store answers itself. */
 static inline bool param_is_of_store(const struct fhir_param *param)
 {
-    return param_is(param, "_id") || param_is(param, "_lastUpdated");
+    return param_is(param, "_id") || param_is(param, "_lastUpdated") || param_is(param, "_score");
 }
 /* The kinds of values that have an order, by the parameter's type; and how many bytes
  * behind the kind make it, 0: up to a NUL. */

@@ -4,6 +4,8 @@
  * cost in a small one. */
 #include "search/sort.h"
 
+#include "search/score.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -263,6 +265,9 @@ enum err sort_keys(struct sort *s)
     for (k.key = 0; k.key < s->query->sort_count; k.key++)
         if (param_is(s->query->sorts[k.key].param, "_lastUpdated"))
             TRY(gather_numbers(&k));
+        else if (s->query->sorts[k.key].param == &score_param)
+            TRY(score_keys(s->query, s->reader, s->docs, s->count, s->arena,
+                           s->query->sort_count, s->keys + k.key));
     return ERR_NONE;
 }
 

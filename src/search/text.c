@@ -112,8 +112,10 @@ enum err compile_string(struct compiler *c, struct slice value, struct plan **re
     struct slice text = value_unescape(value, c->arena);
     if (!text.bytes)
         return ERR_NO_MEMORY;
-    if (c->modifier == MODIFIER_EXACT)
-        return plan_leaf(c, PLAN_TERM, index_encode_string(c->arena, text), ret_plan);
+    if (c->modifier == MODIFIER_EXACT) {
+        TRY(plan_leaf(c, PLAN_TERM, index_encode_string(c->arena, text), ret_plan));
+        return score_string(c, *ret_plan, *ret_plan, *ret_plan);
+    }
 
     bool is_end = c->modifier == MODIFIER_ENDS;
     bool is_contained = c->modifier == MODIFIER_CONTAINS || is_end;
@@ -123,18 +125,26 @@ enum err compile_string(struct compiler *c, struct slice value, struct plan **re
                                     : (size_t)INDEX_STARTS_WITH_BYTES_MAX - 1;
     struct slice folded;
     TRY(fold(c, text, max_bytes, &folded));
-    if (is_word)
-        return word_starts(c, folded, ret_plan);
+    struct plan *whole, *start;
+    TRY(equals(c, folded, &whole));
+    TRY(starts(c, TERM_STRING, folded, &start));
+    if (is_word) {
+        TRY(word_starts(c, folded, ret_plan));
+        return score_string(c, *ret_plan, start, whole);
+    }
     if (is_end) {
         TRY(contains(c, TERM_STRING, folded, ret_plan));
         (*ret_plan)->accepts = ends;
         return ERR_NONE;
     }
-    if (c->modifier == MODIFIER_EQUAL)
-        return equals(c, folded, ret_plan);
+    if (c->modifier == MODIFIER_EQUAL) {
+        *ret_plan = whole;
+        return ERR_NONE;
+    }
     bool is_cased = c->settings->dialect && c->settings->dialect->case_counts;
     if (!is_contained) {
-        TRY(starts(c, TERM_STRING, folded, ret_plan));
+        *ret_plan = start;
+        TRY(score_string(c, start, start, whole));
         return is_cased ? plan_cased(c, text, false, *ret_plan) : ERR_NONE;
     }
     struct plan *head, *windows;
@@ -142,7 +152,8 @@ enum err compile_string(struct compiler *c, struct slice value, struct plan **re
     if (is_cased) /* pieces behind the head are kept folded alone */
         TRY(plan_cased(c, text, true, head));
     TRY(contains(c, TERM_STRING_WINDOW, folded, &windows));
-    return plan_either(c, head, windows, ret_plan);
+    TRY(plan_either(c, head, windows, ret_plan));
+    return score_string(c, *ret_plan, start, whole);
 }
 
 /* :text of a token: what is shown beside the code, as a string is searched. */
@@ -153,7 +164,10 @@ enum err compile_token_text(struct compiler *c, struct slice value, struct plan 
     if (!text.bytes)
         return ERR_NO_MEMORY;
     TRY(fold(c, text, INDEX_STARTS_WITH_BYTES_MAX, &folded));
-    return starts(c, TERM_TOKEN_TEXT, folded, ret_plan);
+    struct plan *whole;
+    TRY(plan_leaf(c, PLAN_TERM, index_encode_folded(c->arena, TERM_TOKEN_TEXT, folded), &whole));
+    TRY(starts(c, TERM_TOKEN_TEXT, folded, ret_plan));
+    return score_string(c, *ret_plan, *ret_plan, whole);
 }
 
 /* ---- _text and _content ---- */
@@ -204,6 +218,7 @@ static enum err words_leaf(struct words *w, struct slice token, struct plan **re
         enum plan_kind kind = is_open && !next.bytes ? PLAN_PREFIX : PLAN_TERM;
         TRY(plan_leaf(c, kind, index_encode_folded(c->arena, TERM_WORD, word), &plan));
         TRY(plan_list_add(c, &all, plan));
+        TRY(score_word(c, word, kind == PLAN_PREFIX, plan));
         word = next;
     }
     if (!all.count)
@@ -224,7 +239,9 @@ static enum err words_one(struct words *w, struct plan **ret_plan)
     if (is_not && token.bytes[0] == '-')
         w->rest = slice_from(w->rest, 1);
     if (is_not) {
+        w->c->unscored++;
         err = words_one(w, ret_plan);
+        w->c->unscored--;
         w->depth--;
         return err ? err : plan_not(w->c, *ret_plan, ret_plan);
     }
