@@ -6,7 +6,7 @@
 #include "store/embedded/engine.h"
 #include "store/embedded/rocks.h"
 
-enum { PIECE_DOCS = 512 };
+enum { PIECE_DOCS = 512, RETRY_MS_MIN = 1, RETRY_MS_MAX = 500 };
 static const size_t ARENA_BYTES_MAX = (size_t)1 << 30;
 
 struct derivation {
@@ -53,6 +53,7 @@ static enum err derive_flush(struct derivation *d)
     arena_release(&d->arena);
     d->first += d->count;
     d->count = 0;
+    d->store->derive_from = d->first - 1;
     postings_settle(p);
     return derive_wait(d->store);
 }
@@ -107,13 +108,13 @@ static enum err derive_one(struct derivation *d, uint64_t doc)
     return ERR_NONE;
 }
 
-enum err store_derive(struct store *store, uint64_t covers)
+enum err store_derive(struct store *store)
 {
-    struct derivation d = { .store = store, .first = covers + 1 };
+    struct derivation d = { .store = store, .first = store->derive_from + 1 };
     arena_init(&d.arena, ARENA_BYTES_MAX);
     enum err err = ERR_NONE;
     uint64_t last = atomic_load(&store->visible);
-    for (uint64_t doc = covers + 1; !err && doc <= last; doc++) {
+    for (uint64_t doc = d.first; !err && doc <= last; doc++) {
         err = derive_one(&d, doc);
         d.count++;
         if (!err && (d.count == PIECE_DOCS || d.arena.total_bytes > ARENA_BYTES_MAX / 8))
@@ -128,7 +129,13 @@ enum err store_derive(struct store *store, uint64_t covers)
 static void *derive_run(void *context)
 {
     struct store *store = context;
-    store->index_err = store_derive(store, store->derive_from);
+    enum err err = store_derive(store);
+    for (int64_t ms = RETRY_MS_MIN; store_is_short(err) && !atomic_load(&store->closes);
+         ms = MIN(2 * ms, RETRY_MS_MAX)) { /* memory that is short for a while */
+        os_sleep_us(ms * 1000);
+        err = store_derive(store);
+    }
+    store->index_err = err;
     atomic_store_explicit(&store->index_is_done, true, memory_order_release);
     return NULL;
 }

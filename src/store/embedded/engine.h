@@ -150,7 +150,7 @@ struct store {
     /* The thread that derives what the index lacks, from opening on. */
     pthread_t deriver;
     bool deriver_runs;
-    uint64_t derive_from; /* what the index covered at opening */
+    uint64_t derive_from; /* what the index covered at opening; moves while deriving */
     _Atomic bool index_is_done; /* index_err says how it went */
     enum err index_err;
     _Atomic bool closes; /* deriving gives up, as does rebuilding */
@@ -225,6 +225,12 @@ MUST_USE enum err store_doc_terms_of(struct store *store, uint64_t doc, const ui
 
 /* No write can succeed from here on: reopening alone helps. */
 void store_latch(struct store *store);
+/* Did it fail for want of memory, before anything was written that cannot be written
+ * again? Then it is tried again, and nothing is latched. */
+static inline bool store_is_short(enum err err)
+{
+    return err == ERR_NO_MEMORY || err == ERR_LIMIT;
+}
 
 /* Wait until the documents up to `doc` are durable and visible. */
 MUST_USE enum err store_wait_visible(struct store *store, uint64_t doc);
@@ -262,8 +268,9 @@ void store_body_hash(struct slice body, struct slice appendix, uint32_t splice,
                      uint8_t ret_hash[HASH_BYTES]);
 
 /* Derive the runs of the documents above what the index covers again. Only
- * while no commit can add one: they wait for the index. ERR_BUSY: closing. */
-MUST_USE enum err store_derive(struct store *store, uint64_t covers);
+ * while no commit can add one: they wait for the index. Goes on where it failed.
+ * ERR_BUSY: closing. */
+MUST_USE enum err store_derive(struct store *store);
 /* The same in a thread of its own; the store is read by id meanwhile. */
 MUST_USE enum err store_derive_start(struct store *store);
 void store_derive_stop(struct store *store);

@@ -260,10 +260,12 @@ static enum err death_look_up(void *context, uint64_t doc, uint64_t *ret_killer)
 
 /* ---- the index ---- */
 
+/* Memory that is short was so before the manifest, or before it was shown: what is on
+ * the disk and what is seen are both right. Of a write nobody knows. */
 static void checkpoint_failed(void *context, enum err err)
 {
-    (void)err;
-    store_latch(context);
+    if (!store_is_short(err))
+        store_latch(context);
 }
 
 /* The dead of a merge: read from the truth, for the pages of death.h would all be
@@ -359,7 +361,7 @@ static enum err index_open(struct store *store, const struct store_settings *wan
     bool is_whole = store->derive_from == atomic_load(&store->visible);
     if (!is_whole && !wanted->keep_index)
         return store_derive_start(store);
-    store->index_err = is_whole ? ERR_NONE : store_derive(store, store->derive_from);
+    store->index_err = is_whole ? ERR_NONE : store_derive(store);
     atomic_store(&store->index_is_done, true);
     return store->index_err;
 }

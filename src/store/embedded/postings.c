@@ -5,6 +5,8 @@
 #include "os/clock.h"
 #include "os/thread.h"
 
+enum { SPARE_RUNS = 4 * POSTINGS_RUNS_MAX };
+
 /* Views outlive whoever made them: hence the heap. */
 static struct postings_view *view_new(uint32_t count)
 {
@@ -164,11 +166,13 @@ static uint32_t join_from(const struct postings *p)
     return from;
 }
 
-static struct postings_view *copy_view(const struct postings_view *from)
+/* Into `view`, which has room for as many runs; returns it. */
+static struct postings_view *copy_view(const struct postings_view *from,
+                                       struct postings_view *view)
 {
-    struct postings_view *view = view_new(from->count);
     if (!view)
         return NULL;
+    view->count = from->count;
     view->covers = from->covers;
     view->segments = segment_set_ref(from->segments);
     view->fields = fields_ref(from->fields);
@@ -180,16 +184,17 @@ static struct postings_view *copy_view(const struct postings_view *from)
 /* Under the lock: `run` takes the place of `count` runs starting at `first`.
  * Frozen runs may have gone meanwhile, so the place is looked up. */
 static struct postings_view *replace(struct postings *p, const struct run *first,
-                                     uint32_t count, struct run *run)
+                                     uint32_t count, struct run *run,
+                                     struct postings_view *view)
 {
     const struct postings_view *old = p->current;
     uint32_t at = 0;
     while (at < old->count && old->runs[at] != first)
         at++;
     CHECK(at + count <= old->count);
-    struct postings_view *view = view_new(old->count - count + (run ? 1 : 0));
     if (!view)
         return NULL;
+    view->count = old->count - count + (run ? 1 : 0);
     view->covers = old->covers;
     view->segments = segment_set_ref(old->segments);
     view->fields = fields_ref(old->fields);
@@ -217,7 +222,7 @@ static bool join_once(struct postings *p)
     struct postings_view *made = NULL, *old = NULL;
     if (count > 1 && run_join(view->runs + from, count, &run) == ERR_NONE) {
         mutex_lock(&p->lock);
-        made = replace(p, view->runs[from], count, run);
+        made = replace(p, view->runs[from], count, run, view_new(p->current->count));
         old = made ? publish(p, made) : NULL;
         mutex_unlock(&p->lock);
     }
@@ -298,7 +303,8 @@ uint64_t postings_mapping(struct postings *p)
 enum err postings_fields_set(struct postings *p, struct fields *fields)
 {
     mutex_lock(&p->lock);
-    struct postings_view *old = NULL, *made = copy_view(p->current);
+    struct postings_view *old = NULL;
+    struct postings_view *made = copy_view(p->current, view_new(p->current->count));
     if (made) {
         fields_unref(made->fields);
         made->fields = fields;
@@ -317,11 +323,19 @@ enum err postings_change(struct postings *p, const struct segments_change *c,
 {
     struct segment_set *set = NULL;
     struct postings_view *made = NULL, *old = NULL, *now = postings_view_take(p);
-    enum err err = segments_change(p->settings.segments, now->segments, c,
-                                   fields ? fields : now->fields, &set);
+    /* A manifest that is there is shown: so the memory for that comes before it. */
+    uint32_t room = now->count + SPARE_RUNS;
+    struct postings_view *spare = view_new(room);
+    enum err err = !spare ? ERR_NO_MEMORY
+                          : segments_change(p->settings.segments, now->segments, c,
+                                            fields ? fields : now->fields, &set);
     mutex_lock(&p->lock);
+    if (!err && p->current->count > room) {
+        free(spare);
+        spare = view_new(p->current->count);
+    }
     if (!err) {
-        made = runs ? replace(p, first, runs, NULL) : copy_view(p->current);
+        made = runs ? replace(p, first, runs, NULL, spare) : copy_view(p->current, spare);
         err = made ? ERR_NONE : ERR_NO_MEMORY;
     }
     if (made) {
@@ -337,6 +351,7 @@ enum err postings_change(struct postings *p, const struct segments_change *c,
         cond_broadcast(&p->merge_work);
     } else {
         segment_set_unref(set);
+        free(spare);
     }
     mutex_unlock(&p->lock);
     postings_view_give(now);
@@ -432,9 +447,9 @@ static void *thread_run(void *context)
         if (err)
             p->settings.failed(p->settings.context, err);
         mutex_lock(&p->lock);
-        if (err)
+        if (err && err != ERR_NO_MEMORY && err != ERR_LIMIT)
             break;
-        if (p->current->covers == before && !p->stop) { /* nothing visible yet, or behind */
+        if (p->current->covers == before && !p->stop) { /* nothing visible, behind, or short */
             mutex_unlock(&p->lock);
             os_sleep_us(1000);
             mutex_lock(&p->lock);

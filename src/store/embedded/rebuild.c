@@ -8,7 +8,7 @@
 #include "os/thread.h"
 #include "store/embedded/chunk.h"
 
-enum { RETRY_MS = 1000 };
+enum { RETRY_MS_MIN = 10, RETRY_MS_MAX = 1000 };
 
 static uint32_t name_wanted(const void *context, uint32_t field, uint32_t place)
 {
@@ -37,7 +37,7 @@ static enum err show(struct chunk *c, const struct merged *made, bool *ret_shown
                                                 .add_count = 2,
                                                 .covers = view->covers };
         err = postings_change(p, &change, advanced, NULL, 0);
-        if (err)
+        if (err && !store_is_short(err))
             store_latch(c->store);
     }
     postings_view_give(view);
@@ -82,7 +82,7 @@ static enum err cover(struct store *store, uint64_t until, bool *ret_covered)
     if (*ret_covered)
         return ERR_NONE;
     enum err err = postings_checkpoint(&store->postings);
-    if (err)
+    if (err && !store_is_short(err))
         store_latch(store);
     return err;
 }
@@ -139,6 +139,7 @@ static uint64_t asked_so_far(struct store *store)
 static void *rebuild_run(void *context)
 {
     struct store *store = context;
+    int64_t retry_ms = RETRY_MS_MIN;
     os_thread_be_nice();
     while (!store_is_stopping(store) && store_wait_index(store) == ERR_BUSY)
         ;
@@ -146,8 +147,9 @@ static void *rebuild_run(void *context)
         uint64_t asked = asked_so_far(store);
         bool any = false;
         enum err err = store_rebuild_step(store, &any);
-        for (int ms = 0; err && ms < RETRY_MS && !store_is_stopping(store); ms += 10)
+        for (int64_t ms = 0; err && ms < retry_ms && !store_is_stopping(store); ms += 10)
             os_sleep_us(10000);
+        retry_ms = err ? MIN(2 * retry_ms, RETRY_MS_MAX) : RETRY_MS_MIN;
         if (!any && !store_is_stopping(store))
             wait_for_work(store, asked);
     }

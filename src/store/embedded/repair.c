@@ -112,7 +112,7 @@ static enum err swap_run(struct store *store, const struct swap *w,
                                             .add_count = w->add_count,
                                             .covers = view->covers };
     enum err err = postings_change(&store->postings, &change, fields, NULL, 0);
-    if (err)
+    if (err && !store_is_short(err))
         store_latch(store);
     return err;
 }

@@ -34,7 +34,7 @@ static enum err swap(struct store *store, change_fields *change, void *context)
         const struct segments_change none = { .covers = view->covers };
         postings_view_give(view);
         err = postings_change(p, &none, NULL, NULL, 0);
-        if (err)
+        if (err && !store_is_short(err)) /* else the next manifest says so */
             store_latch(store);
     }
     mutex_unlock(&p->change_lock);
