@@ -124,7 +124,10 @@ static bool is_common(const struct statement *s, const struct fhir_param *param)
 /* Those of all types: R4's, and what no SearchParameter defines. */
 static void common_params_render(struct buf *out, const struct statement *s)
 {
-    static const char *const OTHERS[] = { "_list", "_has", "_type", "_filter" };
+    static const struct {
+        const char *name, *type;
+    } OTHERS[] = { { "_has", "special" },  { "_type", "special" },   { "createdAt", "date" },
+                   { "_list", "special" }, { "_filter", "special" } };
     const struct fhir_param *param;
     bool is_begun = false, is_shown;
     for (size_t i = 0; (param = param_of(s, fhir_resource_at(0), i, &is_shown)) != NULL; i++) {
@@ -135,8 +138,10 @@ static void common_params_render(struct buf *out, const struct statement *s)
     }
     if (!is_begun)
         return;
-    for (size_t i = 0; !s->rest->settings.behaviour.dialect && i < ARRAY_COUNT(OTHERS); i++)
-        buf_printf(out, ",{\"name\":\"%s\",\"type\":\"special\"}", OTHERS[i]);
+    for (size_t i = 0; i < ARRAY_COUNT(OTHERS); i++)
+        if (search_code_is_known(s->rest->settings.behaviour.dialect, slice_cstr(OTHERS[i].name)))
+            buf_printf(out, ",{\"name\":\"%s\",\"type\":\"%s\"}", OTHERS[i].name,
+                       OTHERS[i].type);
     buf_append_byte(out, ']');
 }
 

@@ -145,12 +145,6 @@ enum err explain_append(struct store_reader *reader, const struct plan *plan,
 
 /* ---- what cannot be run yet ---- */
 
-static bool reads_field(const struct plan *p)
-{
-    return p->kind == PLAN_TERM || p->kind == PLAN_PREFIX || p->kind == PLAN_RANGE ||
-           p->kind == PLAN_CONTAINS || p->kind == PLAN_REFERS || p->kind == PLAN_REFERRED;
-}
-
 struct unready {
     struct store *store;
     const struct custom_set *customs;
@@ -165,7 +159,7 @@ static void unready_walk(struct unready *u, const struct plan *p, int depth)
     struct slice text = search_step_text(p, u->customs, u->arena);
     if (u->count++ == STEPS_MAX || !text.bytes)
         return;
-    if (reads_field(p))
+    if (search_reads_field(p))
         store_rule_state(u->store, p->field, &state);
     if (state.is_known && !state.is_ready)
         issues_add(u->issues, ISSUE_INFORMATION, "informational", SLICE_NONE,

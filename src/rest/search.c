@@ -319,6 +319,27 @@ static void work_begin(struct searching *s)
     store_reader_work(s->entries.reader, &s->work);
 }
 
+static enum err reader_begin(const struct searching *s, struct store_reader **ret)
+{
+    TRY(request_reader(s->r, ret));
+    if (hides_changed(s->r) && !s->query.has_asof)
+        store_reader_hide_changed(*ret);
+    return ERR_NONE;
+}
+
+/* What was being indexed when the reader took its view is there meanwhile: with a view of
+ * now, once. */
+static enum err find_again(struct searching *s)
+{
+    store_read_end(s->entries.reader);
+    s->entries.reader = NULL;
+    TRY(reader_begin(s, &s->entries.reader));
+    s->found = (struct search_found){ .count = 0 };
+    s->work = (struct store_work){ .limit = 0 };
+    work_begin(s);
+    return docs_find(s);
+}
+
 enum err rest_search(struct request *r)
 {
     struct searching *s = arena_alloc(r->arena, sizeof *s);
@@ -331,15 +352,15 @@ enum err rest_search(struct request *r)
     if (r->http->is_on_loop && !is_brief)
         return leave_loop(r);
     TRY(time_find(s));
-    TRY(request_reader(r, &reader));
-    if (hides_changed(r) && !s->query.has_asof)
-        store_reader_hide_changed(reader);
+    TRY(reader_begin(s, &reader));
     entries_init(&s->entries, r, reader);
     s->entries.subset = s->query.subset;
     s->entries.query = &s->query;
     s->entries.append = s->query.returns_contained ? contained_append : NULL;
     work_begin(s);
     enum err err = docs_find(s);
+    if (err == ERR_NOT_READY && search_is_ready(r->rest->settings.store, s->query.plan))
+        err = find_again(s);
     if (is_over_brief(s, err))
         err = leave_loop(r);
     if (err == ERR_LIMIT && !r->issues.count)

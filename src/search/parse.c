@@ -254,6 +254,11 @@ bool search_param_is_supported(const struct search_dialect *dialect, const struc
     return compiler_of(&c) != NULL && !dialect_lacks(dialect, type, param->code);
 }
 
+bool search_code_is_known(const struct search_dialect *dialect, struct slice code)
+{
+    return !dialect_lacks(dialect, NULL, code);
+}
+
 /* One pair: its values, of which one must match. */
 static enum err compile_values(struct compiler *c, compile_value *compile, struct slice values,
                                struct plan **ret_plan)

@@ -192,6 +192,15 @@ MUST_USE enum err search_page_parse(struct slice token, const struct search_page
 struct slice search_step_text(const struct plan *plan, const struct custom_set *customs,
                               struct arena *arena);
 
+/* Does the step itself look into its field? */
+static inline bool search_reads_field(const struct plan *plan)
+{
+    return plan->kind == PLAN_TERM || plan->kind == PLAN_PREFIX || plan->kind == PLAN_RANGE ||
+           plan->kind == PLAN_CONTAINS || plan->kind == PLAN_REFERS ||
+           plan->kind == PLAN_REFERRED;
+}
+/* Is all that the plan reads indexed by now? */
+bool search_is_ready(struct store *store, const struct plan *plan);
 /* After a search by the plan was ERR_NOT_READY: an issue that names what is being indexed
  * and how far that is; `customs` as the query had. Returns ERR_NOT_READY. */
 MUST_USE enum err search_unready(struct store *store, const struct plan *plan,
@@ -201,6 +210,9 @@ MUST_USE enum err search_unready(struct store *store, const struct plan *plan,
  * NULL. */
 bool search_param_is_supported(const struct search_dialect *dialect, const struct fhir_type *type,
                                const struct fhir_param *param);
+
+/* Does the dialect (NULL: R4's) have a parameter of every type by that name? */
+bool search_code_is_known(const struct search_dialect *dialect, struct slice code);
 
 /* The contained resources of a document that match; the first error ends it. */
 typedef enum err search_contained_found(void *context, struct json item,

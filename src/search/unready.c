@@ -3,14 +3,14 @@
 #include "search/compile.h"
 #include "search/search.h"
 
-enum { NAMED_MAX = 8, DEPTH_MAX = 64 };
+enum { NAMED_MAX = 8, STEPS_MAX = 20000 /* a plan is a graph, walked as a tree */ };
 
 struct unready {
     struct store *store;
     const struct custom_set *customs;
-    struct buf *out;
+    struct buf *out; /* NULL: none is named */
     uint32_t named[NAMED_MAX];
-    size_t count;
+    size_t count, steps;
 };
 
 static void name_once(struct unready *u, uint32_t field)
@@ -23,38 +23,29 @@ static void name_once(struct unready *u, uint32_t field)
     if (state.is_ready || u->count == NAMED_MAX)
         return;
     u->named[u->count++] = field;
+    if (!u->out)
+        return;
     buf_append_cstr(u->out, u->count > 1 ? ", " : "");
     field_append(u->out, u->customs, field);
     buf_printf(u->out, " (%llu of %llu documents)", (unsigned long long)state.done,
                (unsigned long long)state.whole);
 }
 
-static void walk(struct unready *u, const struct plan *p, int depth)
+static void walk(struct unready *u, const struct plan *p)
 {
-    switch (p->kind) {
-    case PLAN_TERM:
-    case PLAN_PREFIX:
-    case PLAN_RANGE:
-    case PLAN_CONTAINS:
-    case PLAN_REFERS:
-    case PLAN_REFERRED:
+    if (u->steps++ > STEPS_MAX)
+        return;
+    if (search_reads_field(p))
         name_once(u, p->field);
-        break;
-    case PLAN_ALL:
-    case PLAN_KNOWN:
-    case PLAN_NONE:
-    case PLAN_ID:
-    case PLAN_SPAN:
-    case PLAN_INSTANT:
-    case PLAN_CREATED:
-    case PLAN_TEST:
-    case PLAN_AND:
-    case PLAN_OR:
-    case PLAN_NOT:
-        break;
-    }
-    for (size_t i = 0; depth < DEPTH_MAX && i < p->child_count; i++)
-        walk(u, p->children[i], depth + 1);
+    for (size_t i = 0; i < p->child_count; i++)
+        walk(u, p->children[i]);
+}
+
+bool search_is_ready(struct store *store, const struct plan *plan)
+{
+    struct unready u = { .store = store };
+    walk(&u, plan);
+    return !u.count;
 }
 
 enum err search_unready(struct store *store, const struct plan *plan,
@@ -63,7 +54,7 @@ enum err search_unready(struct store *store, const struct plan *plan,
     struct buf text;
     struct unready u = { .store = store, .customs = customs, .out = &text };
     buf_init(&text, 4096);
-    walk(&u, plan, 0);
+    walk(&u, plan);
     struct slice named = buf_status(&text) ? SLICE_NONE : buf_slice(&text);
     enum err err = ERR_NOT_READY;
     if (!issues->count && named.length)
