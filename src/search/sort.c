@@ -109,16 +109,13 @@ enum err sort_bind(struct compiler *c, struct search_query *q)
 
 /* In nanoseconds, roughly. */
 enum {
-    BODY_NS = 7000,
     VISIT_NS = 20,    /* a posting of the field, in one pass over it */
     MATCH_NS = 100,   /* a match, gathered */
-    WALK_NS = 150,    /* a posting, in the order of values */
-    WALK_OPEN_NS = 40000,
 };
 
 static double gathering_ns(double matches, double postings)
 {
-    double bodies = matches <= SORT_BODIES_MAX ? matches * BODY_NS : 1e18;
+    double bodies = matches <= SORT_BODIES_MAX ? matches * SORT_BODY_NS : 1e18;
     return MATCH_NS * matches + MIN(bodies, postings * VISIT_NS);
 }
 
@@ -136,8 +133,8 @@ static enum err choose(struct sort *s, uint64_t estimate, bool *ret_walks, uint6
     double matches = (double)estimate, all = (double)postings;
     double other = gathering_ns(matches, all);
     double looked_at = MIN((double)s->limit * MAX(all / matches, 1), all);
-    *ret_walks = WALK_OPEN_NS + looked_at * WALK_NS < other;
-    *ret_budget = (uint64_t)MIN(2 * other / WALK_NS, 1e15) + 10000;
+    *ret_walks = SORT_WALK_OPEN_NS + looked_at * SORT_WALK_NS < other;
+    *ret_budget = (uint64_t)MIN(2 * other / SORT_WALK_NS, 1e15) + 10000;
     return ERR_NONE;
 }
 

@@ -19,6 +19,9 @@
 
 enum {
     SORT_BODIES_MAX = 20000, /* matches whose bodies may be read for their keys */
+    SORT_BODY_NS = 7000,      /* for which one takes about so long; */
+    SORT_WALK_NS = 150,       /* a posting, in the order of values, */
+    SORT_WALK_OPEN_NS = 40000, /* and what is to be done before the first */
 };
 
 /* A page being found. First docs are what is to be put in order, then the page. */
@@ -30,6 +33,7 @@ struct sort {
     uint64_t pivot; /* document; 0: none */
     bool is_before;
     struct store_order order; /* of the first key, see sort_order() */
+    bool always_nests; /* for tests: equals are walked by their next key, however few */
 
     uint64_t *docs; /* ascending; of sort_select(): the page, in order */
     size_t count;
