@@ -111,12 +111,23 @@ enum err sort_bind(struct compiler *c, struct search_query *q)
 enum {
     VISIT_NS = 20,    /* a posting of the field, in one pass over it */
     MATCH_NS = 100,   /* a match, gathered */
+    VALUES_A_DOC = 2, /* that a field has, where nobody counted */
 };
 
 static double gathering_ns(double matches, double postings)
 {
     double bodies = matches <= SORT_BODIES_MAX ? matches * SORT_BODY_NS : 1e18;
     return MATCH_NS * matches + MIN(bodies, postings * VISIT_NS);
+}
+
+/* Would a walk be the better way even through a field of several values a document? Then
+ * its size, which takes a look into each segment, need not be known. */
+static bool is_walked_anyhow(const struct sort *s, double matches)
+{
+    double all = VALUES_A_DOC * (double)store_reader_time(s->reader);
+    double looked_at = (double)s->limit * all / matches;
+    return matches > 8 * (double)s->limit &&
+           SORT_WALK_OPEN_NS + looked_at * SORT_WALK_NS < gathering_ns(matches, matches);
 }
 
 /* Is the first key one whose values can be walked, and is the page had sooner so? */
@@ -127,10 +138,13 @@ static enum err choose(struct sort *s, uint64_t estimate, bool *ret_walks, uint6
     if (param_is_of_store(s->query->sorts[0].param) || !estimate)
         return ERR_NONE;
     TRY(sort_order(s, 0, &s->order));
-    enum err err = store_order_size(s->reader, &s->order, UINT64_MAX, &postings);
-    if (err)
-        return err == ERR_NOT_READY ? ERR_NONE : err; /* the bodies may tell */
-    double matches = (double)estimate, all = (double)postings;
+    double matches = (double)estimate, all = matches;
+    if (!is_walked_anyhow(s, matches)) {
+        enum err err = store_order_size(s->reader, &s->order, UINT64_MAX, &postings);
+        if (err)
+            return err == ERR_NOT_READY ? ERR_NONE : err; /* the bodies may tell */
+        all = (double)postings;
+    }
     double other = gathering_ns(matches, all);
     double looked_at = MIN((double)s->limit * MAX(all / matches, 1), all);
     *ret_walks = SORT_WALK_OPEN_NS + looked_at * SORT_WALK_NS < other;
@@ -161,7 +175,7 @@ static enum err run(struct sort *s, struct issues *issues, const char **ret_stra
     if (walks) {
         *ret_strategy = "walked in the order of values";
         enum err err = sort_walk(s, matches, budget);
-        if (err != ERR_BUSY)
+        if (err != ERR_BUSY && err != ERR_NOT_READY)
             return err;
     }
     *ret_strategy = "sorted by values";

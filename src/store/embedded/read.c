@@ -390,7 +390,10 @@ enum err store_doc(struct store_reader *reader, uint64_t doc, struct arena *aren
 
 /* ---- many bodies ---- */
 
-enum { STEPS_MAX = 6 }; /* dearer than a seek beyond that */
+enum {
+    STEPS_MAX = 6, /* dearer than a seek beyond that */
+    NEIGHBOURS = 256,
+};
 
 static bool stands_on(const rocksdb_iterator_t *it, uint64_t doc)
 {
@@ -406,8 +409,9 @@ struct body_walk {
     struct store *store;
     rocksdb_iterator_t *it;
     struct body_key_bytes key; /* of the last one found */
-    bool has_key;
+    bool has_key; /* the iterator stands there */
     bool is_near; /* the last one lay a few rows on */
+    rocksdb_pinnableslice_t *pin; /* of a body that was read by itself */
 };
 
 static bool seek_on(struct body_walk *w, uint64_t doc)
@@ -417,54 +421,77 @@ static bool seek_on(struct body_walk *w, uint64_t doc)
     return stands_on(w->it, doc);
 }
 
-/* A record's documents lie together, so the wanted one is likely a few rows
- * on; where old versions lie between, stepping failed last time and one seek
- * within the same home and type is tried instead. A document number stands in
- * one key only, so whatever key has it is the right one. Only when both guesses
- * fail does its place have to be looked up. */
-static enum err body_find(struct body_walk *w, uint64_t doc)
+/* A record's documents lie together, so the wanted one is likely a few rows on. Else its
+ * place is looked up, which costs a tenth of a seek. */
+static bool step_on(struct body_walk *w, uint64_t doc)
 {
     bool is_next = w->has_key && get_be64(w->key.doc) + 1 == doc;
-    if (w->has_key && (w->is_near || is_next)) {
-        w->is_near = true;
-        for (int steps = 0; steps < STEPS_MAX && rocksdb_iter_valid(w->it); steps++) {
-            rocksdb_iter_next(w->it);
-            if (stands_on(w->it, doc))
-                return ERR_NONE;
-        }
-        w->is_near = false;
-    } else if (w->has_key && seek_on(w, doc)) {
-        return ERR_NONE;
+    if (!w->has_key || !(w->is_near || is_next))
+        return false;
+    w->is_near = true;
+    for (int steps = 0; steps < STEPS_MAX && rocksdb_iter_valid(w->it); steps++) {
+        rocksdb_iter_next(w->it);
+        if (stands_on(w->it, doc))
+            return true;
     }
-    struct place_row place;
-    bool found = false;
-    TRY(store_place_find(w->store, doc, &found, &place));
-    if (!found)
-        return ERR_NOT_FOUND;
-    body_key_encode(place.home, place.type, doc, &w->key);
-    if (seek_on(w, doc)) {
-        w->is_near = w->is_near || !w->has_key;
-        return ERR_NONE;
-    }
-    TRY(rocks_iter_err(w->it));
-    return ERR_CORRUPT;
+    return w->is_near = false;
 }
 
-static enum err visit_one(struct body_walk *w, uint64_t doc, struct arena *scratch,
+/* Documents whose numbers are so near were written with one record, most likely. */
+static bool is_alone(const struct body_walk *w, const struct place_row *place, uint64_t doc,
+                     uint64_t next)
+{
+    struct body_key_bytes key;
+    body_key_encode(place->home, place->type, doc, &key);
+    bool is_same = w->has_key && memcmp(&key, &w->key, offsetof(struct body_key_bytes, doc)) == 0;
+    return !is_same && (!next || next < doc || next - doc > NEIGHBOURS);
+}
+
+/* The document's row; an iterator's seek looks into every level of the files, a get stops
+ * where it finds the row. `next`: the document that will be asked for then; 0: none. */
+static enum err body_find(struct body_walk *w, uint64_t doc, uint64_t next, uint16_t *ret_type,
+                          struct body_row *ret)
+{
+    struct place_row place;
+    bool found = false;
+    if (!step_on(w, doc)) {
+        TRY(store_place_find(w->store, doc, &found, &place));
+        if (!found)
+            return ERR_NOT_FOUND;
+        *ret_type = place.type;
+        /* One that has just gone is still there for the iterator. */
+        if (is_alone(w, &place, doc, next) &&
+            !store_body_row(w->store, place.home, place.type, doc, &w->pin, ret))
+            return ERR_NONE;
+        body_key_encode(place.home, place.type, doc, &w->key);
+        w->is_near = w->is_near || !w->has_key;
+        if (!seek_on(w, doc)) {
+            TRY(rocks_iter_err(w->it));
+            return ERR_CORRUPT;
+        }
+    }
+    memcpy(&w->key, rocks_iter_key(w->it).bytes, sizeof w->key);
+    w->has_key = true;
+    *ret_type = get_be16(w->key.type);
+    return body_row_decode(rocks_iter_value(w->it), ret);
+}
+
+static enum err visit_one(struct body_walk *w, uint64_t doc, uint64_t next, struct arena *scratch,
                           store_visit *visit, void *context)
 {
     struct body_row row;
     struct store_version version;
-    enum err err = body_find(w, doc);
+    uint16_t type = 0;
+    enum err err = body_find(w, doc, next, &type, &row);
     if (err == ERR_NOT_FOUND && atomic_load(&w->store->has_gaps))
         return ERR_NONE; /* erased since the reader found it */
-    TRY(err);
-    memcpy(&w->key, rocks_iter_key(w->it).bytes, sizeof w->key);
-    w->has_key = true;
-    uint16_t type = get_be16(w->key.type);
-    TRY(body_row_decode(rocks_iter_value(w->it), &row));
-    TRY(body_render(w->store, &row, doc, type, scratch, &version));
-    return visit(context, &version);
+    if (!err)
+        err = body_render(w->store, &row, doc, type, scratch, &version);
+    if (!err)
+        err = visit(context, &version);
+    rocksdb_pinnableslice_destroy(w->pin);
+    w->pin = NULL;
+    return err;
 }
 
 enum err store_docs(struct store_reader *reader, const uint64_t *docs, size_t count,
@@ -478,7 +505,8 @@ enum err store_docs(struct store_reader *reader, const uint64_t *docs, size_t co
     for (size_t i = 0; !err && i < count; i++) {
         struct arena_mark mark = arena_mark(scratch);
         err = docs[i] && docs[i] <= reader->time
-                  ? visit_one(&walk, docs[i], scratch, visit, context)
+                  ? visit_one(&walk, docs[i], i + 1 < count ? docs[i + 1] : 0, scratch, visit,
+                              context)
                   : ERR_NOT_FOUND;
         arena_rewind(scratch, mark);
     }
