@@ -1,47 +1,85 @@
-/* cli/check.c - `tarn check`: does everything in a stopped store agree? */
+/* cli/check.c - `tarn check`: does everything in a store agree? */
+#include "cli/check.h"
+
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/date.h"
 #include "cli/cli.h"
-#include "cli/options.h"
 #include "json/json.h"
 #include "os/clock.h"
 #include "server/server.h"
 
-enum { TEXTS_BYTES = 16 << 20, LINE_BYTES = 64 * 1024, TELL_EVERY_US = 500 * 1000 };
+enum { TEXTS_BYTES = 16 << 20, LINE_BYTES = 64 * 1024, TELL_EVERY_US = 500 * 1000,
+       TELL_LINE_EVERY_US = 10 * 1000 * 1000 };
 
 static const char about[] =
-    "Look through a stopped store: heads, versions, bodies, their hashes, and the index\n"
-    "against the terms of every body. Repairs nothing. One line for each disagreement,\n"
-    "`Type/id what`. Exits 0 only if all agrees.";
+    "Look through a store: heads, versions, deaths, bodies, their hashes, every block of the\n"
+    "index's files, and the index against the terms of every body, both ways. Of a stopped\n"
+    "one with --data, in a served one with --url, which asks the server and waits. One line\n"
+    "for each disagreement, `Type/id what`. A check that was interrupted goes on where it was.\n"
+    "With --repair what is wrong of the index is derived again from the bodies; what is wrong\n"
+    "of the truth is only named. Exits 0 only if all agrees, or was repaired.";
 
 struct checking {
-    bool is_json, is_terminal;
-    uint64_t disagreements;
-    int64_t told_us; /* when progress was last shown */
+    const struct check_options *options;
+    uint64_t disagreements, standing;
+    int64_t told_us; /* when progress was last shown; 0: never */
+    bool is_begun;
 };
+
+/* ---- progress ---- */
 
 static void clear_progress(struct checking *c)
 {
-    if (c->is_terminal && c->told_us)
+    if (c->options->is_terminal && c->told_us)
         fprintf(stderr, "\r\033[K");
     c->told_us = 0;
 }
 
-static void print_progress(void *context, const char *what, uint64_t done, uint64_t whole)
+void check_progress_print(const struct check_options *o, const struct check_progress *p,
+                          int64_t *told_us)
 {
-    struct checking *c = context;
     int64_t now_us = os_monotonic_us();
-    if (!c->is_terminal || now_us - c->told_us < TELL_EVERY_US)
+    int64_t every_us = o->is_terminal ? TELL_EVERY_US : TELL_LINE_EVERY_US;
+    if (o->is_quiet || (*told_us && now_us - *told_us < every_us))
         return;
-    c->told_us = now_us;
-    fprintf(stderr, "\r\033[K%s %llu", what, (unsigned long long)done);
-    if (whole)
-        fprintf(stderr, " of %llu", (unsigned long long)whole);
+    *told_us = now_us;
+    fprintf(stderr, "%s%.*s %" PRIu64, o->is_terminal ? "\r\033[K" : "", SLICE_ARGS(p->phase),
+            p->done);
+    if (p->whole)
+        fprintf(stderr, " of %" PRIu64, p->whole);
+    fprintf(stderr, ", %" PRIu64 " findings", p->findings);
+    if (p->per_second)
+        fprintf(stderr, ", %" PRIu64 " a second", p->per_second);
+    if (p->left_seconds >= 0)
+        fprintf(stderr, ", %" PRId64 " s left", p->left_seconds);
+    if (!o->is_terminal)
+        fputc('\n', stderr);
     fflush(stderr);
 }
+
+static void look(void *context, const struct store_check_state *s, bool has_gone_on)
+{
+    struct checking *c = context;
+    const struct check_progress p = {
+        .phase = slice_cstr(store_check_phase_name(s->phase)),
+        .done = s->done,
+        .whole = s->whole,
+        .findings = s->findings,
+        .per_second = s->per_second,
+        .left_seconds = s->left_us < 0 ? -1 : s->left_us / 1000000,
+    };
+    if (has_gone_on && !c->is_begun && !c->options->is_quiet)
+        fprintf(stderr, "going on with check %" PRIu64 ", document %" PRIu64 " of %" PRIu64 "\n",
+                s->number, s->checked, s->documents);
+    c->is_begun = true;
+    check_progress_print(c->options, &p, &c->told_us);
+}
+
+/* ---- findings ---- */
 
 static void print_json_text(struct slice text)
 {
@@ -52,40 +90,81 @@ static void print_json_text(struct slice text)
     buf_release(&out);
 }
 
-static void print_disagreement(void *context, const char *what, struct slice type, struct slice id)
+static const char *state_name(uint8_t state)
 {
-    struct checking *c = context;
-    clear_progress(c);
-    c->disagreements++;
-    if (!c->is_json) {
-        printf("%.*s/%.*s %s\n", SLICE_ARGS(type.length ? type : SLICE("-")),
-               SLICE_ARGS(id.length ? id : SLICE("-")), what);
-        return;
-    }
+    return state == STORE_FINDING_REPAIRED    ? "repaired"
+           : state == STORE_FINDING_REPAIRING ? "repairing"
+                                              : "stands";
+}
+
+static void print_finding_json(const struct checking *c, const struct store_finding *f,
+                               struct slice field)
+{
     printf("%s\n  {\"type\":", c->disagreements == 1 ? "" : ",");
-    print_json_text(type);
+    print_json_text(f->type);
     printf(",\"id\":");
-    print_json_text(id);
+    print_json_text(f->id);
     printf(",\"what\":");
-    print_json_text(slice_cstr(what));
+    print_json_text(slice_cstr(store_finding_text(f->kind)));
+    if (field.length) {
+        printf(",\"parameter\":");
+        print_json_text(field);
+    }
+    if (f->segment)
+        printf(",\"segment\":%" PRIu64 ",\"documents\":[%" PRIu64 ",%" PRIu64 "]", f->segment,
+               f->doc, f->last);
+    else if (f->doc)
+        printf(",\"version\":%" PRIu64 ",\"document\":%" PRIu64, f->version, f->doc);
+    printf(",\"state\":\"%s\",\"remedy\":", state_name(f->state));
+    print_json_text(slice_cstr(store_finding_remedy(f->kind)));
     putchar('}');
 }
+
+static void print_finding(void *context, const struct store_finding *f, struct slice field)
+{
+    struct checking *c = context;
+    bool is_repaired = f->state == STORE_FINDING_REPAIRED;
+    clear_progress(c);
+    c->disagreements++;
+    c->standing += !is_repaired;
+    if (c->options->is_json) {
+        print_finding_json(c, f, field);
+        return;
+    }
+    printf("%.*s/%.*s %s", SLICE_ARGS(f->type.length ? f->type : SLICE("-")),
+           SLICE_ARGS(f->id.length ? f->id : SLICE("-")), store_finding_text(f->kind));
+    if (field.length)
+        printf(": %.*s", SLICE_ARGS(field));
+    if (f->segment)
+        printf(": %012" PRIu64 ".seg, documents %" PRIu64 " to %" PRIu64, f->segment, f->doc,
+               f->last);
+    else if (f->doc)
+        printf(" (version %" PRIu64 ", document %" PRIu64 ")", f->version, f->doc);
+    if (is_repaired)
+        printf(", repaired\n");
+    else
+        printf("; %s\n", store_finding_remedy(f->kind));
+}
+
+/* ---- a stopped store ---- */
 
 static void print_end(const struct checking *c, const struct server_check_result *result,
                       enum err err, struct slice error)
 {
-    unsigned long long resources = result->resources, documents = result->documents;
-    if (!c->is_json) {
+    const struct store_check_state *s = &result->state;
+    if (!c->options->is_json) {
         if (!err)
-            printf("data store %.*s: %llu resources, %llu documents, %llu disagreements\n",
-                   SLICE_ARGS(result->datastore_id), resources, documents,
-                   (unsigned long long)c->disagreements);
+            printf("data store %.*s: %" PRIu64 " resources, %" PRIu64 " documents, %" PRIu64
+                   " disagreements, %" PRIu64 " repaired\n",
+                   SLICE_ARGS(result->datastore_id), s->resources, s->documents, s->findings,
+                   s->repaired);
         return;
     }
     printf("],\n\"datastore\":");
     print_json_text(result->datastore_id);
-    printf(",\"resources\":%llu,\"documents\":%llu,\"finished\":%s", resources, documents,
-           err ? "false" : "true");
+    printf(",\"resources\":%" PRIu64 ",\"documents\":%" PRIu64 ",\"findings\":%" PRIu64
+           ",\"repaired\":%" PRIu64 ",\"finished\":%s",
+           s->resources, s->documents, s->findings, s->repaired, err ? "false" : "true");
     if (err) {
         printf(",\"error\":");
         print_json_text(error);
@@ -93,39 +172,73 @@ static void print_end(const struct checking *c, const struct server_check_result
     printf("}\n");
 }
 
-static int check(const struct server_settings *settings, struct checking *c, struct arena *arena)
+static int check_folder(const struct server_settings *settings, const struct check_options *o,
+                        struct arena *arena)
 {
     struct server_check_result result;
     struct slice error;
-    if (c->is_json)
+    struct checking c = { .options = o };
+    const struct server_check check = { .order = { .repair = o->repair, .rate = o->rate },
+                                        .goes_on = !o->is_fresh,
+                                        .progress = look,
+                                        .found = print_finding,
+                                        .context = &c };
+    if (o->is_json)
         printf("{\"disagreements\":[");
-    enum err err = server_check(settings, arena, print_disagreement, print_progress, c, &result,
-                                &error);
-    clear_progress(c);
+    enum err err = server_check(settings, &check, arena, &result, &error);
+    clear_progress(&c);
     if (err && !error.length)
         error = slice_cstr(err_text(err));
-    print_end(c, &result, err, error);
+    print_end(&c, &result, err, error);
+    if (result.damage.length)
+        fprintf(stderr, "tarn check: at opening: %.*s: written again from the bodies\n",
+                SLICE_ARGS(result.damage));
     if (err)
         fprintf(stderr, "tarn check: %.*s\n", SLICE_ARGS(error));
-    if (err == ERR_CONFLICT || err == ERR_CORRUPT || (!err && c->disagreements))
+    uint64_t standing = err ? 0 : result.state.findings - result.state.repaired;
+    if (err == ERR_CONFLICT || err == ERR_CORRUPT || standing)
         fprintf(stderr, "docs/serve.md, \"tarn check\", says what to do\n");
-    return err || c->disagreements ? 1 : 0;
+    return err || standing ? 1 : 0;
+}
+
+/* ---- the verb ---- */
+
+static int check_data(const struct check_options *o, const char *data, const char *public_url,
+                      const char *time_zone, uint64_t cache)
+{
+    struct arena arena;
+    struct server_settings settings = { .data = data,
+                                        .datastore_id = slice_cstr(o->datastore_id),
+                                        .public_url = slice_cstr(public_url),
+                                        .cache_bytes = cache };
+    if (!date_zone_parse(slice_cstr(time_zone), &settings.zone_us))
+        return options_refuse("check", "--time-zone: '%s' is not Z, +hh:mm or -hh:mm", time_zone);
+    arena_init(&arena, TEXTS_BYTES);
+    int status = check_folder(&settings, o, &arena);
+    arena_release(&arena);
+    return status;
 }
 
 int cli_check(int argc, char **argv)
 {
-    const char *data = NULL, *datastore_id = NULL, *public_url = NULL, *time_zone = "Z";
-    bool is_json = false, is_quiet = false;
+    const char *data = NULL, *public_url = NULL, *time_zone = "Z";
     uint64_t cache = 0;
+    struct check_options o = { 0 };
     const struct option_row rows[] = {
-        { "data", OPTION_TEXT, "DIR", NULL, "folder of the store (required)", &data },
+        { "data", OPTION_TEXT, "DIR", NULL, "folder of a stopped store", &data },
+        { "repair", OPTION_SWITCH, NULL, NULL, "derive again what is wrong of the index",
+          &o.repair },
+        { "rate", OPTION_NUMBER, "N", NULL, "documents a second at most (default: no limit)",
+          &o.rate },
+        { "restart", OPTION_SWITCH, NULL, NULL, "begin anew where a check was interrupted",
+          &o.is_fresh },
         { "datastore-id", OPTION_TEXT, "ID", NULL, "which data store (default: the folder's own)",
-          &datastore_id },
+          &o.datastore_id },
         { "public-url", OPTION_TEXT, "URL", NULL, "as `tarn serve` had it: the index depends on it",
           &public_url },
         { "time-zone", OPTION_TEXT, "ZONE", NULL, "the same (default Z)", &time_zone },
-        { "json", OPTION_SWITCH, NULL, NULL, "the result as one JSON object", &is_json },
-        { "quiet", OPTION_SWITCH, NULL, NULL, "no progress on a terminal either", &is_quiet },
+        { "json", OPTION_SWITCH, NULL, NULL, "the result as one JSON object", &o.is_json },
+        { "quiet", OPTION_SWITCH, NULL, NULL, "no progress", &o.is_quiet },
         { "cache", OPTION_BYTES, "BYTES", NULL, "memory for stored blocks", &cache },
         { 0 },
     };
@@ -136,18 +249,8 @@ int cli_check(int argc, char **argv)
     int status = options_parse(&usage, argc, argv, &argument_count);
     if (status >= 0)
         return status;
+    o.is_terminal = isatty(STDERR_FILENO);
     if (!data || !*data)
         return options_refuse("check", "--data is missing: the folder of the store");
-    struct server_settings settings = { .data = data,
-                                        .datastore_id = slice_cstr(datastore_id),
-                                        .public_url = slice_cstr(public_url),
-                                        .cache_bytes = cache };
-    if (!date_zone_parse(slice_cstr(time_zone), &settings.zone_us))
-        return options_refuse("check", "--time-zone: '%s' is not Z, +hh:mm or -hh:mm", time_zone);
-    struct checking c = { .is_json = is_json, .is_terminal = !is_quiet && isatty(STDERR_FILENO) };
-    struct arena arena;
-    arena_init(&arena, TEXTS_BYTES);
-    status = check(&settings, &c, &arena);
-    arena_release(&arena);
-    return status;
+    return check_data(&o, data, public_url, time_zone, cache);
 }

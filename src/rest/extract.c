@@ -53,3 +53,37 @@ enum err rest_extract_some(void *context, struct slice type, struct slice body,
     *ret_count = x.term_count;
     return ERR_NONE;
 }
+
+uint64_t rest_rules_number(void *context)
+{
+    const struct rest_extract *settings = context;
+    struct customs_generation *held = customs_enter(settings->customs);
+    uint64_t number = custom_set_number(customs_set(settings->customs));
+    customs_leave(settings->customs, held);
+    return number;
+}
+
+struct slice rest_field_name(const struct rest_extract *extract, uint32_t field,
+                             struct arena *arena)
+{
+    bool is_contained = field & INDEX_FIELD_CONTAINED;
+    uint32_t plain = field & ~INDEX_FIELD_CONTAINED;
+    uint16_t resource = (uint16_t)(plain >> 16), number = (uint16_t)(plain & 0xffff);
+    if (field == INDEX_FIELD_COMPARTMENT)
+        return SLICE("(compartment)");
+    if (resource >= fhir_resource_count())
+        return arena_printf(arena, "field %08x", field);
+    struct slice type = fhir_resource_at(resource)->name;
+    if (number == INDEX_PARAM_TYPE)
+        return arena_printf(arena, "%.*s (type)", SLICE_ARGS(type));
+    struct customs_generation *held = customs_enter(extract->customs);
+    bool is_param = number < fhir_param_count() || number >= CUSTOM_FIRST;
+    const struct fhir_param *param =
+        is_param ? custom_param_at(customs_set(extract->customs), number) : NULL;
+    struct slice name =
+        param ? arena_printf(arena, "%.*s.%.*s%s", SLICE_ARGS(type), SLICE_ARGS(param->code),
+                             is_contained ? " (contained)" : "")
+              : arena_printf(arena, "field %08x", field);
+    customs_leave(extract->customs, held);
+    return name;
+}

@@ -166,6 +166,13 @@ enum err rest_extract_some(void *context, struct slice type, struct slice body,
                            const uint32_t *fields, size_t field_count, struct arena *arena,
                            struct term **ret_terms, size_t *ret_count);
 
+/* The number of the rules that extraction follows now; store_settings.rules_number. */
+uint64_t rest_rules_number(void *context);
+/* What a person calls a field of the index: "Patient.name", "Patient (type)",
+ * "(compartment)"; contained ones have " (contained)" behind it. In the arena. */
+struct slice rest_field_name(const struct rest_extract *extract, uint32_t field,
+                             struct arena *arena);
+
 /* ---- many resources, without HTTP ---- */
 
 /* A line of NDJSON on its way into the store. */

@@ -1,8 +1,12 @@
 /* server/check.c - a stopped store looked through: `tarn check`. */
+#include "os/clock.h"
 #include "os/file.h"
 #include "server/folder.h"
 #include "server/opening.h"
 #include "server/server.h"
+
+enum { LOOK_US = 20000, FINDINGS_AT_ONCE = 256 };
+static const size_t FINDINGS_BYTES = (size_t)4 << 20;
 
 static enum err refuse(struct arena *arena, struct slice *error, enum err err, const char *path,
                        const char *text)
@@ -36,30 +40,87 @@ static enum err find_store(const struct folder *folder, struct slice id, struct 
     return ERR_NONE;
 }
 
-static enum err check_store(struct opening *opening, struct arena *arena, store_report *report,
-                            store_progress *progress, void *context,
-                            struct server_check_result *ret, struct slice *error)
+/* Begun, or gone on with. */
+static enum err begin(struct store *store, const struct server_check *check, bool *ret_gone_on)
+{
+    struct store_check_state state;
+    uint64_t number = 0;
+    store_check_look(store, &state);
+    bool runs = state.stage == STORE_CHECK_RUNNING;
+    *ret_gone_on = runs && check->goes_on && state.order.repair == check->order.repair;
+    if (*ret_gone_on)
+        return ERR_NONE;
+    while (runs) {
+        (void)!store_check_cancel(store);
+        os_sleep_us(LOOK_US);
+        store_check_look(store, &state);
+        runs = state.stage == STORE_CHECK_RUNNING;
+    }
+    return store_check_start(store, &check->order, &number);
+}
+
+static enum err await(struct store *store, const struct server_check *check, bool has_gone_on,
+                      struct store_check_state *state)
+{
+    store_check_look(store, state);
+    while (state->stage == STORE_CHECK_RUNNING) {
+        check->progress(check->context, state, has_gone_on);
+        os_sleep_us(LOOK_US);
+        store_check_look(store, state);
+    }
+    return state->stage == STORE_CHECK_FAILED ? state->err : ERR_NONE;
+}
+
+static enum err tell(struct opening *opening, struct store *store,
+                     const struct server_check *check)
+{
+    struct arena arena;
+    enum err err = ERR_NONE;
+    size_t count = 1;
+    arena_init(&arena, FINDINGS_BYTES);
+    for (size_t from = 0; !err && count; from += count) {
+        struct store_finding *list = NULL;
+        err = store_check_findings(store, from, FINDINGS_AT_ONCE, &arena, &list, &count);
+        for (size_t i = 0; !err && i < count; i++) {
+            struct slice field =
+                list[i].has_field ? rest_field_name(&opening->extract, list[i].field, &arena)
+                                  : SLICE_NONE;
+            check->found(check->context, &list[i], field);
+        }
+        arena_release(&arena);
+    }
+    arena_release(&arena);
+    return err;
+}
+
+static enum err check_store(struct opening *opening, const struct server_check *check,
+                            struct arena *arena, struct server_check_result *ret,
+                            struct slice *error)
 {
     struct store *store;
-    struct store_figures figures;
+    struct store_index_figures figures;
+    bool has_gone_on = false;
     TRY(opening_store(opening, arena, &store, error));
-    store_figures(store, &figures);
-    ret->documents = figures.documents;
-    enum err err = store_check_watched(store, report, progress, context, &ret->resources);
+    store_index_figures(store, &figures);
+    ret->damage = arena_printf(arena, "%s", figures.damage);
+    enum err err = begin(store, check, &has_gone_on);
+    if (!err)
+        err = await(store, check, has_gone_on, &ret->state);
     if (err)
         *error = arena_printf(arena, "the check could not be finished: %s", err_text(err));
+    else
+        err = tell(opening, store, check);
     enum err closing = store_close(store);
     if (closing && !err)
         *error = arena_printf(arena, "the store did not close: %s", err_text(closing));
     return err ? err : closing;
 }
 
-enum err server_check(const struct server_settings *settings, struct arena *arena,
-                      store_report *report, store_progress *progress, void *context,
-                      struct server_check_result *ret, struct slice *error)
+enum err server_check(const struct server_settings *settings, const struct server_check *check,
+                      struct arena *arena, struct server_check_result *ret, struct slice *error)
 {
     struct folder folder;
-    struct opening opening = { .settings = settings, .keep_index = true };
+    struct opening opening = { .settings = settings, .keep_index = !check->order.repair };
     *error = SLICE_NONE;
     *ret = (struct server_check_result){ .datastore_id = settings->datastore_id };
     if (settings->datastore_id.length && !folder_id_is_valid(settings->datastore_id)) {
@@ -73,7 +134,7 @@ enum err server_check(const struct server_settings *settings, struct arena *aren
     opening.datastore_id = ret->datastore_id;
     enum err err = find_store(&folder, ret->datastore_id, arena, &opening.folder, error);
     if (!err)
-        err = check_store(&opening, arena, report, progress, context, ret, error);
+        err = check_store(&opening, check, arena, ret, error);
     opening_end(&opening);
     folder_close(&folder);
     return err;

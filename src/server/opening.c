@@ -75,6 +75,7 @@ enum err opening_store(struct opening *o, struct arena *arena, struct store **re
         .extract = rest_extract,
         .extract_some = rest_extract_some,
         .extract_context = &o->extract,
+        .rules_number = rest_rules_number,
         .opened = rest_customs_opened,
         .rules_hash = rules_hash(o->extract.base_url, s->zone_us),
         .rules = rules,

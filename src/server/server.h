@@ -88,20 +88,32 @@ MUST_USE enum err server_start(const struct server_settings *settings, struct ar
 /* Stop accepting, finish what is in flight, flush, free all. */
 MUST_USE enum err server_stop(struct server *server, unsigned grace_seconds);
 
-/* What a check found. */
+/* A check of a stopped store, told to whoever asked for it. */
+struct server_check {
+    struct store_check_order order;
+    /* Is a check that was interrupted to go on, if it was begun with the same `repair`? Else
+     * one begins anew. */
+    bool goes_on;
+    /* Now and then. */
+    void (*progress)(void *context, const struct store_check_state *state, bool has_gone_on);
+    /* When it has ended, each of what was found; `field` is "Patient.name", or empty. */
+    void (*found)(void *context, const struct store_finding *finding, struct slice field);
+    void *context;
+};
 struct server_check_result {
     struct slice datastore_id; /* in the arena */
-    uint64_t resources;        /* looked at, deleted ones included */
-    uint64_t documents;        /* versions, deletions included */
+    struct store_check_state state;
+    struct slice damage; /* what opening found wrong of the index; empty: nothing */
 };
 
-/* Look whether everything in the folder of a stopped store agrees (store_check()),
- * with the data, public_url, zone_us, datastore_id and cache_bytes of *settings. Nothing is
- * made or repaired; only the tail after a crash is derived, as every start does.
- * ERR_BUSY while a server has the folder, ERR_NOT_FOUND without a store there,
- * ERR_CORRUPT or ERR_CONFLICT when the index cannot be opened or is of other rules. */
-MUST_USE enum err server_check(const struct server_settings *settings, struct arena *arena,
-                               store_report *report, store_progress *progress, void *context,
+/* Look whether everything in the folder of a stopped store agrees (store_check_start()),
+ * with the data, public_url, zone_us, datastore_id and cache_bytes of *settings. Without
+ * order.repair nothing is made or repaired; only the tail after a crash is derived, as
+ * every start does, and where the check is is remembered. ERR_BUSY while a server has the
+ * folder, ERR_NOT_FOUND without a store there, ERR_CORRUPT or
+ * ERR_CONFLICT when the index cannot be opened or is of other rules. */
+MUST_USE enum err server_check(const struct server_settings *settings,
+                               const struct server_check *check, struct arena *arena,
                                struct server_check_result *ret, struct slice *error);
 
 /* Texts live as long as the server. */

@@ -60,6 +60,9 @@ typedef enum err store_extract_some(void *context, struct slice type, struct sli
                                     struct arena *arena, struct term **ret_terms,
                                     size_t *ret_count);
 
+/* The number of the rules that `extract` follows now. */
+typedef uint64_t store_rules_number(void *extract_context);
+
 /* One sentence about what was found damaged, or is whole again. Called by a thread of
  * the store's own. */
 typedef void store_notice(void *context, const char *text);
@@ -69,6 +72,7 @@ struct store_settings {
     store_extract *extract;      /* required */
     store_extract_some *extract_some; /* NULL: all are extracted whenever some are wanted */
     void *extract_context;
+    store_rules_number *rules_number; /* NULL: what `extract` does never changes */
     uint64_t rules_hash;         /* of what all terms depend on; a change re-derives the index */
     struct store_rules rules;    /* of single fields: see store_rules_set(); borrowed until
                                   * the store is open */
@@ -668,16 +672,135 @@ struct store_index_figures {
 };
 void store_index_figures(struct store *store, struct store_index_figures *ret);
 
-/* What tarn check does: every head, body, posting and reference agrees. Calls
- * `report` for each disagreement. */
+/* ---- checking ---- */
+
+/* X(name, repair, what, remedy): what a check can find. With repair it is of the index, and
+ * is derived again from the bodies; the others are of the truth, and stay. */
+#define STORE_FINDINGS(X)                                                                       \
+    X(SEGMENT, true, "a segment of the index is damaged",                                       \
+      "it is written again from the bodies")                                                    \
+    X(TERM_MISSING, true, "the index lacks a term of the body",                                 \
+      "check with repair, which derives it again from the bodies")                              \
+    X(TERM_FALSE, true, "the index holds a term that the body does not have",                   \
+      "check with repair, which derives it again from the bodies")                              \
+    X(TERMS, true, "the index differs from the terms of a body",                                \
+      "check with repair, which derives it again from the bodies")                              \
+    X(PLACE_MISSING, false, "a document has no place", "restore the store from a backup")       \
+    X(PLACE, false, "a document's place differs from its version",                              \
+      "restore the resource from a backup, or write it again")                                  \
+    X(VERSION_MISSING, false, "a document's version is missing",                                \
+      "restore the resource from a backup, or write it again")                                  \
+    X(CHAIN, false, "the chain of versions is broken",                                          \
+      "the current version is served; restore its history from a backup")                       \
+    X(DEATH, false, "a document's death differs from the version after it",                     \
+      "write the resource again, or restore it from a backup")                                  \
+    X(HEAD_MISSING, false, "a document's resource has no head",                                 \
+      "write the resource again, or restore it from a backup")                                  \
+    X(HEAD, false, "the head differs from its version",                                         \
+      "write the resource again, or restore it from a backup")                                  \
+    X(HEAD_LOST, false, "a head names a document that is not there",                            \
+      "write the resource again, or restore it from a backup")                                  \
+    X(ENTITY, false, "an entity's row is damaged",                                              \
+      "write the resource again, or restore it from a backup")                                  \
+    X(BODY_MISSING, false, "a document's body is missing or damaged",                           \
+      "restore the resource from a backup, or write it again")                                  \
+    X(BODY_HEAD, false, "a body's header differs from its place",                               \
+      "restore the resource from a backup, or write it again")                                  \
+    X(BODY, false, "a body cannot be read",                                                     \
+      "restore the resource from a backup, or write it again")                                  \
+    X(BODY_HASH, false, "a body differs from its hash",                                         \
+      "restore the resource from a backup, or write it again")                                  \
+    X(UNREADABLE, false, "a row of the truth cannot be read",                                   \
+      "restore the store from a backup")
+
+enum store_finding_kind {
+#define STORE_FINDING_ENUM(name, repair, what, remedy) STORE_FINDING_##name,
+    STORE_FINDINGS(STORE_FINDING_ENUM)
+#undef STORE_FINDING_ENUM
+        STORE_FINDING_KINDS
+};
+
+enum store_finding_state { STORE_FINDING_STANDS, STORE_FINDING_REPAIRING, STORE_FINDING_REPAIRED };
+
+struct store_finding {
+    uint8_t kind, state;
+    bool has_field;
+    uint64_t doc;     /* 0: none */
+    uint64_t last;    /* of a segment: its last document, `doc` being the first; else 0 */
+    uint32_t field;   /* of a term, as callers call it */
+    uint64_t segment; /* file number; 0: none */
+    int64_t instant;  /* when it was found */
+    /* Of the document, in the arena; empty where it is gone, or cannot be read. */
+    struct slice type, id;
+    uint64_t version;
+};
+const char *store_finding_text(uint8_t kind), *store_finding_remedy(uint8_t kind);
+/* May a check with repair mend it? */
+bool store_finding_is_mended(uint8_t kind);
+
+enum store_check_stage {
+    STORE_CHECK_NONE,      /* there was never one */
+    STORE_CHECK_RUNNING,
+    STORE_CHECK_DONE,
+    STORE_CHECK_CANCELLED,
+    STORE_CHECK_FAILED,    /* what could not be read at all; see `err` */
+};
+/* What it looks at, in this order. */
+enum store_check_phase {
+    STORE_CHECK_SEGMENTS,  /* every block of the index's files; counted in bytes */
+    STORE_CHECK_DOCUMENTS, /* rows, bodies, terms against the index */
+    STORE_CHECK_RESOURCES, /* heads */
+    STORE_CHECK_REPAIRS,   /* waits until what was wrong is right, and looks again */
+    STORE_CHECK_PHASES
+};
+const char *store_check_phase_name(uint8_t phase);
+
+struct store_check_order {
+    bool repair;
+    uint64_t rate; /* documents a second at most, resources too, and of the index's files
+                    * 4 KB count as one; 0: as fast as it goes. In any case it sleeps as long as
+                    * it worked while anybody reads or writes */
+};
+enum { STORE_CHECK_RATE_MAX = 1000 * 1000 * 1000 };
+
+struct store_check_state {
+    uint64_t number;       /* they are counted */
+    uint8_t stage, phase;
+    struct store_check_order order;
+    int64_t begun, ended;
+    uint64_t done, whole;  /* of the phase; whole 0: nobody knows */
+    uint64_t documents;    /* to be looked at: those that there were when it began */
+    uint64_t checked;      /* of them, */
+    uint64_t resources;    /* and so many heads; deleted ones too */
+    uint64_t findings, repaired;
+    uint64_t per_second;   /* of `done`, lately; 0: unknown */
+    int64_t left_us;       /* what is left of the phase at that rate; -1: unknown */
+    enum err err;
+};
+
+/* Look at everything in the background: every block of the index against its checksum,
+ * every document's rows against one another, every body against its hash and its terms
+ * against the index, both ways; while the store is read and written. It goes on after a
+ * stop or a kill, where it was. With `repair` what is wrong of the index is derived again:
+ * a field that has a rule as store_rebuild() does, else whole segments; what needs them
+ * is ERR_NOT_READY meanwhile. ERR_CONFLICT: one runs; ERR_READ_ONLY. */
+MUST_USE enum err store_check_start(struct store *store, const struct store_check_order *order,
+                                    uint64_t *ret_number);
+/* Ends what runs; what it found stays to be read until the next begins. */
+MUST_USE enum err store_check_cancel(struct store *store);
+/* Of the one that runs, or of the last one. */
+void store_check_look(struct store *store, struct store_check_state *ret);
+/* Its findings from the `from`th on, up to `limit`; no more than STORE_FINDINGS_MAX are
+ * kept, the others are only counted. */
+enum { STORE_FINDINGS_MAX = 10000 };
+MUST_USE enum err store_check_findings(struct store *store, size_t from, size_t limit,
+                                       struct arena *arena, struct store_finding **ret,
+                                       size_t *ret_count);
+
+/* The same at once, by the caller's thread, of which nothing is kept and which repairs
+ * nothing. Calls `report` for each finding. */
 typedef void store_report(void *context, const char *what, struct slice type, struct slice id);
 MUST_USE enum err store_check(struct store *store, store_report *report, void *context,
                               uint64_t *ret_checked);
-/* The same; `progress` (may be NULL) hears now and then how far it is: `what` is
- * "resources" or "documents", `whole` 0 where nobody knows. */
-typedef void store_progress(void *context, const char *what, uint64_t done, uint64_t whole);
-MUST_USE enum err store_check_watched(struct store *store, store_report *report,
-                                      store_progress *progress, void *context,
-                                      uint64_t *ret_checked);
 
 #endif

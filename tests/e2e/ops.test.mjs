@@ -60,11 +60,12 @@ test('check finds nothing in a sound store and refuses one that is served', asyn
   for (let round = 0; round < 2; round++) { // a check leaves the store as it was
     const sound = await run(['check', '--data', data]);
     assert.equal(sound.status, 0, sound.stdout + sound.stderr);
-    assert.match(sound.stdout, /: 50 resources, 51 documents, 0 disagreements/);
+    assert.match(sound.stdout, /: 50 resources, 51 documents, 0 disagreements, 0 repaired/);
   }
   const json = await run(['check', '--data', data, '--json', '--datastore-id', id]);
   assert.deepEqual(JSON.parse(json.stdout),
-    { disagreements: [], datastore: id, resources: 50, documents: 51, finished: true });
+    { disagreements: [], datastore: id, resources: 50, documents: 51, findings: 0, repaired: 0,
+      finished: true });
 });
 
 test('check names what an index of other bodies disagrees about, and a rebuild repairs it', async () => {
@@ -75,12 +76,21 @@ test('check names what an index of other bodies disagrees about, and a rebuild r
   cpSync(join(two.folder, 'index'), join(one.folder, 'index'), { recursive: true });
   const found = await run(['check', '--data', one.data]);
   assert.equal(found.status, 1);
-  assert.match(found.stdout, /^Patient\/p7 the index differs from the terms of a body$/m);
-  assert.match(found.stdout, /50 disagreements/);
+  assert.match(found.stdout, /^Patient\/p7 the index lacks a term of the body: Patient\.\S+ \(version 1, document \d+\); check with repair/m);
+  assert.match(found.stdout, /^Patient\/p7 the index holds a term that the body does not have: /m);
   const json = JSON.parse((await run(['check', '--data', one.data, '--json'])).stdout);
-  assert.equal(json.disagreements.length, 50);
-  assert.deepEqual(Object.keys(json.disagreements[0]), ['type', 'id', 'what']);
+  assert.equal(new Set(json.disagreements.map((d) => d.id)).size, 50);
+  assert.deepEqual(Object.keys(json.disagreements[0]),
+    ['type', 'id', 'what', 'parameter', 'version', 'document', 'state', 'remedy']);
   // what docs/serve.md says to do
+  const repaired = await run(['check', '--data', one.data, '--repair', '--json']);
+  assert.equal(repaired.status, 0, repaired.stdout + repaired.stderr);
+  const result = JSON.parse(repaired.stdout);
+  assert.ok(result.findings > 0 && result.repaired === result.findings);
+  assert.ok(result.disagreements.every((d) => d.state === 'repaired'));
+  const again = await run(['check', '--data', one.data]);
+  assert.match(again.stdout, / 0 disagreements/);
+  // and the other way
   rmSync(join(one.folder, 'index'), { recursive: true });
   assert.equal((await run(['check', '--data', one.data])).status, 0);
 });

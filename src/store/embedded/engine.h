@@ -97,6 +97,23 @@ struct keeper {
     bool is_wanted;      /* the former */
 };
 
+/* The thread that looks whether everything agrees (checker.c), and what it found. */
+struct checker {
+    pthread_t thread;
+    bool is_running;
+    pthread_mutex_t lock;  /* of all below */
+    pthread_cond_t work;   /* a check was begun, or the store closes */
+    struct store_check_state state;
+    uint64_t position;     /* of the phase: what was looked at, up to here; persisted, as is */
+    uint64_t last_segment; /* files from this number on are newer than the check */
+    struct store_finding *findings; /* owned, STORE_FINDINGS_MAX at most; persisted */
+    size_t count, room;
+    bool is_cancelled;
+    int64_t saved_us;      /* monotonic; of its thread */
+    uint64_t rate_done;    /* `done` at rate_us */
+    int64_t rate_us;
+};
+
 struct store {
     rocksdb_t *db;
     rocksdb_options_t *db_options;
@@ -111,6 +128,7 @@ struct store {
     char *truth_path, *index_path; /* owned */
     store_extract *extract;
     store_extract_some *extract_some; /* may be NULL */
+    store_rules_number *rules_number; /* may be NULL */
     void *extract_context;
     uint64_t seed; /* secret; of every hash table that hostile keys reach */
 
@@ -146,6 +164,7 @@ struct store {
     struct horizon horizon;
     struct erasures erasures;
     struct keeper keeper;
+    struct checker checker;
 
     /* The thread that derives what the index lacks, from opening on. */
     pthread_t deriver;
@@ -298,6 +317,14 @@ struct repair_figures {
     uint64_t lost;        /* documents whose segment cannot be read at all */
 };
 void store_repair_figures(const struct postings_view *view, struct repair_figures *ret);
+/* Take the segments that hold one of these documents, ascending, for lost: what needs them
+ * is refused until they are written again from the bodies. By any thread. */
+MUST_USE enum err store_repair_lose(struct store *store, const uint64_t *docs, size_t count);
+/* checker.c: what it remembered, at opening; its thread. */
+MUST_USE enum err checker_restore(struct store *store, struct slice name, struct slice value);
+MUST_USE enum err checker_start(struct store *store);
+void checker_stop(struct store *store);
+void checker_free(struct store *store);
 /* rebuild.c */
 MUST_USE enum err store_rebuild_start(struct store *store);
 void store_rebuild_stop(struct store *store);

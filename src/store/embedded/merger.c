@@ -148,11 +148,18 @@ static enum err job_show(struct postings *p, const struct job *job, uint64_t gon
     return err;
 }
 
+static enum err go_on(void *context, uint64_t keys)
+{
+    const struct postings *p = context;
+    (void)keys;
+    return atomic_load(&p->give_up) ? ERR_BUSY : ERR_NONE;
+}
+
 /* Which of them it was that could not be read: it is not tried again, but repaired. */
 static void find_damage(struct postings *p, const struct job *job)
 {
     for (uint32_t i = job->first; i < job->first + job->count; i++)
-        if (segment_verify(job->set->list[i], &p->give_up) == ERR_CORRUPT)
+        if (segment_verify(job->set->list[i], go_on, p) == ERR_CORRUPT)
             segments_report_damage(p->settings.segments, job->set->list[i]);
 }
 

@@ -132,6 +132,8 @@ static enum err restore_meta(struct store *store, struct slice key, struct slice
             return ERR_UNSUPPORTED;
         atomic_store(&store->has_gaps, get_be32(bytes) == STORE_FORMAT_GAPS);
         return ERR_NONE;
+    case META_CHECK:
+        return checker_restore(store, name, value);
     case META_ERASURE:
         return erasure_restore(store, name, value);
     case META_HORIZON:
@@ -381,6 +383,7 @@ static enum err store_init(struct store *store, const struct store_settings *set
 {
     store->extract = settings->extract;
     store->extract_some = settings->extract_some;
+    store->rules_number = settings->rules_number;
     store->extract_context = settings->extract_context;
     store->notice = settings->notice;
     store->notice_context = settings->notice_context;
@@ -396,6 +399,8 @@ static enum err store_init(struct store *store, const struct store_settings *set
     store->erasures.next_number = 1;
     mutex_init(&store->keeper.lock);
     cond_init(&store->keeper.work);
+    mutex_init(&store->checker.lock);
+    cond_init(&store->checker.work);
     gate_init(&store->gate);
     store->horizon.keep_us = settings->keep_index ? 0 : settings->history_us;
     mutex_init(&store->rules_lock);
@@ -423,6 +428,7 @@ static enum err store_init(struct store *store, const struct store_settings *set
 
 static void store_free(struct store *store)
 {
+    checker_stop(store);
     keeper_stop(store);
     store_derive_stop(store);
     store_rebuild_stop(store);
@@ -461,6 +467,9 @@ static void store_free(struct store *store)
     mutex_destroy(&store->meta_lock);
     mutex_destroy(&store->horizon.lock);
     erasures_free(store);
+    checker_free(store);
+    cond_destroy(&store->checker.work);
+    mutex_destroy(&store->checker.lock);
     mutex_destroy(&store->erasures.hide_lock);
     mutex_destroy(&store->erasures.side_lock);
     mutex_destroy(&store->erasures.lock);
@@ -510,6 +519,7 @@ static enum err open_all(struct store *store, const struct store_settings *setti
     *error = SLICE("the store's threads could not be started");
     if (!settings->keep_index)
         TRY(keeper_start(store));
+    TRY(checker_start(store));
     *error = SLICE_NONE;
     return ERR_NONE;
 }
@@ -553,6 +563,7 @@ enum err store_close(struct store *store)
     while (atomic_load_explicit(&store->writers, memory_order_acquire))
         os_sleep_us(1000);
     keeper_stop(store);
+    checker_stop(store);
     CHECK(gate_count(&store->gate) == 0);
     store_derive_stop(store);
     store_rebuild_stop(store);

@@ -129,8 +129,9 @@ static void doom_gone(const struct swap *w)
     }
 }
 
+/* `about`: the segment, NULL, or struct losses. */
 typedef enum err plan_swap(struct store *store, const struct postings_view *view,
-                           const struct segment *s, struct swap *w, struct fields **fields);
+                           const void *about, struct swap *w, struct fields **fields);
 
 /* ERR_BUSY: a merge has one of them in hand; later. */
 static enum err take_busy(struct postings *p, const struct swap *w)
@@ -154,7 +155,7 @@ static void give_busy(struct postings *p, const struct swap *w)
     mutex_unlock(&p->lock);
 }
 
-static enum err change(struct store *store, const struct segment *s, plan_swap *plan)
+static enum err change(struct store *store, const void *about, plan_swap *plan)
 {
     struct postings *p = &store->postings;
     struct arena arena;
@@ -165,7 +166,7 @@ static enum err change(struct store *store, const struct segment *s, plan_swap *
     struct postings_view *view = postings_view_take(p);
     enum err err = swap_init(&w, view->segments, &arena);
     if (!err)
-        err = plan(store, view, s, &w, &fields);
+        err = plan(store, view, about, &w, &fields);
     if (!err && !(err = take_busy(p, &w))) {
         err = swap_run(store, &w, view, fields);
         give_busy(p, &w);
@@ -189,23 +190,23 @@ static bool is_stray(const struct segment_set *set, const struct segment *s, uin
 }
 
 static enum err plan_drop(struct store *store, const struct postings_view *view,
-                          const struct segment *s, struct swap *w, struct fields **fields)
+                          const void *about, struct swap *w, struct fields **fields)
 {
     const struct segment_set *set = view->segments;
     (void)store;
     (void)fields;
     for (uint32_t i = set->from[SEGMENT_PENDING]; i < segment_set_all(set); i++)
-        if (is_stray(set, s, i))
+        if (is_stray(set, about, i))
             w->gone[w->gone_count++] = set->list[i];
     return ERR_NONE;
 }
 
 static enum err plan_sides(struct store *store, const struct postings_view *view,
-                           const struct segment *s, struct swap *w, struct fields **fields)
+                           const void *about, struct swap *w, struct fields **fields)
 {
     const struct segment_set *set = view->segments;
     (void)store;
-    (void)s;
+    (void)about;
     for (uint32_t i = set->from[SEGMENT_SIDE]; i < set->from[SEGMENT_SIDE_PAST + 1]; i++)
         w->gone[w->gone_count++] = set->list[i];
     return fields_reset(view->fields, fields);
@@ -213,9 +214,10 @@ static enum err plan_sides(struct store *store, const struct postings_view *view
 
 /* The parts take its place. */
 static enum err plan_finish(struct store *store, const struct postings_view *view,
-                            const struct segment *s, struct swap *w, struct fields **fields)
+                            const void *about, struct swap *w, struct fields **fields)
 {
     const struct segment_set *set = view->segments;
+    const struct segment *s = about;
     (void)store;
     (void)fields;
     for (uint32_t i = 0; i < segment_set_all(set); i++) {
@@ -229,6 +231,64 @@ static enum err plan_finish(struct store *store, const struct postings_view *vie
             };
     }
     return ERR_NONE;
+}
+
+/* ---- what is wrong though its checksums are right ---- */
+
+struct losses {
+    const uint64_t *docs; /* ascending */
+    size_t count;
+    struct segment **ghosts; /* one reference each is the caller's */
+    uint32_t ghost_count;
+};
+
+static bool is_hit(const struct losses *l, const struct segment *s)
+{
+    size_t low = 0, high = l->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (l->docs[middle] < s->footer.first)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < l->count && l->docs[low] <= s->footer.last;
+}
+
+/* Ghosts in their place: all that reads them is refused, after a restart too. */
+static enum err plan_lose(struct store *store, const struct postings_view *view,
+                          const void *about, struct swap *w, struct fields **fields)
+{
+    const struct segment_set *set = view->segments;
+    struct losses *l = (struct losses *)(uintptr_t)about;
+    (void)fields;
+    for (uint32_t i = 0; i < set->from[SEGMENT_SIDE]; i++) {
+        struct segment *s = set->list[i], *ghost = NULL;
+        if (s->is_ghost || !is_hit(l, s))
+            continue;
+        const struct segment_footer ghostly = { .number = s->footer.number,
+                                                .first = s->footer.first,
+                                                .last = s->footer.last,
+                                                .until = s->footer.until,
+                                                .docs = s->footer.docs,
+                                                .checksum = s->footer.checksum };
+        TRY(segment_ghost(store->segments.folder, &ghostly, 0, &ghost));
+        l->ghosts[l->ghost_count++] = ghost;
+        w->gone[w->gone_count++] = s;
+        w->add[w->add_count++] = (struct segment_addition){ ghost, segment_set_kind(set, i) };
+    }
+    return ERR_NONE;
+}
+
+enum err store_repair_lose(struct store *store, const uint64_t *docs, size_t count)
+{
+    struct segment *ghosts[MANIFEST_SEGMENTS_MAX];
+    struct losses l = { .docs = docs, .count = count, .ghosts = ghosts };
+    enum err err = change(store, &l, plan_lose);
+    while (l.ghost_count)
+        segment_unref(ghosts[--l.ghost_count]);
+    store_rebuild_wake(store);
+    return err;
 }
 
 /* ---- what it holds ---- */
@@ -431,12 +491,19 @@ static enum err step(struct store *store, const struct segment_set *set, const s
     return done < s->footer.last ? part(store, s, done) : finish(store, s);
 }
 
+static enum err go_on(void *context, uint64_t keys)
+{
+    const struct store *store = context;
+    (void)keys;
+    return atomic_load(&store->closes) ? ERR_BUSY : ERR_NONE;
+}
+
 static enum err find_suspect(struct store *store, const struct segment_set *set)
 {
     for (uint32_t i = 0; i < segment_set_seen(set); i++) {
         struct segment *s = set->list[i];
         enum err err = atomic_load(&s->is_damaged) ? ERR_NONE
-                                                   : segment_verify(s, &store->closes);
+                                                   : segment_verify(s, go_on, store);
         if (err == ERR_CORRUPT)
             segments_report_damage(&store->segments, s);
         else

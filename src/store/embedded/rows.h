@@ -91,6 +91,7 @@ _Static_assert(sizeof(struct log_row_bytes) == 16, "log rows have 16 bytes");
 enum meta_kind {
     META_FORMAT = 'f',     /* -> format version(4) */
     META_ENTITIES = 'e',   /* -> entity numbers below this may be in use(8) */
+    META_CHECK = 'c',      /* -> check_row_bytes; number(4) -> finding_row_bytes: checker.c */
     META_ERASURE = 'g',    /* number(8) -> erasure_row_bytes; pieces, see erase.h */
     META_FILLER = 'q',     /* never there for long, see erase_files.c */
     META_HORIZON = 'h',    /* -> horizon_row_bytes */

@@ -79,9 +79,13 @@ static inline bool segment_failed(const struct segment *s, uint64_t since)
 {
     return os_watch_failed(s->mapping.watch, since);
 }
-/* Read all of it; ERR_CORRUPT, also where a page of it failed ever. `stop`: ERR_BUSY once
- * it is true; may be NULL. */
-MUST_USE enum err segment_verify(const struct segment *s, const _Atomic bool *stop);
+/* Read all of it: ERR_CORRUPT where bytes differ from their checksum, keys or documents are
+ * out of order, counts are wrong, the filter denies a key, or a page of it failed ever.
+ * `step` (may be NULL) is called every SEGMENT_STEP_KEYS keys with how many were read; what
+ * it fails with ends the reading. */
+enum { SEGMENT_STEP_KEYS = 1024 };
+typedef enum err segment_step(void *context, uint64_t keys);
+MUST_USE enum err segment_verify(const struct segment *s, segment_step *step, void *context);
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);
 void segment_path(char out[SEGMENT_PATH_MAX], const char *folder, uint64_t number);
