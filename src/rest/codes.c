@@ -37,8 +37,13 @@ static enum err newest(struct rest *rest, const struct search_query *query, stru
     size_t count = 0;
     TRY(store_read_begin(rest->settings.store, 0, &reader));
     enum err err = store_search(reader, query->plan, 0, SAME_URL_MAX, arena, &docs, &count);
-    if (!err && count > 0) {
+    for (bool is_erased = true; !err && is_erased && count > 0; count--) {
         err = store_doc(reader, docs[count - 1], arena, &version);
+        is_erased = err == ERR_NOT_FOUND; /* since it was found: then the one before */
+        if (is_erased) {
+            err = ERR_NONE;
+            continue;
+        }
         char *copy = err ? NULL : arena_copy(arena, version.body);
         *ret_text = slice_of(copy, copy ? version.body.length : 0);
     }

@@ -62,13 +62,19 @@ static enum err deletion_gather(struct deletion *d, struct store_reader *reader)
     d->results = arena_array(r->arena, d->count, sizeof *d->results);
     if (!d->writes || !d->results)
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < d->count; i++) {
+    size_t found = d->count;
+    d->count = 0;
+    for (size_t i = 0; i < found; i++) {
         struct store_version v;
         struct arena scratch;
         arena_init(&scratch, write_scratch_bytes(r));
         err = store_doc(reader, d->docs[i], &scratch, &v);
+        if (err == ERR_NOT_FOUND) { /* erased since it was found */
+            arena_release(&scratch);
+            continue;
+        }
         char *id = err ? NULL : arena_copy(r->arena, v.id);
-        d->writes[i] = (struct store_write){ .operation = STORE_DELETE,
+        d->writes[d->count++] = (struct store_write){ .operation = STORE_DELETE,
                                              .expect = STORE_VERSION,
                                              .expect_version = v.version,
                                              .type = r->route.type->name,

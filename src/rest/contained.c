@@ -26,7 +26,7 @@ static enum err matches_of(const struct search_query *q, struct store_reader *re
         err = search_own_matches(q, reader, doc, &is_match);
     *ret_count += is_match;
     arena_rewind(scratch, mark);
-    return err;
+    return err == ERR_NOT_FOUND ? ERR_NONE : err; /* erased since it was found */
 }
 
 enum err contained_cut(const struct search_query *q, struct store_reader *reader,

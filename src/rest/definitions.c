@@ -57,7 +57,7 @@ static enum err read_all(struct rest *rest, struct arena *arena, struct slice *t
     struct store_reader *reader;
     struct issues issues;
     uint64_t *docs;
-    size_t count = 0;
+    size_t count = 0, kept = 0;
     issues_init(&issues, arena);
     TRY(search_parse(&settings, fhir_resource_find(slice_cstr(TYPE)), NULL, 0, arena, &issues,
                      &query));
@@ -66,13 +66,17 @@ static enum err read_all(struct rest *rest, struct arena *arena, struct slice *t
     for (size_t i = 0; i < count && !err; i++) {
         struct store_version version;
         err = store_doc(reader, docs[i], arena, &version);
+        if (err == ERR_NOT_FOUND) { /* erased since it was found */
+            err = ERR_NONE;
+            continue;
+        }
         char *copy = err ? NULL : arena_copy(arena, version.body);
         if (!err && !copy)
             err = ERR_NO_MEMORY;
-        texts[i] = slice_of(copy, version.body.length);
+        texts[kept++] = slice_of(copy, version.body.length);
     }
     store_read_end(reader);
-    *ret_count = count;
+    *ret_count = kept;
     return err;
 }
 

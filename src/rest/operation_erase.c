@@ -9,7 +9,7 @@
 #include "rest/operation.h"
 #include "rest/reply.h"
 
-enum { MEMBERS_MAX = 1000000, PASSES_MAX = 64, KEPT_TOLD_MAX = 100 };
+enum { MEMBERS_MAX = 1000000, PASSES_MAX = 64, KEPT_TOLD_MAX = 100, VERSIONS_MAX = 1000000 };
 
 /* What the compartment is known to hold of one resource. */
 struct member {
@@ -29,6 +29,8 @@ struct purge {
     struct member *first;
     struct store_target *targets;
     size_t target_count, target_room;
+    struct store_write *deletions; /* before what they delete can be erased */
+    size_t deletion_count, deletion_room;
     struct buf kept; /* references to what stays, as JSON parts */
     size_t kept_count;
     struct store_erasure erasure; /* all passes together, the last number */
@@ -77,8 +79,7 @@ static enum err member_add(struct purge *p, struct member *m, uint64_t doc)
     return ERR_NONE;
 }
 
-static enum err posting_found(void *context, struct slice value, const uint64_t *docs,
-                              size_t count)
+static enum err posting_found(void *context, struct slice value, const uint64_t *docs, size_t count)
 {
     struct purge *p = context;
     (void)value;
@@ -108,12 +109,15 @@ static enum err home_found(void *context, const struct store_version *v)
     return ERR_NONE;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
 static bool member_has(const struct member *m, uint64_t doc)
 {
-    for (size_t i = 0; i < m->count; i++)
-        if (m->docs[i] == doc)
-            return true;
-    return false;
+    return m->count && bsearch(&doc, m->docs, m->count, sizeof doc, by_number);
 }
 
 /* ---- deciding ---- */
@@ -164,41 +168,99 @@ static enum err target_add(struct purge *p, const struct member *m, bool is_whol
     return ERR_NONE;
 }
 
-static void keep(struct purge *p, const struct member *m)
+static void keep(struct purge *p, const struct member *m, uint64_t version, bool is_newest)
 {
     if (p->kept_count++ >= KEPT_TOLD_MAX)
         return;
     buf_append_cstr(&p->kept, ",{\"name\":\"kept\",\"valueReference\":{\"reference\":\"");
-    buf_printf(&p->kept, "%.*s/%.*s\"}}", SLICE_ARGS(m->type), SLICE_ARGS(m->id));
+    buf_printf(&p->kept, "%.*s/%.*s", SLICE_ARGS(m->type), SLICE_ARGS(m->id));
+    if (!is_newest)
+        buf_printf(&p->kept, "/_history/%llu", (unsigned long long)version);
+    buf_append_cstr(&p->kept, "\"}}");
 }
 
-/* What a resource is now decides: its newest version, or of a deleted one the one
- * before. Where that belongs to another record by now, only the versions that were
- * this one's go. It may move there before it is erased: so it is erased only as
+/* The resource is deleted first, if it is still that version: what is its newest version
+ * cannot be erased alone. */
+static enum err deletion_add(struct purge *p, const struct member *m, uint64_t version)
+{
+    if (p->deletion_count == p->deletion_room) {
+        size_t room = p->deletion_room ? 2 * p->deletion_room : 16;
+        struct store_write *more = arena_array(p->r->arena, room, sizeof *more);
+        if (!more)
+            return ERR_NO_MEMORY;
+        if (p->deletion_count)
+            memcpy(more, p->deletions, p->deletion_count * sizeof *more);
+        p->deletions = more;
+        p->deletion_room = room;
+    }
+    p->deletions[p->deletion_count++] = (struct store_write){ .operation = STORE_DELETE,
+                                                              .expect = STORE_VERSION,
+                                                              .expect_version = version,
+                                                              .type = m->type,
+                                                              .id = m->id };
+    return ERR_NONE;
+}
+
+/* Of the versions that lie in the record those stay in `m` that go; *ret_others: others
+ * stay, for they lie in another record, perhaps in this one too. */
+static enum err member_sort(struct purge *p, struct member *m, const struct store_version *versions,
+                            size_t count, bool *ret_others)
+{
+    size_t going = 0;
+    struct member all = *m;
+    *ret_others = false;
+    if (all.count)
+        qsort(all.docs, all.count, sizeof *all.docs, by_number);
+    m->docs = arena_array(p->r->arena, count, sizeof *m->docs);
+    if (!m->docs)
+        return ERR_NO_MEMORY;
+    for (size_t i = count; i-- > 0;) { /* oldest first */
+        const struct store_version *v = &versions[i];
+        struct arena_mark mark = arena_mark(&p->scratch);
+        bool is_in = member_has(&all, v->doc), shared = false;
+        enum err err =
+            v->is_deleted || (is_in && p->with_shared) ? ERR_NONE : is_shared(p, v->doc, &shared);
+        arena_rewind(&p->scratch, mark);
+        if (err == ERR_NOT_FOUND)
+            continue; /* erased meanwhile, or beyond the horizon */
+        TRY(err);
+        *ret_others = *ret_others || shared;
+        if (is_in && shared)
+            keep(p, m, v->version, i == 0);
+        else if (is_in)
+            m->docs[going++] = v->doc;
+    }
+    m->count = going;
+    return ERR_NONE;
+}
+
+/* Each version belongs to the records whose compartments it lies in. Those that lie in
+ * this one alone go (with_shared: in this one at all); one that nobody else has goes with
+ * its newest version. A resource may move before it is erased: so it is erased only as
  * what it was seen to be, and else decided about again. */
-static enum err member_decide(struct purge *p, const struct member *m)
+static enum err member_decide(struct purge *p, struct member *m)
 {
     struct store_version *versions;
     size_t count = 0;
-    bool is_owner = slice_equal(m->type, p->owner->name);
+    bool is_owner = slice_equal(m->type, p->owner->name), has_others;
     if (is_owner && slice_equal(m->id, p->r->route.id))
         return target_add(p, m, true, 0);
     if (is_owner) /* another record that links to this one */
         return ERR_NONE;
-    TRY(store_history(p->reader, m->type, m->id, 0, INT64_MIN, 2, p->r->arena, &versions, &count));
+    TRY(store_history(p->reader, m->type, m->id, 0, INT64_MIN, VERSIONS_MAX, &p->scratch, &versions,
+                      &count));
     if (!count)
         return ERR_NONE; /* erased meanwhile */
     const struct store_version *now = versions;
     if (now->is_deleted && count > 1)
         now++;
-    bool is_member = now->is_deleted ? m->is_in_home : member_has(m, now->doc), shared = false;
-    if (is_member && !now->is_deleted && !p->with_shared)
-        TRY(is_shared(p, now->doc, &shared));
-    if (shared)
-        keep(p, m);
-    if (is_member && !shared)
+    TRY(member_sort(p, m, versions, count, &has_others));
+    bool goes_now = now->is_deleted ? m->is_in_home : member_has(m, now->doc);
+    if (goes_now && !has_others)
         return target_add(p, m, true, versions->doc);
-    return !is_member && m->count ? target_add(p, m, false, 0) : ERR_NONE;
+    if (goes_now && !versions->is_deleted)
+        return deletion_add(p, m, versions->version);
+    return m->count ? target_add(p, m, false, 0) : ERR_NONE;
 }
 
 /* ---- erasing ---- */
@@ -217,13 +279,28 @@ static enum err note(struct purge *p)
     return ERR_NONE;
 }
 
+static enum err deletions_apply(struct purge *p)
+{
+    uint64_t time;
+    size_t refused, count = p->deletion_count;
+    struct store_result *results = arena_array(p->r->arena, count, sizeof *results);
+    if (!results)
+        return ERR_NO_MEMORY;
+    if (!count)
+        return ERR_NONE;
+    TRY(store_apply(p->r->rest->settings.store, p->deletions, count, false, p->r->arena, results,
+                    &time, &refused));
+    codes_note(p->r->rest, p->deletions, count);
+    return ERR_NONE;
+}
+
 static enum err targets_erase(struct purge *p)
 {
     struct store_erasure e = { 0 };
     if (!p->target_count)
         return ERR_NONE;
-    enum err err = store_erase(p->r->rest->settings.store, p->targets, p->target_count,
-                               p->r->arena, &e);
+    enum err err =
+        store_erase(p->r->rest->settings.store, p->targets, p->target_count, p->r->arena, &e);
     if (e.versions || e.resources) {
         p->erasure.number = e.number;
         p->erasure.versions += e.versions;
@@ -260,7 +337,7 @@ static enum err purge_run(struct purge *p)
     for (int pass = 0; pass < PASSES_MAX; pass++) {
         uint64_t before = p->erasure.versions + p->erasure.resources;
         p->first = NULL;
-        p->target_count = p->kept_count = 0;
+        p->target_count = p->kept_count = p->deletion_count = 0;
         p->erasure.moved = 0;
         buf_clear(&p->kept);
         map_init(&p->by_key, MEMBERS_MAX, os_random_u64());
@@ -271,9 +348,11 @@ static enum err purge_run(struct purge *p)
         }
         map_release(&p->by_key);
         if (!err)
+            err = deletions_apply(p);
+        if (!err)
             err = targets_erase(p);
-        bool is_still =
-            !p->erasure.moved && p->erasure.versions + p->erasure.resources == before;
+        bool is_still = !p->erasure.moved && !p->deletion_count &&
+                        p->erasure.versions + p->erasure.resources == before;
         if (err || is_still)
             return err;
     }
@@ -302,10 +381,10 @@ static enum err accepted(struct request *r, const struct store_erasure *e, struc
     whole_append(&body, "keptCount", kept_count);
     buf_append(&body, kept);
     buf_append_cstr(&body, "]}");
-    enum err err = reply_header(r, "Content-Location",
-                                arena_printf(r->arena, "%.*s/$erasure?number=%llu",
-                                             SLICE_ARGS(r->base_url),
-                                             (unsigned long long)e->number));
+    enum err err =
+        reply_header(r, "Content-Location",
+                     arena_printf(r->arena, "%.*s/$erasure?number=%llu", SLICE_ARGS(r->base_url),
+                                  (unsigned long long)e->number));
     if (!err)
         err = reply_copy(r, 202, &body);
     buf_release(&body);

@@ -7,7 +7,7 @@
 #include "os/thread.h"
 #include "store/embedded/rocks.h"
 
-enum { PROVE_TRIES = 3, CHECKPOINT_WAIT_US = 5000 };
+enum { GROUP_DOCUMENTS = 1000000, PROVE_TRIES = 3, CHECKPOINT_WAIT_US = 5000 };
 static const size_t LIST_BYTES_MAX = (size_t)4 << 30;
 
 /* ---- the list ---- */
@@ -70,19 +70,19 @@ uint64_t store_erasures_open(struct store *store)
     return count;
 }
 
-/* The oldest that is not finished. */
-static bool next_find(struct store *store, struct store_erasure *ret)
+/* The oldest that are not finished, at most ERASE_GROUP, the oldest first. */
+static size_t next_find(struct store *store, struct store_erasure ret[])
 {
-    bool is_found = false;
+    size_t open = 0, count;
     mutex_lock(&store->erasures.lock);
-    for (struct erasure *e = store->erasures.newest; e; e = e->next) {
-        if (e->about.stage != STORE_ERASING)
-            continue;
-        is_found = true;
-        *ret = e->about;
-    }
+    for (struct erasure *e = store->erasures.newest; e; e = e->next)
+        open += e->about.stage == STORE_ERASING;
+    count = MIN(open, (size_t)ERASE_GROUP);
+    for (struct erasure *e = store->erasures.newest; e; e = e->next)
+        if (e->about.stage == STORE_ERASING && open-- <= count)
+            ret[open] = e->about;
     mutex_unlock(&store->erasures.lock);
-    return is_found;
+    return count;
 }
 
 /* ---- the steps ---- */
@@ -127,8 +127,8 @@ static enum err record_end(struct store *store, const struct store_erasure *abou
     put_be64((uint8_t *)first + 1, about->number); /* one byte longer than the status's key */
     put_be64((uint8_t *)end + 1, about->number + 1);
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
-                                                        store->families[FAMILY_META]);
+    rocksdb_iterator_t *it =
+        rocksdb_create_iterator_cf(store->db, store->read_options, store->families[FAMILY_META]);
     for (rocksdb_iter_seek(it, first, sizeof first); rocksdb_iter_valid(it);
          rocksdb_iter_next(it)) {
         struct slice key = rocks_iter_key(it);
@@ -176,44 +176,78 @@ static void finish(struct store *store, const struct store_erasure *about)
     mutex_unlock(&store->erasures.lock);
 }
 
-static enum err erasure_run(struct store *store, struct store_erasure *about)
+/* Several share one going through the files, which costs most of it. */
+struct group {
+    struct store_erasure about[ERASE_GROUP];
+    struct erased_list lists[ERASE_GROUP]; /* of each */
+    struct erased_list all;
+    size_t count;
+    uint64_t found[ERASE_GROUP], files;
+};
+
+static enum err group_read(struct store *store, struct group *g, struct arena *arena)
 {
-    struct arena arena;
-    arena_init(&arena, LIST_BYTES_MAX);
-    struct erased_list list = { .arena = &arena };
-    enum err err = erasure_list_read(store, about->number, &list);
+    size_t found = next_find(store, g->about);
+    g->all.arena = arena;
+    while (g->count < found && (!g->count || g->all.count < GROUP_DOCUMENTS)) {
+        struct erased_list *list = &g->lists[g->count];
+        list->arena = arena;
+        TRY(erasure_list_read(store, g->about[g->count].number, list));
+        TRY(erasure_list_read(store, g->about[g->count].number, &g->all));
+        g->count++;
+    }
+    return ERR_NONE;
+}
+
+static enum err group_steps(struct store *store, struct group *g, struct arena *arena)
+{
+    enum err err = ERR_NONE;
     for (int tries = 0; !err; tries++) {
-        err = steps(store, &list, &arena);
+        err = steps(store, &g->all, arena);
         if (err != ERR_CORRUPT || tries == PROVE_TRIES || atomic_load(&store->segments.damaged))
             break;
         err = ERR_NONE;
     }
     /* Once the pieces are gone nobody knows what to search for after a crash: then
      * the counts say 0 files. */
-    about->stage = STORE_ERASED;
-    about->ended = os_now_us();
-    about->files = about->found = 0;
-    if (!err)
-        err = record_end(store, about, true);
-    if (!err)
-        err = erase_truth_files(store, &(struct erased_list){ .arena = &arena });
-    if (!err)
-        err = erase_search(store, &list, &about->files, &about->found);
-    if (!err)
-        err = record_end(store, about, true);
+    for (size_t i = 0; !err && i < g->count; i++) {
+        g->about[i].stage = STORE_ERASED;
+        g->about[i].ended = os_now_us();
+        g->about[i].files = g->about[i].found = 0;
+        err = record_end(store, &g->about[i], true);
+    }
+    TRY(err);
+    TRY(erase_truth_files(store, &(struct erased_list){ .arena = arena }));
+    return erase_search(store, g->lists, g->count, &g->files, g->found);
+}
+
+static enum err group_run(struct store *store, bool *ret_any)
+{
+    struct arena arena;
+    arena_init(&arena, LIST_BYTES_MAX);
+    struct group *g = arena_alloc(&arena, sizeof *g);
+    enum err err = g ? group_read(store, g, &arena) : ERR_NO_MEMORY;
+    *ret_any = g && g->count;
+    if (!err && g->count)
+        err = group_steps(store, g, &arena);
+    for (size_t i = 0; !err && i < g->count; i++) {
+        g->about[i].files = g->files;
+        g->about[i].found = g->found[i];
+        err = record_end(store, &g->about[i], true);
+        if (!err)
+            finish(store, &g->about[i]);
+    }
     arena_release(&arena);
-    if (!err)
-        finish(store, about);
     return err;
 }
 
 enum err erasures_run(struct store *store)
 {
-    struct store_erasure about;
     enum err err = ERR_NONE;
+    bool is_any = true;
     mutex_lock(&store->horizon.lock);
-    while (!err && !atomic_load(&store->closes) && next_find(store, &about))
-        err = erasure_run(store, &about);
+    while (!err && is_any && !atomic_load(&store->closes))
+        err = group_run(store, &is_any);
     mutex_unlock(&store->horizon.lock);
     return err;
 }

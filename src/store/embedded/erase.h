@@ -11,6 +11,8 @@
  *   record  the pieces go, in the same way; the count of it stays
  *   search  the live files are searched for the ids
  *
+ * Those that were asked for meanwhile go together through all but the first step.
+ *
  * The record in `meta` is what a restart goes on from: until it goes, all of
  * this is done again, which changes nothing.
  */
@@ -22,6 +24,7 @@
 
 enum {
     ERASE_CHUNK = 256, /* resources hidden in one go */
+    ERASE_GROUP = 64,  /* erasures that go through the files together */
 };
 
 /* status: 'g' number(8) -> this */
@@ -72,9 +75,10 @@ MUST_USE enum err erase_truth_files(struct store *store, const struct erased_lis
 /* Is anything of it left where it can be found? */
 MUST_USE enum err erase_prove(struct store *store, const struct erased_list *list,
                               bool *ret_gone);
-/* Files below the store's folder, and how many of them hold one of the ids. */
-MUST_USE enum err erase_search(struct store *store, const struct erased_list *list,
-                               uint64_t *ret_files, uint64_t *ret_found);
+/* Files below the store's folder, and how many of them hold one of the ids of each of
+ * these lists, at most ERASE_GROUP. */
+MUST_USE enum err erase_search(struct store *store, const struct erased_list *lists,
+                               size_t count, uint64_t *ret_files, uint64_t ret_found[]);
 
 /* erase.c: whatever is not finished; by the keeper. */
 MUST_USE enum err erasures_run(struct store *store);

@@ -12,7 +12,7 @@
 
 enum { ROWS_A_BATCH = 256, ROLL_TRIES = 8, SEARCH_ID_BYTES_MIN = 8, SEARCH_PIECE = 1 << 20 };
 enum { FILLER_BYTES = 40 << 10 }; /* twice that is more than MANIFEST_BYTES */
-enum { BOTTOM_FORCED = 3 }; /* of the C++ enum BottommostLevelCompaction: once each file */
+enum { BOTTOM_FORCED = 3 };       /* of the C++ enum BottommostLevelCompaction: once each file */
 
 static enum err give_up(struct store *store)
 {
@@ -87,8 +87,8 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* The keys of a family that were erased, ascending, in the arena. */
-static enum err family_keys(const struct erased_list *list, enum family family,
-                            struct arena *arena, struct slice **ret, size_t *ret_count)
+static enum err family_keys(const struct erased_list *list, enum family family, struct arena *arena,
+                            struct slice **ret, size_t *ret_count)
 {
     if (family == FAMILY_ENTITY) {
         *ret = list->keys;
@@ -285,9 +285,7 @@ static enum err manifest_roll(struct store *store, rocksdb_compactoptions_t *opt
     if (key)
         memset(key, META_FILLER, FILLER_BYTES);
     const struct slice ends[] = { slice_of(key, 1), slice_of(key, FILLER_BYTES) };
-    const struct compaction c = { .store = store,
-                                  .family = FAMILY_META,
-                                  .options = options };
+    const struct compaction c = { .store = store, .family = FAMILY_META, .options = options };
     bool is_same = true;
     for (int i = 0; !err && is_same && i < ROLL_TRIES; i++) {
         err = filler_write(store, key, true);
@@ -417,6 +415,7 @@ enum err erase_prove(struct store *store, const struct erased_list *list, bool *
  * leave out what they share with the one before. */
 struct needles {
     struct slice *by_head; /* room of them, a power of two; bytes NULL: free */
+    uint64_t *lists;       /* of each: a bit, the list that it is from */
     size_t room;
     char *piece;
     size_t kept; /* bytes of the last piece that stand before this one */
@@ -434,37 +433,40 @@ static struct slice needle_of(struct slice id)
     return id.length >= 2 * SEARCH_ID_BYTES_MIN ? slice_from(id, SEARCH_ID_BYTES_MIN / 2) : id;
 }
 
-static void needle_add(struct needles *n, struct slice id)
+static void needle_add(struct needles *n, struct slice id, uint64_t list)
 {
     size_t at = (size_t)(head_of(id.bytes) >> 32) & (n->room - 1);
     while (n->by_head[at].bytes)
         at = (at + 1) & (n->room - 1);
     n->by_head[at] = id;
+    n->lists[at] = list;
 }
 
-static bool piece_has(const struct needles *n, size_t length)
+/* The lists of which it has an id. */
+static uint64_t piece_has(const struct needles *n, size_t length)
 {
+    uint64_t lists = 0;
     for (size_t i = 0; i + SEARCH_ID_BYTES_MIN <= length; i++) {
         size_t at = (size_t)(head_of(n->piece + i) >> 32) & (n->room - 1);
         for (; n->by_head[at].bytes; at = (at + 1) & (n->room - 1)) {
             struct slice id = n->by_head[at];
             if (id.length <= length - i && memcmp(n->piece + i, id.bytes, id.length) == 0)
-                return true;
+                lists |= n->lists[at];
         }
     }
-    return false;
+    return lists;
 }
 
-static enum err file_search(struct needles *n, const char *path, bool *ret_found)
+static enum err file_search(struct needles *n, const char *path, uint64_t *ret_found)
 {
     FILE *in = fopen(path, "rb");
-    *ret_found = false;
+    *ret_found = 0;
     if (!in)
         return ERR_NONE; /* gone meanwhile: a file that was replaced */
     size_t kept = 0, got;
-    while (!*ret_found && (got = fread(n->piece + kept, 1, SEARCH_PIECE, in)) > 0) {
+    while ((got = fread(n->piece + kept, 1, SEARCH_PIECE, in)) > 0) {
         size_t length = kept + got;
-        *ret_found = piece_has(n, length);
+        *ret_found |= piece_has(n, length);
         kept = MIN(length, (size_t)ID_BYTES_MAX);
         memmove(n->piece, n->piece + length - kept, kept);
     }
@@ -477,37 +479,53 @@ struct searching {
     struct store *store;
     struct needles *needles;
     const char *folder;
-    uint64_t files, found;
+    uint64_t files, *found; /* of each list */
 };
 
 static enum err search_one(void *context, const char *name)
 {
     struct searching *s = context;
     char path[4096];
-    bool found = false;
+    uint64_t found = 0;
     TRY(give_up(s->store));
     snprintf(path, sizeof path, "%s/%s", s->folder, name);
     TRY(file_search(s->needles, path, &found));
     s->files++;
-    s->found += found;
+    for (; found; found &= found - 1)
+        s->found[__builtin_ctzll(found)]++;
     return ERR_NONE;
 }
 
-enum err erase_search(struct store *store, const struct erased_list *list, uint64_t *ret_files,
-                      uint64_t *ret_found)
+static enum err needles_fill(struct needles *n, const struct erased_list *lists, size_t count,
+                             struct arena *arena)
+{
+    size_t ids = 0;
+    for (size_t l = 0; l < count; l++)
+        ids += lists[l].key_count;
+    for (n->room = 64; n->room < 2 * ids;)
+        n->room *= 2;
+    n->by_head = arena_array(arena, n->room, sizeof *n->by_head);
+    n->lists = arena_array(arena, n->room, sizeof *n->lists);
+    n->piece = arena_raw(arena, SEARCH_PIECE + ID_BYTES_MAX);
+    if (!n->by_head || !n->lists || !n->piece)
+        return ERR_LIMIT;
+    for (size_t l = 0; l < count; l++)
+        for (size_t i = 0; i < lists[l].key_count; i++)
+            if (lists[l].keys[i].length - 2 >= SEARCH_ID_BYTES_MIN)
+                needle_add(n, needle_of(slice_from(lists[l].keys[i], 2)), (uint64_t)1 << l);
+    return ERR_NONE;
+}
+
+enum err erase_search(struct store *store, const struct erased_list *lists, size_t count,
+                      uint64_t *ret_files, uint64_t ret_found[])
 {
     struct arena arena;
-    struct needles n = { .room = 64 };
-    struct searching s = { .store = store, .needles = &n };
-    while (n.room < 2 * list->key_count)
-        n.room *= 2;
+    struct needles n = { .room = 0 };
+    struct searching s = { .store = store, .needles = &n, .found = ret_found };
+    CHECK(count <= ERASE_GROUP);
     arena_init(&arena, (size_t)1 << 30);
-    n.by_head = arena_array(&arena, n.room, sizeof *n.by_head);
-    n.piece = arena_raw(&arena, SEARCH_PIECE + ID_BYTES_MAX);
-    enum err err = n.by_head && n.piece ? ERR_NONE : ERR_LIMIT;
-    for (size_t i = 0; !err && i < list->key_count; i++)
-        if (list->keys[i].length - 2 >= SEARCH_ID_BYTES_MIN)
-            needle_add(&n, needle_of(slice_from(list->keys[i], 2)));
+    memset(ret_found, 0, count * sizeof *ret_found);
+    enum err err = needles_fill(&n, lists, count, &arena);
     const char *folders[] = { store->truth_path, store->index_path };
     for (size_t i = 0; !err && i < ARRAY_COUNT(folders); i++) {
         s.folder = folders[i];
@@ -515,6 +533,5 @@ enum err erase_search(struct store *store, const struct erased_list *list, uint6
     }
     arena_release(&arena);
     *ret_files = s.files;
-    *ret_found = s.found;
     return err;
 }

@@ -39,8 +39,8 @@ static enum err versions_read(struct hiding *h, struct hidden *v)
     size_t room = 16;
     put_be64(first, v->row.entity);
     v->versions = arena_raw(h->arena, room * sizeof *v->versions);
-    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
-                                                        store->families[FAMILY_VERSION]);
+    rocksdb_iterator_t *it =
+        rocksdb_create_iterator_cf(store->db, store->read_options, store->families[FAMILY_VERSION]);
     enum err err = v->versions ? ERR_NONE : ERR_NO_MEMORY;
     for (rocksdb_iter_seek(it, (char *)first, sizeof first); !err && rocksdb_iter_valid(it);
          rocksdb_iter_next(it)) {
@@ -455,8 +455,8 @@ enum err erasure_list_read(struct store *store, uint64_t number, struct erased_l
 {
     char prefix[9] = { (char)META_ERASURE };
     put_be64((uint8_t *)prefix + 1, number);
-    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(store->db, store->read_options,
-                                                        store->families[FAMILY_META]);
+    rocksdb_iterator_t *it =
+        rocksdb_create_iterator_cf(store->db, store->read_options, store->families[FAMILY_META]);
     enum err err = ERR_NONE;
     for (rocksdb_iter_seek(it, prefix, sizeof prefix); !err && rocksdb_iter_valid(it);
          rocksdb_iter_next(it)) {
@@ -473,5 +473,10 @@ enum err erasure_list_read(struct store *store, uint64_t number, struct erased_l
         qsort(list->docs, list->count, sizeof *list->docs, by_doc);
     if (list->key_count)
         qsort(list->keys, list->key_count, sizeof *list->keys, by_key);
+    size_t kept = 0; /* one that was used again and erased again comes once */
+    for (size_t i = 0; i < list->key_count; i++)
+        if (!kept || !slice_equal(list->keys[kept - 1], list->keys[i]))
+            list->keys[kept++] = list->keys[i];
+    list->key_count = kept;
     return err;
 }

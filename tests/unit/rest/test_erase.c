@@ -1,16 +1,18 @@
 /* $purge, $expunge and $erasure. */
 #include "world.h"
 
+#include <stdatomic.h>
+
 #include "os/clock.h"
+#include "os/thread.h"
 
 static void expect(struct world *w, const char *method, const char *target, const char *body,
                    int status)
 {
-    struct answer a = ask(w, method, target, body ? "Content-Type: application/fhir+json" : NULL,
-                          body);
+    struct answer a =
+        ask(w, method, target, body ? "Content-Type: application/fhir+json" : NULL, body);
     if (a.status != status)
-        fail_msg("%s %s: %d %.*s", method, target, a.status,
-                 SLICE_ARGS(slice_head(a.body, 600)));
+        fail_msg("%s %s: %d %.*s", method, target, a.status, SLICE_ARGS(slice_head(a.body, 600)));
 }
 
 static void put_patient(struct world *w, const char *id, const char *more)
@@ -70,8 +72,9 @@ static struct answer wait_done(struct world *w, const char *target)
 static void fill(struct world *w)
 {
     put_patient(w, "one-12345678", "");
-    put_patient(w, "two-12345678", ",\"link\":[{\"type\":\"seealso\",\"other\":{\"reference\":"
-                                   "\"Patient/one-12345678\"}}]");
+    put_patient(w, "two-12345678",
+                ",\"link\":[{\"type\":\"seealso\",\"other\":{\"reference\":"
+                "\"Patient/one-12345678\"}}]");
     expect(w, "PUT", "Practitioner/doctor", "{\"resourceType\":\"Practitioner\",\"id\":\"doctor\"}",
            201);
     put_observation(w, "o1", "one-12345678", "Practitioner/doctor");
@@ -132,6 +135,113 @@ static void what_is_shared_goes_when_asked(void **state)
     expect(w, "GET", "Patient/two-12345678/$purge", NULL, 405);
 }
 
+/* Records that a resource was in, one after the other. */
+static void fill_moves(struct world *w)
+{
+    put_patient(w, "one-12345678", "");
+    put_patient(w, "two-12345678", "");
+    put_observation(w, "was-two", "two-12345678", "Practitioner/doctor");
+    put_observation(w, "was-two", "one-12345678", "Practitioner/doctor");
+    put_observation(w, "both-then-two", "one-12345678", "Patient/two-12345678");
+    put_observation(w, "both-then-two", "two-12345678", "Practitioner/doctor");
+    put_observation(w, "one-then-both", "one-12345678", "Practitioner/doctor");
+    put_observation(w, "one-then-both", "one-12345678", "Patient/two-12345678");
+    put_observation(w, "was-both", "one-12345678", "Patient/two-12345678");
+    put_observation(w, "was-both", "one-12345678", "Practitioner/doctor");
+    expect(w, "DELETE", "Observation/was-both", NULL, 204);
+}
+
+static void a_version_belongs_to_the_records_that_it_lies_in(void **state)
+{
+    struct world *w = *state;
+    fill_moves(w);
+    struct answer a = post(w, "Patient/one-12345678/$purge", "");
+    assert_int_equal(a.status, 202);
+    assert_int_equal(number_of(&a, "resources"), 1);
+    assert_int_equal(number_of(&a, "versions"), 4); /* the patient, was-two 2, 1, was-both 2 */
+    assert_int_equal(number_of(&a, "keptCount"), 3);
+    const char *told = arena_copy(&w->arena, a.body);
+    assert_contains(told, "\"Observation/both-then-two/_history/1\"");
+    assert_contains(told, "\"Observation/one-then-both\"");
+    assert_contains(told, "\"Observation/was-both/_history/1\"");
+    expect(w, "GET", "Observation/was-two", NULL, 410);
+    expect(w, "GET", "Observation/was-two/_history/1", NULL, 200);
+    expect(w, "GET", "Observation/was-two/_history/2", NULL, 410);
+    expect(w, "GET", "Observation/both-then-two", NULL, 200);
+    expect(w, "GET", "Observation/both-then-two/_history/1", NULL, 200);
+    expect(w, "GET", "Observation/one-then-both", NULL, 200);
+    expect(w, "GET", "Observation/one-then-both/_history/1", NULL, 410);
+    expect(w, "GET", "Observation/was-both", NULL, 410);
+    expect(w, "GET", "Observation/was-both/_history/1", NULL, 200);
+    expect(w, "GET", "Observation/was-both/_history/2", NULL, 410);
+    wait_done(w, status_target(w, &a));
+    struct answer again = post(w, "Patient/one-12345678/$purge?shared=erase", "");
+    assert_int_equal(again.status, 202); /* what was kept goes when that is asked for later */
+    assert_int_equal(number_of(&again, "keptCount"), 0);
+    expect(w, "GET", "Observation/both-then-two", NULL, 200);
+    expect(w, "GET", "Observation/both-then-two/_history/1", NULL, 410);
+    expect(w, "GET", "Observation/one-then-both", NULL, 404);
+    expect(w, "GET", "Observation/was-two/_history/1", NULL, 200); /* never was of this one */
+    wait_done(w, status_target(w, &again));
+}
+
+struct racer {
+    struct world w;
+    _Atomic bool stops;
+    int erased;
+};
+
+/* Stores and erases what others find meanwhile. */
+static void *race_erase(void *context)
+{
+    struct racer *r = context;
+    while (!atomic_load(&r->stops)) {
+        struct arena_mark mark = arena_mark(&r->w.arena);
+        put_observation(&r->w, "racing-12345678", "racing", "Practitioner/doctor");
+        put(&r->w, "ValueSet/racing-12345678",
+            "{\"resourceType\":\"ValueSet\",\"id\":\"racing-12345678\",\"status\":\"active\","
+            "\"url\":\"http://example.org/racing\"}");
+        r->erased += post(&r->w, "Observation/racing-12345678/$expunge", "").status == 202;
+        r->erased += post(&r->w, "ValueSet/racing-12345678/$expunge", "").status == 202;
+        arena_rewind(&r->w.arena, mark);
+    }
+    return NULL;
+}
+
+static void what_is_erased_between_finding_and_reading_is_no_error(void **state)
+{
+    static const char *const asked[][2] = {
+        { "DELETE", "Observation?patient=racing&_count=10" },
+        { "DELETE", "Observation?patient=racing" },
+        { "GET", "Observation?patient=racing&_contained=both" },
+        { "GET", "ValueSet/$expand?url=http://example.org/racing" },
+        { "GET", "Observation?patient=racing&_sort=date&_include=*" },
+        { "GET", "Observation/racing-12345678/_history" },
+    };
+    struct world *w = *state;
+    struct racer *r = calloc(1, sizeof *r);
+    pthread_t thread;
+    r->w = *w;
+    arena_init(&r->w.arena, (size_t)1 << 30);
+    int64_t end_us = os_monotonic_us() + 1000000;
+    assert_int_equal(thread_start(&thread, race_erase, r), ERR_NONE);
+    while (os_monotonic_us() < end_us)
+        for (size_t i = 0; i < ARRAY_COUNT(asked); i++) {
+            struct arena_mark mark = arena_mark(&w->arena);
+            struct answer a = ask(w, asked[i][0], asked[i][1], NULL, NULL);
+            if (a.status >= 500)
+                print_error("%s %s: %d %.*s\n", asked[i][0], asked[i][1], a.status,
+                            SLICE_ARGS(slice_head(a.body, 600)));
+            assert_true(a.status < 500);
+            arena_rewind(&w->arena, mark);
+        }
+    atomic_store(&r->stops, true);
+    thread_join(thread);
+    assert_true(r->erased > 10);
+    arena_release(&r->w.arena);
+    free(r);
+}
+
 static void pages_and_instants_of_before_have_none_of_it(void **state)
 {
     struct world *w = *state;
@@ -185,6 +295,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
         TEST(a_purged_record_is_gone_and_nothing_else),
         TEST(what_is_shared_goes_when_asked),
+        TEST(a_version_belongs_to_the_records_that_it_lies_in),
+        TEST(what_is_erased_between_finding_and_reading_is_no_error),
         TEST(pages_and_instants_of_before_have_none_of_it),
         TEST(one_resource_is_expunged),
     };

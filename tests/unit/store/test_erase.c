@@ -47,13 +47,13 @@ static enum err count_one(void *context, const char *name)
 static int files_with(struct fixture *f, const char *mark)
 {
     struct counting c = { f, "truth", mark, 0, 0 };
-    assert_int_equal(os_folder_each(arena_printf(&f->arena, "%s/truth", f->folder).bytes,
-                                    count_one, &c),
-                     ERR_NONE);
+    assert_int_equal(
+        os_folder_each(arena_printf(&f->arena, "%s/truth", f->folder).bytes, count_one, &c),
+        ERR_NONE);
     c.folder = "index";
-    assert_int_equal(os_folder_each(arena_printf(&f->arena, "%s/index", f->folder).bytes,
-                                    count_one, &c),
-                     ERR_NONE);
+    assert_int_equal(
+        os_folder_each(arena_printf(&f->arena, "%s/index", f->folder).bytes, count_one, &c),
+        ERR_NONE);
     assert_true(c.files > 5);
     return c.found;
 }
@@ -149,8 +149,8 @@ static size_t ways_found(struct fixture *f, uint64_t time, const char *id, const
     assert_int_equal(store_version(reader, SLICE("T"), slice_cstr(id), 1, &f->arena, &found, &v),
                      ERR_NONE);
     ways += found;
-    assert_int_equal(store_history(reader, SLICE("T"), slice_cstr(id), 0, INT64_MIN, 10,
-                                   &f->arena, &list, &count),
+    assert_int_equal(store_history(reader, SLICE("T"), slice_cstr(id), 0, INT64_MIN, 10, &f->arena,
+                                   &list, &count),
                      ERR_NONE);
     ways += count;
     store_read_end(reader);
@@ -233,6 +233,46 @@ static void no_file_holds_what_was_erased(void **state)
     assert_int_equal(e.versions, 4);
 }
 
+/* Those asked for while one is at work go together; each is told its own. */
+static void erasures_asked_at_once_share_the_way_through_the_files(void **state)
+{
+    struct fixture *f = *state;
+    enum { ERASURES = 70 }; /* more than a group */
+    const char *ids[ERASURES], *marks[ERASURES];
+    uint64_t numbers[ERASURES];
+    for (int i = 0; i < ERASURES; i++) {
+        ids[i] = mark_new(f);
+        marks[i] = mark_new(f);
+        neighbours_put(f, i, i + (i % 4 == 0));
+        put_marked(f, ids[i], marks[i]);
+    }
+    put(f, "T", "witness", arena_printf(&f->arena, "2=of %s;", ids[7]).bytes);
+    struct store_reader *before = reader_at(f, 0); /* keeps them from their end */
+    for (int i = 0; i < ERASURES; i++)
+        numbers[i] = erase(f, ids[i]).number;
+    put_marked(f, ids[5], marks[5]);
+    uint64_t again = erase(f, ids[5]).number;
+    int64_t begin_us = os_monotonic_us();
+    store_read_end(before);
+    for (int i = 0; i < ERASURES; i++) {
+        struct store_erasure e = wait_erased(f, numbers[i]);
+        assert_int_equal(e.versions, 1);
+        if (i != 5) /* which was used again */
+            assert_int_equal(e.found > 0, i == 7); /* the witness */
+    }
+    wait_erased(f, again);
+    print_message("%d erasures in %lld ms\n", (int)ERASURES,
+                  (long long)((os_monotonic_us() - begin_us) / 1000));
+    for (int i = 0; i < ERASURES; i++) {
+        assert_int_equal(files_with(f, marks[i]), 0);
+        assert_true(i == 7 || files_with(f, ids[i]) == 0);
+    }
+    assert_no_row_is_shadowed(f);
+    check_all(f);
+    fixture_reopen(f);
+    assert_int_equal(store_erasures_open(f->store), 0);
+}
+
 static void an_erasure_goes_on_after_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -267,9 +307,9 @@ static void what_moved_since_it_was_seen_stays(void **state)
     assert_int_equal(e.moved, 1);
     wait_erased(f, e.number);
     struct store_reader *reader = reader_at(f, 0);
-    assert_int_equal(store_history(reader, SLICE("T"), SLICE("a"), 0, INT64_MIN, 10, &f->arena,
-                                   &list, &count),
-                     ERR_NONE);
+    assert_int_equal(
+        store_history(reader, SLICE("T"), SLICE("a"), 0, INT64_MIN, 10, &f->arena, &list, &count),
+        ERR_NONE);
     store_read_end(reader);
     assert_int_equal(count, 2);
     assert_int_equal(list[0].doc, now);
@@ -303,9 +343,9 @@ static void versions_alone_can_be_erased_but_not_the_newest(void **state)
     assert_int_equal(e.versions, 2);
     wait_erased(f, e.number);
     struct store_reader *reader = reader_at(f, 0);
-    assert_int_equal(store_history(reader, SLICE("T"), SLICE("a"), 0, INT64_MIN, 10, &f->arena,
-                                   &list, &count),
-                     ERR_NONE);
+    assert_int_equal(
+        store_history(reader, SLICE("T"), SLICE("a"), 0, INT64_MIN, 10, &f->arena, &list, &count),
+        ERR_NONE);
     store_read_end(reader);
     assert_int_equal(count, 3);
     assert_int_equal(list[2].doc, docs[0]);
@@ -317,9 +357,9 @@ static void versions_alone_can_be_erased_but_not_the_newest(void **state)
     assert_int_equal(store_horizon_raise(f->store, store_time_of(docs[4]), 1), ERR_NONE);
     assert_int_equal(store_purge(f->store), ERR_NONE);
     reader = reader_at(f, 0);
-    assert_int_equal(store_history(reader, SLICE("T"), SLICE("a"), 0, INT64_MIN, 10, &f->arena,
-                                   &list, &count),
-                     ERR_NONE);
+    assert_int_equal(
+        store_history(reader, SLICE("T"), SLICE("a"), 0, INT64_MIN, 10, &f->arena, &list, &count),
+        ERR_NONE);
     store_read_end(reader);
     assert_int_equal(count, 1);
     check_all(f);
@@ -347,6 +387,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         TEST(what_is_erased_is_hidden_at_once_at_every_time),
         TEST(no_file_holds_what_was_erased),
+        TEST(erasures_asked_at_once_share_the_way_through_the_files),
         TEST(an_erasure_goes_on_after_a_restart),
         TEST(what_moved_since_it_was_seen_stays),
         TEST(versions_alone_can_be_erased_but_not_the_newest),
