@@ -52,7 +52,8 @@ static enum err led(const struct search_query *q, struct arena *arena, const str
 {
     const struct plan *plan = *ret = q->plan;
     size_t count = plan->kind == PLAN_AND ? plan->child_count : 0;
-    if (q->type_count != 1 || !is_dear(plan))
+    /* What is found by what it contains is of any type. */
+    if (q->type_count != 1 || q->contained_count || !is_dear(plan))
         return ERR_NONE;
     struct plan *all = arena_array(arena, 2, sizeof *all), *type = all ? all + 1 : NULL;
     struct plan **children = arena_array(arena, count + 2, sizeof(struct plan *));

@@ -143,6 +143,7 @@ export function criterion(rng, world, r, depth = 0) {
       if (join) return join;
       continue;
     }
+    if (!depth && rng.chance(0.03)) return ['createdAt', when(rng, rng.of([world.created.get(nameOf(r)), r.meta.lastUpdated]))];
     if (rng.chance(0.07)) return [rng.chance(0.8) ? '_id' : '_id:not', [r, rng.of(world.of(r.resourceType)) ?? r].slice(rng.below(2)).map((x) => x.id).join(',')];
     const p = rng.of(params);
     const values = world.values(r, p);
@@ -153,6 +154,9 @@ export function criterion(rng, world, r, depth = 0) {
   }
   return undefined;
 }
+
+/** An instant as it stands, or less exact. */
+const when = (rng, t) => rng.of(PREFIXES.filter((x) => x !== 'ap')) + (rng.chance(0.5) ? t : rng.of([t.slice(0, 10), `${t.slice(0, 19)}Z`]));
 
 /** A comma: more values of the same kind, from other resources. */
 function or(rng, world, r, p, [modifier, text]) {
@@ -282,6 +286,7 @@ export function search(rng, world, types) {
     if (c) criteria.push(c);
   }
   if (rng.chance(0.03)) criteria.length = 0;
+  if (rng.chance(0.04)) { const q = within(rng, world); if (q) return q; }
   if (rng.chance(0.06)) return overTypes(rng, world, types, r, criteria);
   let path = type;
   if (rng.chance(0.08)) {
@@ -290,6 +295,25 @@ export function search(rng, world, types) {
     if (owner) path = `${owner}/${type}`;
   }
   return { path, criteria, result: results(rng, world, type) };
+}
+
+/** What contained resources meet: values of one and the same of them. */
+function within(rng, world) {
+  if (!world.memo.has('containers')) world.memo.set('containers', world.of().filter((r) => list(r.contained).length));
+  const r = rng.of(world.memo.get('containers'));
+  const c = r && rng.of(list(r.contained));
+  if (!c || !c.resourceType) return undefined;
+  const criteria = [];
+  for (let n = 1 + rng.below(2); n > 0; n--) {
+    const p = rng.of([...world.definitions.params(c.resourceType).values()]), values = world.values(c, p);
+    const made = p.type !== 'reference' && values.length && makers[p.type]?.(rng, world, p, rng.of(values), c);
+    if (made) criteria.push([p.code + (made[0] ? `:${made[0]}` : ''), made[1]]);
+  }
+  const result = [['_contained', rng.of(['true', 'both'])]];
+  if (rng.chance(0.3)) result.push(['_containedType', 'container']);
+  if (rng.chance(0.3)) result.push(['_sort', rng.of(['_lastUpdated', '-_lastUpdated'])]);
+  if (rng.chance(0.3)) result.push(['_count', String(1 + rng.below(5))]);
+  return criteria.length ? { path: c.resourceType, criteria, result } : undefined;
 }
 
 /** Of several types, in a compartment or everywhere; conditions that all of them know. */
@@ -301,7 +325,14 @@ function overTypes(rng, world, types, r, criteria, owner) {
     return a && b && a.type === b.type && !name.includes('.') && !/:([A-Z]|below|above)/.test(name);
   });
   const result = [['_type', [...chosen].join(',')]];
-  if (rng.chance(0.3)) result.push(['_sort', rng.of(['_id', '-_id', '_lastUpdated', '-_lastUpdated'])]);
+  if (rng.chance(0.4)) {
+    const of = (code) => [...chosen].map((t) => world.definitions.params(t).get(code));
+    const shared = [...world.definitions.params(r.resourceType).values()].filter((p) => p.type !== 'composite' &&
+      of(p.code).every((q) => q && q.type === p.type && q.type !== 'special')).map((p) => p.code);
+    const keys = new Set();
+    for (let n = 1 + rng.below(3); n > 0; n--) keys.add(rng.chance(0.4) ? rng.of(['_id', '_lastUpdated']) : rng.of(shared) ?? '_id');
+    result.push(['_sort', [...keys].map((k) => (rng.chance(0.5) ? '-' : '') + k).join(',')]);
+  }
   if (rng.chance(0.5)) result.push(['_count', String(1 + rng.below(30))]);
   return { path: owner ? `${owner}/*` : '', criteria: criteria.filter(known), result };
 }
@@ -318,11 +349,12 @@ function results(rng, world, type) {
   if (rng.chance(0.35)) {
     const keys = [];
     for (let n = 1 + rng.below(3); n > 0; n--) {
-      const sorted = params.filter((p) => !['composite', 'reference'].includes(p.type) && world.of(type).some((r) => world.values(r, p).length));
+      const sorted = params.filter((p) => p.type !== 'composite' && world.of(type).some((r) => world.values(r, p).length));
       const code = rng.chance(0.15) ? rng.of(['_id', '_lastUpdated']) : rng.of(sorted)?.code;
       if (code && !keys.some((k) => k.replace('-', '') === code)) keys.push((rng.chance(0.5) ? '-' : '') + code);
     }
-    if (keys.length) out.push(['_sort', keys.join(',')]);
+    if (rng.chance(0.1)) out.push(['_sort', '_score']);
+    else if (keys.length) out.push(['_sort', keys.join(',')]);
   }
   if (rng.chance(0.3)) out.push(['_count', String(1 + rng.below(rng.chance(0.5) ? 5 : 40))]);
   if (rng.chance(0.15)) {
@@ -340,5 +372,8 @@ function results(rng, world, type) {
     const [from, p] = rng.of(referrers(world, nameOf(r))) ?? [];
     if (from && targetsOf(p).includes(type)) out.push([`_revinclude${rng.chance(0.2) ? ':iterate' : ''}`, rng.chance(0.2) ? `${from.resourceType}:*` : `${from.resourceType}:${p.code}`]);
   }
+  const brings = out.some(([n]) => n.includes('include'));
+  if (rng.chance(0.08)) out.push(rng.chance(0.5) ? ['_summary', rng.of(brings ? ['true', 'data', 'false'] : ['true', 'data', 'false', 'text'])]
+    : ['_elements', Object.keys(rng.of(world.of(type))).filter((k) => !/^_|^(resourceType|id|meta|contained|implicitRules)$/.test(k) && rng.chance(0.4)).join(',') || 'text']);
   return out;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { World, Refused, Unknown, find, inCompartment, includes, order } from './oracle.mjs';
+import { World, Refused, Unknown, containing, find, inCompartment, includes, order } from './oracle.mjs';
 import { search } from './oracle-queries.mjs';
 import { compile } from './search-oracle.mjs';
 
@@ -106,14 +106,21 @@ export function expectation(world, q) {
   const types = last !== '*' ? [last] : of('_type')?.split(',') ?? [...new Set(world.of().map((r) => r.resourceType))];
   const members = parts.length > 1 ? new Set(inCompartment(world, `${parts[0]}/${parts[1]}`, last)) : undefined;
   const found = new Set(types.flatMap((type) => find(world, type, q.criteria)));
+  const inside = of('_contained');
+  if (inside) {
+    const within = new Set(containing(world, types[0], q.criteria));
+    return order(world, types[0], world.of().filter((r) => within.has(r) || (inside === 'both' && found.has(r))), of('_sort'));
+  }
   const all = last === '*' ? world.of().filter((r) => found.has(r)) : [...found];
-  return order(world, types[0], members ? all.filter((r) => members.has(r)) : all, of('_sort'));
+  const sort = of('_sort') === '_score' ? undefined : of('_sort');
+  return order(world, types[0], members ? all.filter((r) => members.has(r)) : all, sort);
 }
 
 /** { passed, shown, size } or { wrong, shown }: one search asked both ways. */
 export async function ask(pair, q, { asof, post, total, back, count } = {}) {
   const world = asof?.world ?? pair.world;
-  const all = [...q.criteria, ...q.result];
+  const all = [...q.criteria, ...q.result], subset = q.result.find(([n]) => n === '_summary' || n === '_elements');
+  count &&= !subset;
   if (total || count) all.push(count ? ['_summary', 'count'] : ['_total', 'accurate']);
   if (asof) all.push(['_asof', asof.instant]);
   const url = `${pair.endpoint}/${q.path}`.replace(/\/$/, '');
@@ -131,8 +138,12 @@ export async function ask(pair, q, { asof, post, total, back, count } = {}) {
     if (total || count) assert.equal(got[0].total, expected.length, 'total');
     if (count) return { passed: true, shown, size: expected.length };
     const matches = got.flatMap((b) => names(b, 'match'));
-    const diff = difference(expected.map(nameOf), matches);
+    const isRanked = q.result.some(([n, v]) => n === '_sort' && v === '_score');
+    if (isRanked) ranked(got.flatMap((b) => b.entry ?? []).filter((e) => e.search.mode === 'match'));
+    const diff = isRanked ? difference(expected.map(nameOf).sort(), [...matches].sort()) : difference(expected.map(nameOf), matches);
     if (diff) return { shown, wrong: diff };
+    for (const e of subset ? got.flatMap((b) => b.entry ?? []).filter((x) => x.search.mode === 'match') : [])
+      partly(subset, e.resource, world.get(nameOf(e.resource)));
     const size = +(q.result.find(([n]) => n === '_count')?.[1] ?? 100);
     for (const [n, b] of got.entries()) {
       assert.equal(names(b, 'match').length, Math.min(size, expected.length - n * size), `size of page ${n}`);
@@ -147,6 +158,32 @@ export async function ask(pair, q, { asof, post, total, back, count } = {}) {
     if (/^400 .*(cannot be expanded here|is not known here|A search may have 4096 values|forks at each reference)/.test(e.message)) return { passed: true, shown, untold: true };
     return { shown, wrong: String(e.message).slice(0, 1500) };
   }
+}
+
+/** The best first; no score where there is nothing to rank by, then as they were written. */
+function ranked(entries) {
+  const scores = entries.map((e) => e.search.score).filter((s) => s !== undefined);
+  assert.ok(scores.length === 0 || scores.length === entries.length, 'all have a score, or none');
+  scores.forEach((s, i) => assert.ok(s >= 0 && s <= 1 && (!i || s <= scores[i - 1]), `score ${s} behind ${scores[i - 1]}`));
+}
+
+const isPart = (part, whole) => (typeof part !== 'object' || part === null ? Object.is(part, whole)
+  : typeof whole === 'object' && whole !== null && Object.keys(part).every((k) => isPart(part[k], whole[k])));
+
+/** What _summary or _elements leave of a resource: parts of it, marked, with what was asked for. */
+function partly([name, value], part, whole) {
+  const { meta, ...rest } = part, { meta: own, ...all } = whole;
+  const isMarked = (meta?.tag ?? []).some((t) => t.code === 'SUBSETTED');
+  const ownTags = (own.tag ?? []).some((t) => t.code === 'SUBSETTED');
+  assert.equal(isMarked, value !== 'false' || ownTags, `SUBSETTED of ${nameOf(whole)}`);
+  assert.equal(meta.versionId, own.versionId);
+  assert.equal(meta.lastUpdated, own.lastUpdated);
+  assert.equal(part.id, whole.id);
+  assert.ok(isPart(rest, all), `${nameOf(whole)} has no such parts: ${JSON.stringify(rest).slice(0, 300)}`);
+  const keep = value === 'false' ? Object.keys(all) : value === 'data' && name === '_summary' ? Object.keys(all).filter((k) => k !== 'text')
+    : value === 'text' && name === '_summary' ? ['text'] : name === '_elements' ? value.split(',') : [];
+  for (const k of keep) assert.deepEqual(part[k], whole[k], `${k} of ${nameOf(whole)}`);
+  if (value === 'data' && name === '_summary') assert.equal(part.text, undefined);
 }
 
 function difference(expected, got) {

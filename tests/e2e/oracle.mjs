@@ -100,14 +100,14 @@ function ancestorsIn(system) {
 const valuesOf = new WeakMap(); // resource: Map of parameter to values
 
 export class World {
-  constructor(data, base, resources = new Map()) {
-    Object.assign(this, { data, base, resources, definitions: definitionsOf(data) });
+  constructor(data, base, resources = new Map(), created = new Map()) {
+    Object.assign(this, { data, base, resources, created, definitions: definitionsOf(data) });
     this.forget();
   }
   forget() { this.types = undefined; this.memo = new Map(); }
-  put(r) { this.resources.delete(nameOf(r)); this.resources.set(nameOf(r), r); this.forget(); }
+  put(r) { if (!this.resources.delete(nameOf(r))) this.created.set(nameOf(r), r.meta.lastUpdated); this.resources.set(nameOf(r), r); this.forget(); }
   delete(name) { this.resources.delete(name); this.forget(); }
-  clone() { return new World(this.data, this.base, new Map(this.resources)); }
+  clone() { return new World(this.data, this.base, new Map(this.resources), new Map(this.created)); }
   get(name) { return this.resources.get(name); }
   of(type) {
     this.types ??= Map.groupBy(this.resources.values(), (r) => r.resourceType);
@@ -348,7 +348,9 @@ export function condition(world, type, name, text) {
   const colon = name.indexOf(':');
   const [code, modifier] = colon < 0 ? [name, undefined] : [name.slice(0, colon), name.slice(colon + 1)];
   if (special[code]) return special[code](world, type, text, modifier);
-  if (code === '_lastUpdated') return whenTest(text, modifier);
+  if (code === '_lastUpdated') return whenTest(text, modifier, (r) => r.meta.lastUpdated);
+  // the first version since the last deletion
+  if (code === 'createdAt') return whenTest(text, modifier, (r) => world.created.get(nameOf(r)));
   const p = world.param(type, code);
   if (modifier === 'missing') return (r) => (world.values(r, p).length === 0) === (text === 'true');
   const tests = split(text, ',').map((t) => valueTest(world, type, p, modifier === 'not' ? undefined : modifier, t));
@@ -364,6 +366,12 @@ export function find(world, type, criteria) {
     world.memo.set(key, world.of(type).filter((r) => tests.every((t) => t(r))));
   }
   return world.memo.get(key);
+}
+
+/** Of any type those that contain one of `type` which meets all conditions by itself. */
+export function containing(world, type, criteria) {
+  const tests = criteria.map(([name, text]) => condition(world, type, name, text));
+  return world.of().filter((r) => list(r.contained).some((c) => c.resourceType === type && tests.every((t) => t(c))));
 }
 
 function hasCondition(world, name, text) {
@@ -399,7 +407,7 @@ function containedTargets(world, r, p) {
     .map((t) => list(whole.contained).find((c) => `#${c.id}` === t)).filter(Boolean).map((c) => { containers.set(c, whole); return c; });
 }
 
-function whenTest(text, modifier) {
+function whenTest(text, modifier, when) {
   if (modifier) throw new Refused(modifier);
   const tests = split(text, ',').map((t) => {
     const [prefix, date] = prefixed(t);
@@ -407,7 +415,7 @@ function whenTest(text, modifier) {
     return (s) => prefixes[prefix](dateRange(date), s);
   });
   // A stored instant is a point.
-  return (r) => { const [at] = dateRange(r.meta.lastUpdated); return tests.some((t) => t([at, at + 1])); };
+  return (r) => { const [at] = dateRange(when(r)); return tests.some((t) => t([at, at + 1])); };
 }
 
 const refuseModifier = (modifier) => { if (modifier) throw new Refused(modifier); };
@@ -566,6 +574,16 @@ function compared(world, type, path, op, value) {
 
 /* ---- results ---- */
 
+/** References by their id, those of elsewhere as they are written. */
+function referenceKey(world, p, r, down) {
+  const keys = world.values(r, p).flatMap((v) => {
+    const x = world.reference(v);
+    if (typeof plain(v) === 'string' || x.version) throw new Unknown(p.code);
+    return x.type ? [x.id] : x.url !== undefined && !x.url.startsWith('#') ? [x.url] : [];
+  }).map((k) => Buffer.from(k)).sort(Buffer.compare);
+  return down ? keys.at(-1) : keys[0];
+}
+
 /** In the order that _sort asks for: missing values last, ties as last written. */
 export function order(world, type, found, sort) {
   if (!sort) return found;
@@ -574,7 +592,8 @@ export function order(world, type, found, sort) {
   const keyOf = (r, [code, down]) => {
     if (code === '_id') return r.id;
     if (code === '_lastUpdated') return place.get(r); // within one commit as it lists them
-    const p = world.param(type, code);
+    const p = world.param(r.resourceType, code);
+    if (p.type === 'reference') return referenceKey(world, p, r, down);
     if (!isSorted(p)) throw new Unknown(code);
     return sortKey(p, world.values(r, p), down);
   };
@@ -584,7 +603,7 @@ export function order(world, type, found, sort) {
       const [x, y] = [a.keys[i], b.keys[i]];
       if (x === y) continue;
       if (x === undefined || y === undefined) return x === undefined ? 1 : -1;
-      const c = compareKeys(x, y);
+      const c = Buffer.isBuffer(x) ? Buffer.compare(x, y) : compareKeys(x, y);
       if (c) return down ? -c : c;
     }
     return place.get(a.r) - place.get(b.r);

@@ -164,6 +164,18 @@ static void odd_containers_are_no_harm(void **state)
     assert_int_equal(count_at(&a, "entry"), 3);
 }
 
+/* What would have to be gathered, beside what its containers are found by. */
+static void containers_of_other_types_are_found_with_the_resources_themselves(void **state)
+{
+    struct world *w = *state;
+    store(w, "Organization", "o", "\"name\":\"Steelworks\"");
+    store(w, "MedicationRequest", "a", "\"contained\":[" ORG("x", "Ironworks") "]");
+    assert_found(w, "Organization?name:contains=works&_contained=both", "o a");
+    assert_found(w, "Organization?name:contains=works&_contained=true", "a");
+    assert_found(w, "Organization?name:text=iron&_contained=both&_sort=-_lastUpdated", "a");
+    assert_found(w, "Organization?partof.name=x&_contained=both", "");
+}
+
 static void they_are_found_as_of_an_instant_and_after_a_restart(void **state)
 {
     struct world *w = *state;
@@ -188,6 +200,7 @@ int main(void)
         WORLD_TEST(contained_finds_what_is_in_one_of_them),
         WORLD_TEST(contained_resources_themselves_are_returned),
         WORLD_TEST(odd_containers_are_no_harm),
+        WORLD_TEST(containers_of_other_types_are_found_with_the_resources_themselves),
         WORLD_TEST(they_are_found_as_of_an_instant_and_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
