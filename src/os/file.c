@@ -101,7 +101,7 @@ enum err os_file_replace(const char *path, struct slice content, unsigned mode)
         saved = whole ? errno : saved;
         unlink(beside);
         errno = saved;
-        return ERR_IO;
+        return saved == ENOSPC || saved == EDQUOT ? ERR_FULL : ERR_IO;
     }
     return sync_parent(path);
 }

@@ -19,7 +19,8 @@ MUST_USE enum err os_file_read(const char *path, struct buf *out);
 MUST_USE enum err os_standard_read(struct buf *out);
 
 /* Write beside it with the mode, fsync, rename over it, fsync the folder: after
- * a power cut either the old or the new content is there, whole. */
+ * a power cut either the old or the new content is there, whole. ERR_FULL: the disk is,
+ * and the old content is there. */
 MUST_USE enum err os_file_replace(const char *path, struct slice content, unsigned mode);
 
 /* Make the folder and its missing parents. An existing folder is no error. */

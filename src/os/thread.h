@@ -29,9 +29,14 @@ static inline void mutex_unlock(pthread_mutex_t *m)
 {
     CHECK(pthread_mutex_unlock(m) == 0);
 }
+/* Its time is the monotonic one: a wall clock that is set back makes nobody wait. */
 static inline void cond_init(pthread_cond_t *c)
 {
-    CHECK(pthread_cond_init(c, NULL) == 0);
+    pthread_condattr_t monotonic;
+    CHECK(pthread_condattr_init(&monotonic) == 0);
+    CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(c, &monotonic) == 0);
+    CHECK(pthread_condattr_destroy(&monotonic) == 0);
 }
 static inline void cond_destroy(pthread_cond_t *c)
 {
@@ -45,7 +50,7 @@ static inline void cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
 static inline void cond_wait_for(pthread_cond_t *c, pthread_mutex_t *m, int64_t duration_us)
 {
     struct timespec until;
-    CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0);
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
     int64_t ns = until.tv_nsec + duration_us % 1000000 * 1000;
     until.tv_sec += (time_t)(duration_us / 1000000 + ns / 1000000000);
     until.tv_nsec = (long)(ns % 1000000000);

@@ -8,10 +8,13 @@
  * power cut: whatever was synced, and of the rest nothing, all, or a torn part.
  *
  * It also makes calls fail: TARN_SHIM_FAIL="fdatasync:3:EIO" fails the third,
- * "write:10+:ENOSPC" the tenth and all after it, "fdatasync:5:KILL" dies there.
+ * "write:10+:ENOSPC" the tenth and all after it, "write:10-30:ENOSPC" those up to the
+ * thirtieth, "fdatasync:5:KILL" dies there.
  * A write that fails with ENOSPC first writes half of its bytes, as disks do.
  * "open" and "mmap" are those of files below the root; "malloc" is malloc, calloc and
  * realloc called by the program itself, not by the libraries it uses.
+ * TARN_SHIM_ONLY="/index/": only those of files with that in their path, of write, sync and
+ * open, are counted and fail.
  * TARN_SHIM_LIE="fdatasync" makes that sync do nothing and say yes: the planted
  * bug that the tests must find.
  * TARN_SHIM_COUNTS=FILE gets "call count" lines when the process exits.
@@ -116,17 +119,35 @@ static int planned_failure(enum call c)
     unsigned long n = __atomic_add_fetch(&counts[c], 1, __ATOMIC_RELAXED);
     const char *plan = getenv("TARN_SHIM_FAIL");
     char name[32], error[16], more = 0;
-    unsigned long from;
+    unsigned long from, to = 0;
     if (!plan || sscanf(plan, "%31[^:]:%lu", name, &from) != 2 || strcmp(name, call_names[c]))
         return 0;
     const char *colon = strrchr(plan, ':');
     more = colon[-1];
     snprintf(error, sizeof error, "%s", colon + 1);
-    if (more == '+' ? n < from : n != from)
+    bool is_range = sscanf(plan, "%*[^:]:%*u-%lu", &to) == 1;
+    if (is_range ? n < from || n > to : more == '+' ? n < from : n != from)
         return 0;
     if (strcmp(error, "KILL") == 0)
         raise(SIGKILL);
     return strcmp(error, "ENOSPC") == 0 ? ENOSPC : EIO;
+}
+
+static bool is_meant_path(const char *path)
+{
+    const char *only = getenv("TARN_SHIM_ONLY");
+    return !only || strstr(path, only);
+}
+
+static bool is_meant(int fd)
+{
+    char proc[64], path[PATH_MAX];
+    if (!getenv("TARN_SHIM_ONLY"))
+        return true;
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(proc, path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    return is_meant_path(path);
 }
 
 static bool is_lie(enum call c)
@@ -241,7 +262,7 @@ static void save_file(const char *path, char saved[PATH_MAX])
 static int open_tracked(const char *path, int flags, mode_t mode)
 {
     bool below = is_below_root(path) && !strstr(path, "/LOCK") && !strstr(path, "/LOG");
-    int failure = below ? planned_failure(CALL_OPEN) : 0;
+    int failure = below && is_meant_path(path) ? planned_failure(CALL_OPEN) : 0;
     if (failure) {
         errno = failure;
         return -1;
@@ -293,7 +314,7 @@ static uint64_t end_of(int fd)
 
 static ssize_t write_at(int fd, const void *bytes, size_t length, off_t offset, bool positioned)
 {
-    int failure = planned_failure(CALL_WRITE);
+    int failure = is_meant(fd) ? planned_failure(CALL_WRITE) : 0;
     if (failure == ENOSPC && length > 1)
         length /= 2; /* a full disk takes what still fits */
     else if (failure) {
@@ -336,7 +357,7 @@ static int sync_with(int fd, enum call c, int (*real)(int))
 {
     if (!is_tracked(fd))
         return real(fd);
-    int failure = planned_failure(c);
+    int failure = is_meant(fd) ? planned_failure(c) : 0;
     if (failure) {
         errno = failure;
         return -1;

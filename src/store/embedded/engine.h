@@ -244,11 +244,11 @@ MUST_USE enum err store_doc_terms_of(struct store *store, uint64_t doc, const ui
 
 /* No write can succeed from here on: reopening alone helps. */
 void store_latch(struct store *store);
-/* Did it fail for want of memory, before anything was written that cannot be written
- * again? Then it is tried again, and nothing is latched. */
+/* Did it fail for want of memory, or of disk for a manifest, before anything was written
+ * that cannot be written again? Then it is tried again, and nothing is latched. */
 static inline bool store_is_short(enum err err)
 {
-    return err == ERR_NO_MEMORY || err == ERR_LIMIT;
+    return segments_is_short(err);
 }
 
 /* Wait until the documents up to `doc` are durable and visible. */

@@ -104,11 +104,12 @@ static struct merge job_merge(struct postings *p, const struct job *job,
     return m;
 }
 
-/* A file that the set left out goes. */
-static void made_release(struct segment *s, bool is_shown, enum segment_kind kind)
+/* A file that the set left out goes, and one that the manifest cannot name. */
+static void made_release(struct segment *s, enum err err, enum segment_kind kind)
 {
-    if (s && is_shown && !s->footer.key_count && kind < SEGMENT_PENDING)
-        atomic_store(&s->is_doomed, true);
+    bool is_left_out = s && !err && !s->footer.key_count && kind < SEGMENT_PENDING;
+    if (is_left_out || err == ERR_FULL) /* full: the manifest is the old one */
+        segment_doom(s);
     segment_unref(s);
 }
 
@@ -143,8 +144,8 @@ static enum err job_show(struct postings *p, const struct job *job, uint64_t gon
     mutex_unlock(&p->change_lock);
     for (uint32_t i = 0; !err && i < job->count; i++)
         atomic_store(&list[i]->is_doomed, true);
-    made_release(made->segment, !err, job->kind);
-    made_release(made->past, !err, job->kind);
+    made_release(made->segment, err, job->kind);
+    made_release(made->past, err, job->kind);
     return err;
 }
 

@@ -262,9 +262,9 @@ static enum err death_look_up(void *context, uint64_t doc, uint64_t *ret_killer)
 
 /* ---- the index ---- */
 
-/* Memory that is short was so before the manifest, or before it was shown: what is on
- * the disk and what is seen are both right. Of a write nobody knows. */
-static void checkpoint_failed(void *context, enum err err)
+/* Memory or disk that is short was so before the manifest, or before it was shown: what
+ * is on the disk and what is seen are both right. Of a write nobody knows. */
+static void change_failed(void *context, enum err err)
 {
     if (!store_is_short(err))
         store_latch(context);
@@ -345,7 +345,7 @@ static enum err index_open(struct store *store, const struct store_settings *wan
         .merge_threads = wanted->merge_threads ? wanted->merge_threads : DEFAULT_MERGE_THREADS,
         .visible = &store->visible,
         .gone = &store->horizon.gone,
-        .failed = checkpoint_failed,
+        .failed = change_failed,
         .context = store,
     };
     if ((err = postings_open(&store->postings, &settings))) {

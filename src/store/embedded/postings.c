@@ -5,7 +5,7 @@
 #include "os/clock.h"
 #include "os/thread.h"
 
-enum { SPARE_RUNS = 4 * POSTINGS_RUNS_MAX };
+enum { SPARE_RUNS = 4 * POSTINGS_RUNS_MAX, RETRY_MS = 100, RETRY_STEP_MS = 10 };
 
 /* Views outlive whoever made them: hence the heap. */
 static struct postings_view *view_new(uint32_t count)
@@ -330,6 +330,7 @@ enum err postings_change(struct postings *p, const struct segments_change *c,
                           : segments_change(p->settings.segments, now->segments, c,
                                             fields ? fields : now->fields, &set);
     mutex_lock(&p->lock);
+    p->is_stuck = p->is_stuck || (err && !segments_is_short(err));
     if (!err && p->current->count > room) {
         free(spare);
         spare = view_new(p->current->count);
@@ -360,11 +361,14 @@ enum err postings_change(struct postings *p, const struct segments_change *c,
 }
 
 /* What a merge or a checkpoint has made, once the set has it or not. A file that
- * the set left out goes; what failed stays, for the manifest may name it. */
-static void merged_release(struct merged *made, bool is_shown)
+ * the set left out goes; what failed stays if the manifest may name it. */
+static void merged_release(struct merged *made, enum err err)
 {
-    if (made->segment && is_shown && !made->segment->footer.key_count)
-        atomic_store(&made->segment->is_doomed, true);
+    bool is_full = err == ERR_FULL; /* the manifest is the old one */
+    if (is_full || (!err && made->segment && !made->segment->footer.key_count))
+        segment_doom(made->segment);
+    if (is_full)
+        segment_doom(made->past);
     segment_unref(made->segment);
     segment_unref(made->past);
 }
@@ -387,16 +391,24 @@ static enum err checkpoint_write(struct postings *p, const struct postings_view 
         .runs = view->runs,
         .count = count,
     };
-    TRY(merge_write(&m, &made));
+    enum err err = merge_write(&m, &made);
+    if (err) { /* nothing has changed: a disk that is full for a while stops no store */
+        mutex_lock(&p->lock);
+        p->merge_failures++;
+        mutex_unlock(&p->lock);
+        return err;
+    }
     mutex_lock(&p->change_lock);
     if (made.past)
         atomic_store(&made.past->dead, m.gone);
     const struct segment_addition add[] = { { made.segment, SEGMENT_MAIN },
                                             { made.past, SEGMENT_PAST } };
     const struct segments_change c = { .add = add, .add_count = 2, .covers = m.last };
-    enum err err = postings_change(p, &c, NULL, view->runs[0], count);
+    err = postings_change(p, &c, NULL, view->runs[0], count);
     mutex_unlock(&p->change_lock);
-    merged_release(&made, !err);
+    if (err)
+        p->settings.failed(p->settings.context, err);
+    merged_release(&made, err);
     return err;
 }
 
@@ -444,10 +456,10 @@ static void *thread_run(void *context)
         mutex_unlock(&p->lock);
         bool behind = is_behind(p);
         enum err err = behind ? ERR_NONE : postings_checkpoint(p);
-        if (err)
-            p->settings.failed(p->settings.context, err);
+        for (int ms = 0; err && ms < RETRY_MS && !atomic_load(&p->give_up); ms += RETRY_STEP_MS)
+            os_sleep_us(RETRY_STEP_MS * 1000);
         mutex_lock(&p->lock);
-        if (err && err != ERR_NO_MEMORY && err != ERR_LIMIT)
+        if (p->is_stuck)
             break;
         if (p->current->covers == before && !p->stop) { /* nothing visible, behind, or short */
             mutex_unlock(&p->lock);

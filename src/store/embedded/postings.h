@@ -59,8 +59,7 @@ struct postings_settings {
     uint32_t merge_threads;    /* 1 .. POSTINGS_MERGE_THREADS_MAX */
     const _Atomic uint64_t *visible;
     const _Atomic uint64_t *gone; /* what was dead then is asked for no more */
-    void (*failed)(void *context, enum err err); /* a checkpoint or manifest could not
-                                                   * be written */
+    void (*failed)(void *context, enum err err); /* a manifest could not be written */
     void *context; /* of deaths and failed */
 };
 
@@ -75,6 +74,7 @@ struct postings {
     uint64_t tail_docs; /* in the current view's runs */
     uint64_t tail_bytes;
     bool stop, is_running;
+    bool is_stuck;      /* nobody knows which manifest is there */
     uint32_t merge_thread_count; /* started */
     _Atomic bool give_up;        /* tells merges under way to stop */
     uint32_t merge_thread_serial; /* gives each thread its part */
@@ -111,7 +111,8 @@ void postings_add(struct postings *p, struct run *run);
 void postings_settle(struct postings *p);
 /* Before a commit: wait while the tail is too long; ERR_BUSY when that lasts. */
 MUST_USE enum err postings_wait(struct postings *p);
-/* Write the visible part of the tail to the segments now. */
+/* Write the visible part of the tail to the segments now. A file that cannot be written
+ * changes nothing: it is tried again. */
 MUST_USE enum err postings_checkpoint(struct postings *p);
 
 /* Outside the ordered section: these documents, ascending or not, have died. */

@@ -63,9 +63,11 @@ static enum err chunk_run(struct chunk *c)
     if (!err)
         err = show(c, &made, &is_shown);
     mutex_unlock(&c->store->erasures.side_lock);
-    /* After a manifest that failed nobody knows whether it names the files. */
-    merged_end(made.segment, err || is_shown);
-    merged_end(made.past, err || is_shown);
+    /* After a manifest that failed nobody knows whether it names the files, unless the
+     * disk was full: then it is the old one. */
+    bool is_used = err ? err != ERR_FULL : is_shown;
+    merged_end(made.segment, is_used);
+    merged_end(made.past, is_used);
     return err;
 }
 
@@ -81,10 +83,7 @@ static enum err cover(struct store *store, uint64_t until, bool *ret_covered)
     postings_view_give(view);
     if (*ret_covered)
         return ERR_NONE;
-    enum err err = postings_checkpoint(&store->postings);
-    if (err && !store_is_short(err))
-        store_latch(store);
-    return err;
+    return postings_checkpoint(&store->postings);
 }
 
 static enum err fields_step(struct store *store, bool *ret_any)

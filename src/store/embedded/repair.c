@@ -452,6 +452,10 @@ static enum err part(struct store *store, const struct segment *s, uint64_t done
     if (!err)
         err = show_part(store, &made, s);
     mutex_unlock(&store->erasures.side_lock);
+    if (err == ERR_FULL) { /* the manifest does not name them */
+        segment_doom(made.segment);
+        segment_doom(made.past);
+    }
     segment_unref(made.segment);
     segment_unref(made.past);
     chunk_release(&c);

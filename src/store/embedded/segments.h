@@ -78,7 +78,8 @@ MUST_USE enum err segments_open(struct segments *segments,
 /* A set like `set` without `gone` and with `add`; a segment without keys that is neither
  * pending nor damaged is left out. One may be in both lists: it changes its kind. Its
  * manifest, with this table of fields, is written and synced before this returns. On
- * failure it is unknown which manifest is there: nothing may change any more. */
+ * failure it is unknown which manifest is there, unless segments_is_short(): nothing may
+ * change any more. */
 struct segment_addition {
     struct segment *segment; /* NULL: none; referenced once more by the new set */
     enum segment_kind kind;
@@ -93,6 +94,12 @@ struct segments_change {
 MUST_USE enum err segments_change(struct segments *segments, const struct segment_set *set,
                                   const struct segments_change *change,
                                   const struct fields *fields, struct segment_set **ret_set);
+
+/* Of a failed change: is the manifest the one that was there? */
+static inline bool segments_is_short(enum err err)
+{
+    return err == ERR_NO_MEMORY || err == ERR_LIMIT || err == ERR_FULL;
+}
 
 /* Bytes of it were read that are wrong: it is to be written again. Until then what
  * needs them is refused. */

@@ -87,6 +87,12 @@ enum { SEGMENT_STEP_KEYS = 1024 };
 typedef enum err segment_step(void *context, uint64_t keys);
 MUST_USE enum err segment_verify(const struct segment *s, segment_step *step, void *context);
 struct segment *segment_ref(struct segment *s);
+/* Its file goes with it. NULL is harmless. */
+static inline void segment_doom(struct segment *s)
+{
+    if (s)
+        atomic_store(&s->is_doomed, true);
+}
 void segment_unref(struct segment *s);
 void segment_path(char out[SEGMENT_PATH_MAX], const char *folder, uint64_t number);
 

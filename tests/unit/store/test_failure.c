@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "os/clock.h"
+#include "store/embedded/engine.h"
+
 static void limit_files(rlim_t bytes)
 {
     struct rlimit limit;
@@ -106,6 +109,112 @@ static void memory_that_runs_out_leaves_the_store_as_it_was(void **state)
     assert_true(stored);
 }
 
+/* ---- the index's own writes ---- */
+
+static void await(struct fixture *f, bool (*is_so)(const struct store_index_figures *))
+{
+    struct store_index_figures figures;
+    for (int ms = 0; ms < 10000; ms++) {
+        store_index_figures(f->store, &figures);
+        if (is_so(&figures))
+            return;
+        os_sleep_us(1000);
+    }
+    fail_msg("tail %lu, failures %lu", (unsigned long)figures.tail_docs,
+             (unsigned long)figures.merge_failures);
+}
+
+static bool has_failed_twice(const struct store_index_figures *figures)
+{
+    return figures->merge_failures >= 2;
+}
+
+static bool has_no_tail(const struct store_index_figures *figures)
+{
+    return figures->tail_docs < 280;
+}
+
+static void put_many(struct fixture *f, int from, int count)
+{
+    for (int i = from; i < from + count; i++) {
+        struct arena_mark mark = arena_mark(&f->arena);
+        const char *body = arena_printf(&f->arena, "1=x;2=n%d;", i).bytes;
+        put(f, "T", arena_printf(&f->arena, "n%d", i % 900).bytes, body);
+        arena_rewind(&f->arena, mark);
+    }
+}
+
+static void expect_all(struct fixture *f, size_t count)
+{
+    struct plan all = term_plan(1, "x");
+    uint64_t *docs = NULL;
+    assert_int_equal(search_docs(f, 0, &all, &docs), count);
+}
+
+/* Where the files should go there is no folder, for a while. */
+static void a_checkpoint_that_cannot_write_is_tried_again_by_itself(void **state)
+{
+    struct fixture *f = *state;
+    char command[256];
+    struct store_figures figures;
+    f->index_bytes = 32 << 10; /* a checkpoint is due at a quarter */
+    fixture_reopen(f);
+    put_many(f, 0, 10);
+    assert_int_equal(postings_checkpoint(&f->store->postings), ERR_NONE);
+    snprintf(command, sizeof command, "mv '%s/index' '%s/away'", f->folder, f->folder);
+    assert_int_equal(system(command), 0);
+    put_many(f, 10, 300);
+    await(f, has_failed_twice);
+    expect_all(f, 310); /* out of memory, meanwhile */
+    store_figures(f->store, &figures);
+    assert_false(figures.is_read_only);
+    snprintf(command, sizeof command, "mv '%s/away' '%s/index'", f->folder, f->folder);
+    assert_int_equal(system(command), 0);
+    await(f, has_no_tail);
+    put_many(f, 310, 10);
+    expect_all(f, 320);
+    fixture_reopen(f);
+    expect_all(f, 320);
+}
+
+/* ---- the clock ---- */
+
+static int64_t instant_of(struct fixture *f, const char *id)
+{
+    struct store_reader *reader = reader_at(f, 0);
+    struct store_version v;
+    bool found = false;
+    assert_int_equal(store_head_meta(reader, SLICE("T"), slice_cstr(id), &found, &v), ERR_NONE);
+    store_read_end(reader);
+    assert_true(found);
+    return v.instant;
+}
+
+/* Hours forth and back between commits, checkpoints and merges. */
+static void a_clock_that_jumps_disturbs_neither_checkpoints_nor_merges(void **state)
+{
+    struct fixture *f = *state;
+    static const int64_t hours[] = { 0, 5, -7, 30, -30, 2, -1, 0 };
+    int64_t before = 0;
+    f->index_bytes = 64 << 10;
+    fixture_reopen(f);
+    for (int i = 0; i < (int)ARRAY_COUNT(hours); i++) {
+        os_clock_offset_us(hours[i] * 3600 * 1000000);
+        put_many(f, i * 100, 100);
+        char id[16];
+        snprintf(id, sizeof id, "n%d", i * 100 + 99);
+        assert_true(instant_of(f, id) > before); /* never back */
+        before = instant_of(f, id);
+        assert_int_equal(postings_checkpoint(&f->store->postings), ERR_NONE);
+        os_clock_offset_us(-hours[i] * 3600 * 1000000);
+        assert_int_equal(postings_merge_window(&f->store->postings, SEGMENT_MAIN, 0, 2), ERR_NONE);
+        expect_all(f, (size_t)(i + 1) * 100);
+    }
+    os_clock_offset_us(0);
+    await(f, has_no_tail);
+    expect_all(f, ARRAY_COUNT(hours) * 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +222,11 @@ int main(void)
         TEST(a_failed_write_latches_the_store_until_it_is_reopened),
         TEST(hostile_sizes_are_refused_before_anything_is_written),
         TEST(memory_that_runs_out_leaves_the_store_as_it_was),
+        cmocka_unit_test_setup_teardown(a_checkpoint_that_cannot_write_is_tried_again_by_itself,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(
+            a_clock_that_jumps_disturbs_neither_checkpoints_nor_merges, fixture_setup,
+            fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
