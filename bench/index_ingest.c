@@ -418,15 +418,16 @@ static void reopen(struct sink *s, struct arena *a, double *ret_ms)
 /* Where the last million ended. */
 struct progress {
     size_t taken;
-    double wall;
+    double wall, cpu;
 };
 
-static void million_ends(const char *name, size_t taken, double wall, struct progress *since)
+static void million_ends(const char *name, struct progress now, struct progress *since)
 {
-    printf("at %9zu %-8s %9.0f\n", taken, name,
-           (double)(taken - since->taken) / (wall - since->wall));
+    double taken = (double)(now.taken - since->taken);
+    printf("at %9zu %-8s %9.0f %8.2f\n", now.taken, name, taken / (now.wall - since->wall),
+           (now.cpu - since->cpu) / taken * 1e6);
     fflush(stdout);
-    *since = (struct progress){ taken, wall };
+    *since = now;
 }
 
 /* Everything of one sink, in a process of its own: so that none inherits another's
@@ -471,7 +472,9 @@ static void measure(struct sink *s, size_t wanted, int threads, bool is_killed)
         wall += wall_seconds() - begun;
         taken += corpus.resources;
         if (taken / MILLION != (taken - corpus.resources) / MILLION)
-            million_ends(s->name, taken, wall, &since);
+            million_ends(s->name,
+                         (struct progress){ taken, wall, cpu_seconds() - used - generator },
+                         &since);
         if (resident_mb() - base > resident)
             resident = resident_mb() - base;
     }
