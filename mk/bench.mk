@@ -3,7 +3,7 @@
 
 BENCH := $(BUILD)/bench
 BENCH_SECONDS ?= 4
-BENCH_PROGRAMS := ceiling_ingest ceiling_log ceiling_http load store_ingest store_updates index_ingest validate
+BENCH_PROGRAMS := ceiling_ingest ceiling_log ceiling_http load store_ingest store_updates index_ingest observations validate
 
 $(BENCH)/%: bench/%.c bench/clock.h $(BUILD)/libtarn.a
 	@mkdir -p $(@D)
