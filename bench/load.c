@@ -1,11 +1,13 @@
 /* load.c - a small HTTP/1.1 load client: keep-alive, one connection a thread.
  *
- *   load get  PORT CLIENTS SECONDS PATHS-FILE          random paths of the file
+ *   load get  PORT CLIENTS SECONDS PATHS-FILE          random paths of the file; a line may
+ *                                                      be PATH, a tab and the name of its kind
  *   load put  PORT CLIENTS SECONDS PREFIX BODY-FILE    PREFIX/ID, "@ID@" in the body
  *   load post PORT CLIENTS SECONDS PATH FILE...        each file once per round; the
  *                                                      bytes "@ROUND@" become the round
  *
- * Prints "N requests/s P50 us P99 us BYTES/s". Any status but 200/201 stops it.
+ * Prints "N requests/s P50 us P99 us BYTES/s", then of each kind a line "P50 P99 NAME".
+ * Any status but 200/201 stops it.
  */
 #define _GNU_SOURCE
 #include <netinet/in.h>
@@ -22,6 +24,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "os/thread.h"
 
 enum { CLIENTS_MAX = 256, SAMPLES_MAX = 1 << 20, HEAD_BYTES = 65536, MARK_BYTES = 7 };
 
@@ -29,9 +32,11 @@ static const char *mode, *prefix;
 static int port;
 static double deadline;
 static char **texts; /* paths (get) or bodies (put, post) */
+static char **kinds; /* of the paths; NULL: none */
 static size_t *lengths, text_count;
 static atomic_ulong requests, received, next_file;
 static double *samples;
+static uint32_t *sampled; /* which text */
 
 static void fail(const char *what)
 {
@@ -173,20 +178,25 @@ static void *client(void *argument)
 {
     uint64_t state = 88172645463325252ull + (uint64_t)(uintptr_t)argument * 7919;
     struct reader r = { .fd = dial() };
+    if (mode[1] == 'e')
+        os_thread_be_prompt(); /* or it would wait for the server's own threads */
     while (wall_seconds() < deadline) {
         double begun = wall_seconds();
         uint64_t n = atomic_fetch_add(&next_file, 1);
         state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+        size_t text = state % text_count;
         if (mode[1] == 'e')
-            send_request(r.fd, "GET", texts[state % text_count], NULL, 0);
+            send_request(r.fd, "GET", texts[text], NULL, 0);
         else if (mode[1] == 'u')
             put_one(r.fd, n);
         else
             post_one(r.fd, n);
         receive(&r);
         unsigned long i = atomic_fetch_add(&requests, 1);
-        if (i < SAMPLES_MAX)
+        if (i < SAMPLES_MAX) {
             samples[i] = wall_seconds() - begun;
+            sampled[i] = (uint32_t)text;
+        }
     }
     close(r.fd);
     free(r.buffer);
@@ -219,17 +229,44 @@ static void load_inputs(int argc, char **argv)
     texts = calloc(1 << 20, sizeof *texts);
     lengths = calloc(1 << 20, sizeof *lengths);
     samples = calloc(SAMPLES_MAX, sizeof *samples);
+    sampled = calloc(SAMPLES_MAX, sizeof *sampled);
+    kinds = calloc(1 << 20, sizeof *kinds);
     if (mode[1] == 'e') {
         size_t length;
         for (char *rest = read_file(argv[5], &length), *line; (line = strsep(&rest, "\n"));) {
-            if (*line && text_count < 1 << 20)
-                texts[text_count++] = line;
+            if (!*line || text_count == 1 << 20)
+                continue;
+            kinds[text_count] = strchr(line, '\t');
+            if (kinds[text_count])
+                *kinds[text_count]++ = '\0';
+            texts[text_count++] = line;
         }
         return;
     }
     prefix = argv[5];
     for (int i = 6; i < argc; i++, text_count++)
         texts[text_count] = read_file(argv[i], &lengths[text_count]);
+}
+
+/* Each kind by itself: quadratic in their number, which is small. */
+static void tell_kinds(size_t count)
+{
+    double *own = calloc(count + 1, sizeof *own);
+    for (size_t t = 0; t < text_count; t++) {
+        bool is_first = kinds[t] != NULL;
+        for (size_t u = 0; is_first && u < t; u++)
+            is_first = !kinds[u] || strcmp(kinds[u], kinds[t]) != 0;
+        if (!is_first)
+            continue;
+        size_t n = 0;
+        for (size_t i = 0; i < count; i++)
+            if (kinds[sampled[i]] && strcmp(kinds[sampled[i]], kinds[t]) == 0)
+                own[n++] = samples[i];
+        qsort(own, n, sizeof *own, compare);
+        if (n)
+            printf("%.0f %.0f %s\n", own[n / 2] * 1e6, own[n * 99 / 100] * 1e6, kinds[t]);
+    }
+    free(own);
 }
 
 int main(int argc, char **argv)
@@ -249,8 +286,14 @@ int main(int argc, char **argv)
         pthread_join(threads[i], NULL);
     double took = wall_seconds() - begun;
     size_t count = requests < SAMPLES_MAX ? requests : SAMPLES_MAX;
+    double *by_kind = samples;
+    samples = calloc(count + 1, sizeof *samples);
+    memcpy(samples, by_kind, count * sizeof *samples);
     qsort(samples, count, sizeof *samples, compare);
     printf("%.1f requests/s %.0f us %.0f us %.0f bytes/s\n", (double)requests / took,
            samples[count / 2] * 1e6, samples[count * 99 / 100] * 1e6, (double)received / took);
+    samples = by_kind;
+    if (mode[1] == 'e')
+        tell_kinds(count);
     return 0;
 }

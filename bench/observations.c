@@ -157,7 +157,8 @@ static void load_all(uint64_t there, int threads)
     for (int i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
     printf("loaded %llu: %.0f resources/s, %.1f us of processor time each\n",
-           (unsigned long long)(wanted - there), (double)(wanted - there) / (wall_seconds() - begun),
+           (unsigned long long)(wanted - there),
+           (double)(wanted - there) / (wall_seconds() - begun),
            (cpu_seconds() - used) / (double)(wanted - there) * 1e6);
     fflush(stdout);
 }

@@ -26,6 +26,11 @@ bench-index: $(BENCH)/index_ingest
 bench-large: $(BUILD)/tarn
 	@python3 bench/large.py $(BUILD)
 
+# Do readers wait for writers? docs/bench.md.
+.PHONY: bench-beside
+bench-beside: $(BUILD)/tarn $(BENCH)/load
+	@python3 bench/beside.py $(BUILD)
+
 # What of a search grows with the store? docs/bench.md. Sizes: BENCH_MEMBERS=1000,4000,16000
 BENCH_MEMBERS ?= 1000,4000
 .PHONY: bench-search

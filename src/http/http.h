@@ -122,7 +122,7 @@ struct http_server_settings {
     const char *address;   /* "127.0.0.1", "::1", "0.0.0.0" */
     uint16_t port;         /* 0: any free one */
     unsigned loop_threads; /* 0: default */
-    unsigned pool_threads; /* 0: default */
+    unsigned pool_threads; /* 0: default; and as many for large bodies */
     size_t body_bytes;           /* largest body */
     size_t bodies_in_flight_bytes; /* over all clients; more get 503; at least body_bytes */
     size_t header_bytes;         /* 0: 64 KB */

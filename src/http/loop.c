@@ -104,7 +104,7 @@ static void drive(struct loop *loop, struct connection *c)
         return;
     }
     c->queued_us = loop->worker.now_us;
-    pool_submit(&loop->server->pool, c);
+    pool_submit(pool_for(c), c);
 }
 
 static void apply_events(struct connection *c, unsigned events)
@@ -297,6 +297,7 @@ void *loop_run(void *context)
     struct loop *loop = context;
     struct http_server *server = loop->server;
     struct epoll_event events[EVENTS];
+    os_thread_be_prompt();
     for (;;) {
         bool may_sleep = !loop->newest && !loop->is_accept_paused;
         int count = epoll_wait(loop->epoll_fd, events, EVENTS, may_sleep ? -1 : TICK_MS);

@@ -5,6 +5,8 @@
 
 #include "os/clock.h"
 
+enum { LONG_BODY_BYTES = 64 * 1024 }; /* handled in milliseconds rather than less */
+
 /* One thread is woken at a time; it wakes the next if it finds more than it can
  * take. So a burst of short requests is worked off by few threads that stay
  * awake, and long ones are spread as quickly as threads can wake. */
@@ -14,6 +16,11 @@ static bool may_wake(struct pool *pool)
         return false;
     pool->is_waking = true;
     return true;
+}
+
+struct pool *pool_for(const struct connection *c)
+{
+    return c->body.length >= LONG_BODY_BYTES ? &c->server->long_pool : &c->server->pool;
 }
 
 void pool_submit(struct pool *pool, struct connection *c)
@@ -89,15 +96,20 @@ static void *pool_run(void *context)
     /* Without memory for a hash context at start the thread is no use; others go on. */
     if (worker_init(&w, pool->server, true))
         return NULL;
+    if (pool->is_long)
+        os_thread_be_nice();
+    else
+        os_thread_be_prompt();
     for (struct connection *c; (c = pool_take(pool));)
         pool_work(pool, c, &w);
     worker_release(&w);
     return NULL;
 }
 
-enum err pool_start(struct pool *pool, struct http_server *server, unsigned threads)
+enum err pool_start(struct pool *pool, struct http_server *server, unsigned threads,
+                    bool is_long)
 {
-    *pool = (struct pool){ .server = server };
+    *pool = (struct pool){ .server = server, .is_long = is_long };
     mutex_init(&pool->mutex);
     cond_init(&pool->work);
     pool->threads = calloc(threads, sizeof *pool->threads);

@@ -160,7 +160,10 @@ static void server_free(struct http_server *server)
 static enum err threads_start(struct http_server *server)
 {
     unsigned wanted = server->settings.loop_threads, opened = 0, running = 0;
-    enum err err = pool_start(&server->pool, server, server->settings.pool_threads);
+    unsigned threads = server->settings.pool_threads;
+    enum err err = pool_start(&server->pool, server, threads, false);
+    enum err long_err = pool_start(&server->long_pool, server, threads, true);
+    err = err ? err : long_err;
     while (!err && opened < wanted) {
         err = loop_open(&server->loops[opened], server, opened == 0);
         opened++;
@@ -181,6 +184,7 @@ static enum err threads_start(struct http_server *server)
         thread_join(server->loops[wanted - 1 - i].thread);
     }
     pool_stop(&server->pool);
+    pool_stop(&server->long_pool);
     for (unsigned i = 0; i < opened; i++)
         loop_close(&server->loops[i]);
     return err;
@@ -225,7 +229,8 @@ void http_server_figures(struct http_server *server, struct http_figures *ret)
 {
     *ret = (struct http_figures){
         .connections = atomic_load(&server->connection_count),
-        .queue_length = pool_queue_length(&server->pool),
+        .queue_length = pool_queue_length(&server->pool) +
+                        pool_queue_length(&server->long_pool),
         .body_bytes = atomic_load(&server->bodies_bytes),
     };
 }
@@ -234,7 +239,8 @@ void http_server_stop(struct http_server *server, unsigned grace_seconds)
 {
     atomic_store(&server->cut_us, os_monotonic_us() + (int64_t)grace_seconds * 1000000);
     loops_stop(server);
-    pool_stop(&server->pool); /* first: its threads may still be waking a loop */
+    pool_stop(&server->pool); /* first: their threads may still be waking a loop */
+    pool_stop(&server->long_pool);
     for (unsigned i = 0; i < server->loop_count; i++)
         loop_close(&server->loops[i]);
     CHECK(atomic_load(&server->connection_count) == 0);

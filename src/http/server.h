@@ -9,7 +9,9 @@
 #include "http/connection.h"
 #include "os/thread.h"
 
-/* Connections that wait for a pool thread, oldest first. */
+/* Connections that wait for a pool thread, oldest first. There are two: what sends a
+ * large body has threads of its own, which are nice, so that however many of those come
+ * and however long they take, what is short finds a thread and the processor. */
 struct pool {
     pthread_mutex_t mutex;
     pthread_cond_t work;
@@ -18,6 +20,7 @@ struct pool {
     unsigned idle_count;             /* threads that wait; under mutex */
     bool is_waking;                  /* one was signalled and is not there yet; under mutex */
     bool is_stopping;                /* under mutex */
+    bool is_long;                    /* its threads take large bodies */
     struct http_server *server;
     pthread_t *threads;
     unsigned thread_count;
@@ -42,7 +45,7 @@ struct http_server {
     uint16_t port;
     struct loop *loops;
     unsigned loop_count;
-    struct pool pool;
+    struct pool pool, long_pool;
     EVP_MD *sha256;
     atomic_size_t bodies_bytes;  /* reserved by bodies in flight */
     atomic_uint connection_count;
@@ -53,8 +56,11 @@ struct http_server {
 
 /* ---- pool.c ---- */
 
-MUST_USE enum err pool_start(struct pool *pool, struct http_server *server, unsigned threads);
+MUST_USE enum err pool_start(struct pool *pool, struct http_server *server, unsigned threads,
+                             bool is_long);
 void pool_stop(struct pool *pool); /* runs what is queued first */
+/* The one that c belongs to. */
+struct pool *pool_for(const struct connection *c);
 /* The caller owns c and has set EVENT_POOL. */
 void pool_submit(struct pool *pool, struct connection *c);
 unsigned pool_queue_length(struct pool *pool);

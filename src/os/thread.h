@@ -70,11 +70,14 @@ MUST_USE static inline enum err thread_start(pthread_t *t, void *(*run)(void *),
 {
     return pthread_create(t, NULL, run, context) == 0 ? ERR_NONE : ERR_NO_MEMORY;
 }
-/* Let other threads go first where the processor is short: for work in the background. */
-static inline void os_thread_be_nice(void)
-{
-    (void)!setpriority(PRIO_PROCESS, 0, 10); /* on Linux of the calling thread alone */
-}
+/* Both are requests that the system may not know or grant, and cannot be taken back. */
+enum { PROMPT_SLICE_NS = 300 * 1000 };
+/* Others go first where the processor is short, and leave it a tenth of their own share
+ * (nice 10): for what nobody waits for, or waits for long anyway. */
+void os_thread_be_nice(void);
+/* Run soon after waking, in short turns (Linux 6.12 and newer): for what takes fractions
+ * of a millisecond, beside threads that are busy all the time. */
+void os_thread_be_prompt(void);
 static inline void thread_join(pthread_t t)
 {
     CHECK(pthread_join(t, NULL) == 0);

@@ -364,6 +364,7 @@ static void wait_a_while(struct postings *p)
 void *postings_merge_thread(void *postings)
 {
     struct postings *p = postings;
+    os_thread_be_nice();
     mutex_lock(&p->lock);
     bool is_first = !p->merge_thread_serial++;
     uint64_t most = is_first && p->settings.merge_threads > 1 ? POSTINGS_SMALL_MERGE : UINT64_MAX;

@@ -104,15 +104,37 @@ static enum err open_error(char *text, struct arena *arena, struct slice *error)
     return is_busy ? ERR_BUSY : err;
 }
 
-static enum err rocks_open(struct store *store, struct arena *arena, struct slice *error)
+/* RocksDB's threads are as nice as the thread that starts them. Compactions give way: they
+ * start with the opening of the first store, by a thread that ends with it. Flushes do not,
+ * since the memory that waits for them grows with the load: they have started by then. */
+struct opening_thread {
+    struct store *store;
+    char *text;
+};
+
+static void *rocks_open_nicely(void *context)
 {
-    char *text = NULL;
+    struct opening_thread *o = context;
+    struct store *store = o->store;
+    os_thread_be_nice();
     store->db = rocksdb_open_column_families(
         store->db_options, store->truth_path, FAMILY_COUNT, family_names,
-        (const rocksdb_options_t *const *)store->family_options, store->families, &text);
-    if (text) {
+        (const rocksdb_options_t *const *)store->family_options, store->families, &o->text);
+    return NULL;
+}
+
+static enum err rocks_open(struct store *store, struct arena *arena, struct slice *error)
+{
+    struct opening_thread o = { .store = store };
+    pthread_t thread;
+    rocksdb_env_t *env = rocksdb_create_default_env(); /* the one of the process */
+    rocksdb_env_set_high_priority_background_threads(env, 1);
+    rocksdb_env_destroy(env);
+    TRY(thread_start(&thread, rocks_open_nicely, &o));
+    thread_join(thread);
+    if (o.text) {
         store->db = NULL;
-        return open_error(text, arena, error);
+        return open_error(o.text, arena, error);
     }
     for (size_t f = 0; f < FAMILY_COUNT; f++)
         store->family_ids[f] = rocksdb_column_family_handle_get_id(store->families[f]);

@@ -446,6 +446,7 @@ static bool is_behind(struct postings *p)
 static void *thread_run(void *context)
 {
     struct postings *p = context;
+    os_thread_be_nice();
     mutex_lock(&p->lock);
     while (!p->stop) {
         if (!is_due(p)) {

@@ -234,6 +234,32 @@ static void an_address_in_use_is_said(void **state)
     arena_release(&arena);
 }
 
+static void large_bodies_on_every_thread_they_have_keep_no_short_request_waiting(void **state)
+{
+    enum { LARGE = 100000, MANY = 3 }; /* one more than there are threads */
+    struct fixture *f = *state;
+    static char body[LARGE];
+    int fds[MANY];
+    memset(body, 'x', sizeof body);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = raw_connect(&f->site);
+        assert_true(raw_say(fds[i], "POST /wait HTTP/1.1\r\nHost: h\r\n"
+                                    "Content-Length: 100000\r\n" CLOSE));
+        assert_true(raw_send(fds[i], body, sizeof body));
+    }
+    wait_until(&f->site.handled, 2);
+    raw_ask(&f->site, "GET /hello HTTP/1.1\r\nHost: h\r\n" CLOSE, &f->out);
+    assert_true(has(&f->out, "hello"));
+    assert_int_equal(atomic_load(&f->site.handled), 3);
+    atomic_store(&f->site.is_released, true);
+    for (int i = 0; i < MANY; i++) {
+        buf_clear(&f->out);
+        (void)raw_read_all(fds[i], &f->out);
+        assert_true(has(&f->out, "waited"));
+        close(fds[i]);
+    }
+}
+
 int main(void)
 {
 #define ON_A_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -246,6 +272,7 @@ int main(void)
         ON_A_SERVER(stopping_cuts_what_does_not_end_in_time),
         cmocka_unit_test(without_memory_a_refusal_is_still_json),
         ON_A_SERVER(an_address_in_use_is_said),
+        ON_A_SERVER(large_bodies_on_every_thread_they_have_keep_no_short_request_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
