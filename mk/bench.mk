@@ -26,6 +26,12 @@ bench-index: $(BENCH)/index_ingest
 bench-large: $(BUILD)/tarn
 	@python3 bench/large.py $(BUILD)
 
+# First pages over ten million observations: docs/bench.md.
+BENCH_OBSERVATIONS ?= 1000000
+.PHONY: bench-observations
+bench-observations: $(BUILD)/tarn $(BENCH)/observations
+	@python3 bench/observations.py $(BUILD) --count $(BENCH_OBSERVATIONS)
+
 # Do readers wait for writers? docs/bench.md.
 .PHONY: bench-beside
 bench-beside: $(BUILD)/tarn $(BENCH)/load
