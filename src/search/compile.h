@@ -99,6 +99,11 @@ compile_value compile_type;
 /* A code in a system, or without one; case as the system says. In token.c. */
 MUST_USE enum err token_coded(struct compiler *c, struct slice system, struct slice code,
                               struct plan **ret_plan);
+/* Of another token parameter: codes that differ from it in case alone, where that does not
+ * count; *ret_plan NULL: there can be none. `system` without bytes: any. */
+MUST_USE enum err token_other_case(struct compiler *c, const struct fhir_param *param,
+                                   struct slice system, struct slice code,
+                                   struct plan **ret_plan);
 /* :in, :not-in, :above and :below of tokens. In codes.c. */
 compile_value compile_in, compile_relatives;
 /* :above and :below of references: what the plan finds, and all that it is part of or

@@ -16,6 +16,13 @@ struct joined {
     const struct fhir_param *ordered_param[COMPONENTS_MAX];
     size_t ordered_count;
     bool is_open; /* the last part is the start of a text */
+    /* Codes whose case may not count: where they stand in the prefix, and who has such a
+     * code in another case. */
+    struct folding {
+        size_t at, length;
+    } foldings[COMPONENTS_MAX];
+    size_t folding_count;
+    struct plan_list others;
 };
 
 static enum err add_equal(struct compiler *c, struct joined *j, struct slice text)
@@ -46,6 +53,12 @@ static enum err join_token(struct compiler *c, struct joined *j, const struct fh
         return ERR_NO_MEMORY;
     if (!code.length)
         return value_refuse(c, value, "has no code, which a part of a composite needs");
+    struct plan *other;
+    TRY(token_other_case(c, param, has_bar ? system : SLICE_NONE, code, &other));
+    if (other && code.length <= INDEX_SIDE_BYTES_MAX) { /* a longer one ends in a hash */
+        j->foldings[j->folding_count++] = (struct folding){ j->prefix.length, code.length };
+        TRY(plan_list_add(c, &j->others, other));
+    }
     TRY(add_equal(c, j, code));
     if (!has_bar)
         return add_side(c, SLICE_NONE);
@@ -181,6 +194,71 @@ bool composite_is_supported(const struct fhir_param *param)
            ((ordered <= 2 && others == 0) || (ordered == 0 && others == 1));
 }
 
+/* ---- codes in another case ---- */
+
+struct other_case {
+    const struct plan *plan; /* of the codes as they are asked */
+    struct slice prefix;     /* of its values */
+    struct folding foldings[COMPONENTS_MAX];
+    size_t folding_count;
+};
+
+static bool value_fits(const struct plan *plan, struct slice value)
+{
+    bool is_all = plan->kind == PLAN_AND;
+    if (!is_all && plan->kind != PLAN_OR)
+        return plan->kind != PLAN_NONE && store_value_fits(plan, value);
+    for (size_t i = 0; i < plan->child_count; i++)
+        if (value_fits(plan->children[i], value) != is_all)
+            return !is_all;
+    return is_all;
+}
+
+/* Would the value fit if its codes were written as they are asked? */
+static bool fits_as_asked(const struct plan *plan, struct slice value)
+{
+    const struct other_case *o = plan->accepts_context;
+    char own[TERM_VALUE_BYTES_MAX];
+    if (value.length < o->prefix.length || value.length > sizeof own)
+        return false;
+    memcpy(own, value.bytes, value.length);
+    for (size_t i = 0; i < o->folding_count; i++) {
+        const struct folding *f = &o->foldings[i];
+        if (!slice_equal_nocase(slice_of(own + f->at, f->length),
+                                slice_of(o->prefix.bytes + f->at, f->length)))
+            return false;
+        memcpy(own + f->at, o->prefix.bytes + f->at, f->length);
+    }
+    return value_fits(o->plan, slice_of(own, value.length));
+}
+
+/* The index has composites as they are written. So of what has a code in another case all
+ * composites are looked at; where nothing has, that is known before any is. */
+static enum err add_other_case(struct compiler *c, const struct joined *j, struct plan **plan)
+{
+    static const char kind = TERM_COMPOSITE;
+    struct plan_list both = { 0 };
+    struct plan *having, *fitting;
+    struct other_case *o = arena_alloc(c->arena, sizeof *o);
+    char *prefix = arena_copy(c->arena, buf_slice(&j->prefix));
+    if (!j->folding_count)
+        return ERR_NONE;
+    if (!o || !prefix)
+        return ERR_NO_MEMORY;
+    *o = (struct other_case){ .plan = *plan,
+                              .prefix = slice_of(prefix, j->prefix.length),
+                              .folding_count = j->folding_count };
+    memcpy(o->foldings, j->foldings, sizeof o->foldings);
+    TRY(plan_join(c, PLAN_OR, &j->others, &having));
+    TRY(plan_leaf(c, PLAN_PREFIX, slice_of(&kind, 1), &fitting));
+    fitting->accepts = fits_as_asked;
+    fitting->accepts_context = o;
+    TRY(plan_list_add(c, &both, having));
+    TRY(plan_list_add(c, &both, fitting));
+    TRY(plan_join(c, PLAN_AND, &both, &fitting));
+    return plan_either(c, *plan, fitting, plan);
+}
+
 static enum err composite_once(struct compiler *c, struct slice value, struct plan **ret_plan)
 {
     struct joined j = { .ordered_count = 0 };
@@ -189,6 +267,8 @@ static enum err composite_once(struct compiler *c, struct slice value, struct pl
     enum err err = join(c, value, &j);
     if (!err)
         err = finish(c, &j, ret_plan);
+    if (!err)
+        err = add_other_case(c, &j, ret_plan);
     buf_release(&j.prefix);
     return err;
 }

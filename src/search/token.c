@@ -98,6 +98,27 @@ static enum err add_folded(struct compiler *c, struct slice code, struct plan_li
     return ERR_NONE;
 }
 
+enum err token_other_case(struct compiler *c, const struct fhir_param *param,
+                          struct slice system, struct slice code, struct plan **ret_plan)
+{
+    const uint32_t field = c->field;
+    struct plan_list any = { 0 };
+    bool folds = !system.bytes;
+    *ret_plan = NULL;
+    c->field = index_field(c->type, param->id);
+    enum err err = ERR_NONE;
+    if (!folds && c->op)
+        folds = system.length > 0;
+    else if (!folds && system.length && c->settings->terminology)
+        err = terminology_folds_case(c->settings->terminology, system, c->arena, &folds);
+    if (!err && folds)
+        err = system.bytes ? in_system(c, system, code, ret_plan) : add_folded(c, code, &any);
+    if (!err && any.count)
+        err = plan_join(c, PLAN_OR, &any, ret_plan);
+    c->field = field;
+    return err;
+}
+
 /* In any system. */
 static enum err bare_code(struct compiler *c, struct slice code, struct plan **ret_plan)
 {

@@ -74,6 +74,25 @@ static void case_counts_unless_the_code_system_says_otherwise(void **state)
     assert_found(w, "Observation?status=final", "o3");
     assert_found(w, "Observation?status=Final", "");
     assert_found(w, "Observation?_filter=code%20eq%20xY", "o3");
+    /* In composites as well: codes of the same element, in either form. */
+    store(w, "Observation", "q1",
+          "\"code\":{\"coding\":[" CODING("http://loose", "Kl", "") "]},"
+          "\"valueQuantity\":{\"value\":7}");
+    store(w, "Observation", "q2",
+          "\"code\":{\"coding\":[" CODING("http://strict", "Kl", "") "]},"
+          "\"valueQuantity\":{\"value\":7}");
+    store(w, "Observation", "q3",
+          "\"code\":{\"coding\":[" CODING("http://loose", "kL", "") "]},"
+          "\"valueQuantity\":{\"value\":9}");
+    assert_found(w, "Observation?code-value-quantity=http://loose|kl$7", "q1");
+    assert_found(w, "Observation?code-value-quantity=http://loose|KL$gt6", "q1 q3");
+    assert_found(w, "Observation?code-value-quantity=http://loose|KL$gt8", "q3");
+    assert_found(w, "Observation?code-value-quantity=http://strict|kl$7", "");
+    assert_found(w, "Observation?code-value-quantity=http://strict|Kl$7", "q2");
+    assert_found(w, "Observation?code-value-quantity=kl$7", "q1");
+    assert_found(w, "Observation?code-value-quantity=Kl$7", "q1 q2");
+    assert_found(w, "Observation?code-value-quantity=kL$gt6", "q1 q3");
+    assert_found(w, "Observation?code-value-quantity=http://loose|kx$7", "");
     store(w, "GraphDefinition", "g", "\"start\":\"Composition\"");
     assert_found(w, "GraphDefinition?_filter=start%20eq%20%22|Composition%22", "g");
     assert_found(w, "GraphDefinition?_filter=start%20eq%20Composition", "g");
