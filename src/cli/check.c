@@ -224,8 +224,18 @@ int cli_check(int argc, char **argv)
     const char *data = NULL, *public_url = NULL, *time_zone = "Z";
     uint64_t cache = 0;
     struct check_options o = { 0 };
+    struct errand errand = { 0 };
     const struct option_row rows[] = {
         { "data", OPTION_TEXT, "DIR", NULL, "folder of a stopped store", &data },
+        { "url", OPTION_TEXT, "URL", NULL, "a served one: https://HOST/datastore/ID/r4",
+          &errand.endpoint },
+        { "region", OPTION_TEXT, "NAME", NULL, "with --url, as is what follows: of the store",
+          &errand.region },
+        { "profile", OPTION_TEXT, "NAME", NULL,
+          "an AWS profile; else AWS_ACCESS_KEY_ID and its like", &errand.profile },
+        { "env-file", OPTION_TEXT, "FILE", NULL, "instead of .env", &errand.env_file },
+        { "ca-file", OPTION_TEXT, "FILE", NULL, "certificates to trust instead of the system's",
+          &errand.ca_file },
         { "repair", OPTION_SWITCH, NULL, NULL, "derive again what is wrong of the index",
           &o.repair },
         { "rate", OPTION_NUMBER, "N", NULL, "documents a second at most (default: no limit)",
@@ -243,14 +253,19 @@ int cli_check(int argc, char **argv)
         { 0 },
     };
     const struct option_usage usage = {
-        .line = "tarn check --data DIR [options]", .about = about, .rows = rows
+        .line = "tarn check --data DIR | --url URL [options]", .about = about, .rows = rows
     };
     size_t argument_count;
     int status = options_parse(&usage, argc, argv, &argument_count);
     if (status >= 0)
         return status;
     o.is_terminal = isatty(STDERR_FILENO);
-    if (!data || !*data)
-        return options_refuse("check", "--data is missing: the folder of the store");
+    bool has_data = data && *data, has_url = errand.endpoint && *errand.endpoint;
+    if (has_data == has_url)
+        return options_refuse("check", has_url ? "--data or --url, not both"
+                                               : "--data is missing: the folder of the store; or "
+                                                 "--url of a served one");
+    if (has_url)
+        return check_url(&o, &errand);
     return check_data(&o, data, public_url, time_zone, cache);
 }

@@ -3,6 +3,7 @@
 #ifndef CLI_CHECK_H
 #define CLI_CHECK_H
 
+#include "cli/errand.h"
 #include "cli/options.h"
 #include "store/store.h"
 
@@ -21,5 +22,8 @@ struct check_progress {
 /* On stderr: over itself on a terminal, else a line every ten seconds. */
 void check_progress_print(const struct check_options *o, const struct check_progress *p,
                           int64_t *told_us);
+
+/* A served store is asked, watched until it has ended, its findings printed. */
+int check_url(const struct check_options *o, const struct errand *errand);
 
 #endif

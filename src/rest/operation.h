@@ -45,6 +45,9 @@ MUST_USE enum err rest_purge(struct request *r);
 MUST_USE enum err rest_expunge(struct request *r);
 MUST_USE enum err rest_erasure(struct request *r);
 
+/* Does everything in the data store agree (operation_check.c)? */
+MUST_USE enum err rest_check(struct request *r);
+
 /* The stored resource that the route names, as JSON in the arena. */
 MUST_USE enum err operation_stored(struct request *r, struct slice *ret_text);
 

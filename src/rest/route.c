@@ -66,6 +66,7 @@ static const struct rest_operation OPERATIONS[] = {
     { "purge", "Patient", OPERATION_INSTANCE, NULL, "tarn:PurgeRecord", rest_purge, true },
     { "expunge", NULL, OPERATION_INSTANCE, NULL, "tarn:ExpungeResource", rest_expunge, true },
     { "erasure", NULL, OPERATION_SYSTEM, "tarn:DescribeErasure", NULL, rest_erasure, true },
+    { "check", NULL, OPERATION_SYSTEM, "tarn:DescribeCheck", "tarn:StartCheck", rest_check, true },
     { "validate", NULL, OPERATION_SYSTEM | OPERATION_TYPE | OPERATION_INSTANCE, NULL,
       "healthlake:ValidateResource", rest_validate, false },
     { "validate-code", "ValueSet", OPERATION_TYPE | OPERATION_INSTANCE,

@@ -136,6 +136,19 @@ static void render_index(struct store *store, struct buf *out)
     line(out, "tarn_index_parameter_documents_done", "gauge", f.fields_done);
 }
 
+static void render_check(struct store *store, struct buf *out)
+{
+    struct store_check_state s;
+    store_check_look(store, &s);
+    line(out, "tarn_checks_total", "counter", s.number);
+    line(out, "tarn_check_running", "gauge", s.stage == STORE_CHECK_RUNNING);
+    line(out, "tarn_check_documents", "gauge", s.documents);
+    line(out, "tarn_check_documents_done", "gauge", s.checked);
+    line(out, "tarn_check_findings", "gauge", s.findings);
+    line(out, "tarn_check_repaired", "gauge", s.repaired);
+    line(out, "tarn_check_ended_timestamp_seconds", "gauge", (uint64_t)MAX(s.ended, 0) / 1000000);
+}
+
 static void render_http(struct http_server *http, struct buf *out)
 {
     struct http_figures f;
@@ -171,6 +184,7 @@ static void answer_metrics(const struct scrape *s, struct http_request *r,
     render_store(control_default(s->control)->store, &out);
     render_sizes(s, r->arena, &out);
     render_index(control_default(s->control)->store, &out);
+    render_check(control_default(s->control)->store, &out);
     render_queues(s, &out);
     render_http(s->http, &out);
     render_process(s->metrics, &out);

