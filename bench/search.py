@@ -124,7 +124,7 @@ def shapes(first):
         ("date range, first page", f"Encounter?date=ge2020-01-01{page}"),
         ("_lastUpdated, first page", f"Encounter?_lastUpdated=gt2020-01-01{page}"),
         ("quantity of a member", f"Observation?patient=Patient/{p}&value-quantity={value}"),
-        ("composite: code and value, first page", f"Observation?code-value-quantity={code}%24{value}{page}"),
+        ("composite: code and value, first page", f"Observation?code-value-quantity={code}%24{value}&_count=2"),
         ("composite: code and value range, first page", f"Observation?code-value-quantity={code}%24gt0{page}"),
         ("code and date, first page", f"Observation?code={code}&date={day}{page}"),
         ("chain: of one patient", f"Observation?patient.identifier={identifier}{page}"),

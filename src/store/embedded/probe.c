@@ -4,7 +4,12 @@
  * refers to it. */
 #include "store/embedded/tree.h"
 
-enum { BODY_UNITS = 100, FOLLOW_UNITS = 20 /* of work */, FIELDS_MAX = 16 };
+enum {
+    BODY_UNITS = 100, /* of work */
+    FOLLOW_UNITS = 20,
+    FIELDS_MAX = 16,
+    WINDOW_BLOCKS = 8,
+};
 static const size_t ARENA_BYTES_MAX = (size_t)256 << 20;
 
 struct probe {
@@ -74,10 +79,10 @@ static enum err has_value(struct probe *p, const struct plan *plan, struct candi
 }
 
 /* Some live document that the plan matches, at or above `doc`, as a tree of its own. */
-static enum err any_at(struct probe *p, const struct plan *plan, int depth, uint64_t doc,
-                       bool *ret, uint64_t *ret_doc)
+static enum err any_at(struct probe *p, const struct tree *t, const struct plan *plan, int depth,
+                       uint64_t doc, bool *ret, uint64_t *ret_doc)
 {
-    struct tree inner = *p->t;
+    struct tree inner = *t;
     struct cursor c;
     struct block block;
     inner.arena = &p->scratch;
@@ -98,7 +103,7 @@ static enum err is_found(struct probe *p, const struct plan *plan, int depth, ui
                          bool *ret)
 {
     uint64_t found = 0;
-    TRY(any_at(p, plan, depth, doc, ret, &found));
+    TRY(any_at(p, p->t, plan, depth, doc, ret, &found));
     *ret = *ret && found == doc;
     return ERR_NONE;
 }
@@ -144,6 +149,30 @@ static enum err is_tested(struct probe *p, const struct plan *plan, int depth,
     return *ret ? tree_test(p->t, plan, d->doc, &p->scratch, ret) : ERR_NONE;
 }
 
+/* The blocks in which a value has documents, as the tree's window, if these are few: what
+ * else is asked of them is then not looked for in segments that have none of them. */
+static enum err window_of(struct probe *p, const struct plan *term, struct tree *t, bool *ret_any)
+{
+    struct term_cursor c;
+    struct block block;
+    bool any = true;
+    TRY(term_cursor_open(&c, &t->postings, term->field, term->from, &p->scratch));
+    for (uint64_t number = 0, blocks = 0; any; number = block.number + 1) {
+        TRY(term_cursor_block(&c, number, &any, &block));
+        if (!blocks++)
+            *ret_any = any;
+        if (!any)
+            return ERR_NONE;
+        if (blocks == 1)
+            t->postings.low = block.number << BLOCK_SHIFT;
+        t->postings.high = (block.number << BLOCK_SHIFT) + BLOCK_DOCS - 1;
+        if (blocks > WINDOW_BLOCKS)
+            break;
+    }
+    t->postings.low = t->postings.high = 0;
+    return ERR_NONE;
+}
+
 /* Is it of the type asked for, and does some live document that refers to it match? */
 static enum err is_referred(struct probe *p, const struct plan *plan, int depth,
                             const struct candidate *d, bool *ret)
@@ -159,7 +188,11 @@ static enum err is_referred(struct probe *p, const struct plan *plan, int depth,
     struct plan of_it = { .kind = PLAN_TERM, .field = plan->field, .from = name };
     struct plan *both[] = { &of_it, plan->children[0] };
     const struct plan all = { .kind = PLAN_AND, .children = both, .child_count = 2 };
-    return any_at(p, &all, depth, 0, ret, &found);
+    struct tree t = *p->t;
+    bool any = true;
+    if (plan_is_scan(plan->children[0], depth))
+        TRY(window_of(p, &of_it, &t, &any));
+    return any ? any_at(p, &t, &all, depth, 0, ret, &found) : ERR_NONE;
 }
 
 static enum err all_match(struct probe *p, const struct plan *plan, int depth,

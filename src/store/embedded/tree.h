@@ -160,7 +160,10 @@ struct docset;
 MUST_USE enum err tree_skim(struct tree *t, const struct tree_skimmed *what, uint64_t most,
                             struct docset *found, uint64_t *ret_asked, bool *ret_done);
 
-/* window.c: the tree's page, where ranges of values need be gathered for few documents
+/* window.c: does nothing in it lead to other documents than those it is asked for? Then it
+ * may be asked of a window of documents alone (struct postings_reader). */
+bool plan_is_scan(const struct plan *plan, int depth);
+/* The tree's page, where ranges of values need be gathered for few documents
  * only. The driver may be NULL: all documents. *ret_done false: another way is better. */
 MUST_USE enum err tree_windows(struct tree *t, const struct tree_skimmed *what,
                                struct docset *found, bool *ret_done);

@@ -23,8 +23,7 @@ struct windowed {
     size_t count;
 };
 
-/* Nothing in it may lead to other documents than those it is asked for. */
-static bool is_scan(const struct plan *plan, int depth)
+bool plan_is_scan(const struct plan *plan, int depth)
 {
     switch (plan->kind) {
     case PLAN_NONE:
@@ -39,7 +38,7 @@ static bool is_scan(const struct plan *plan, int depth)
     case PLAN_OR:
     case PLAN_NOT:
         for (size_t i = 0; i < plan->child_count; i++)
-            if (depth >= PLAN_DEPTH_MAX || !is_scan(plan->children[i], depth + 1))
+            if (depth >= PLAN_DEPTH_MAX || !plan_is_scan(plan->children[i], depth + 1))
                 return false;
         return true;
     case PLAN_ID:
@@ -180,7 +179,7 @@ enum err tree_windows(struct tree *t, const struct tree_skimmed *what, struct do
     bool is_worth = !what->driver || what->driver->estimate >= DRIVER_LEAST;
     *ret_done = false;
     for (size_t i = 0; is_worth && i < what->dear_count; i++)
-        is_worth = is_scan(what->dear[i].plan, what->depth + 1);
+        is_worth = plan_is_scan(what->dear[i].plan, what->depth + 1);
     w.left.before = w.left.before ? MIN(w.left.before, t->time + 1) : t->time + 1;
     if (!is_worth || w.left.after + 1 >= w.left.before)
         return ERR_NONE;
