@@ -9,7 +9,7 @@ Prints p50 and p99 of each shape at each size, the processor time of an answer, 
 largest size to the smallest. Larger sizes
 (16000,64000) take long: the loading is about 15,000 resources a second.
 """
-import argparse, http.client, json, os, shutil, signal, socket, subprocess, tempfile, time, urllib.parse
+import argparse, http.client, json, os, re, shutil, signal, socket, subprocess, tempfile, time, urllib.parse
 
 args = argparse.ArgumentParser()
 args.add_argument("build")
@@ -65,6 +65,7 @@ def load(store, members):
     out = subprocess.Popen([tarn, "sandbox", "--ndjson", "--members", str(members), "--consents", "1", "--years",
                             "1", "--size", args.size], stdout=subprocess.PIPE, text=True)
     first, patients, entries, count = [], 0, [], 0
+    head = re.compile('{"resourceType":"([^"]+)","id":"([^"]+)"')
 
     def send():
         if entries:
@@ -74,11 +75,10 @@ def load(store, members):
             entries.clear()
 
     for line in out.stdout:
-        resource = json.loads(line)
-        kind, name = resource["resourceType"], resource["id"]
+        kind, name = head.match(line).groups()
         patients += kind == "Patient"
         if patients < 2:
-            first.append(resource)
+            first.append(json.loads(line))
         entries.append('{"resource":' + line.strip() + ',"request":{"method":"PUT","url":"%s/%s"}}' % (kind, name))
         count += 1
         if len(entries) == BUNDLE:
