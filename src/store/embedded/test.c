@@ -13,6 +13,7 @@ enum err tree_test(struct tree *t, const struct plan *plan, uint64_t doc, struct
                                    .time = t->time,
                                    .alive_at = t->alive_at,
                                    .view = (struct postings_view *)(uintptr_t)t->postings.view,
+                                   .faults = t->postings.faults,
                                    .work = t->postings.work };
     struct store_version v;
     *ret = false;

@@ -264,6 +264,55 @@ static void bytes_that_vanish_while_a_search_reads_them_are_not_answered_with(vo
     expect_whole(f);
 }
 
+static enum err cut_when_tested(const struct plan *plan, struct store_reader *reader,
+                                const struct store_version *version, struct arena *scratch,
+                                bool *ret)
+{
+    struct cutter *c = (struct cutter *)(uintptr_t)plan->test_context;
+    (void)reader;
+    (void)version;
+    (void)scratch;
+    if (c->left-- == 0)
+        cut(c->store, 0);
+    *ret = true;
+    return ERR_NONE;
+}
+
+/* As if other documents lay between. What is in the newest block of documents is copied
+ * before it is walked, what lies before is not. */
+static void begin_next_block(struct fixture *f)
+{
+    mutex_lock(&f->store->ordered);
+    f->store->next_doc = BLOCK_DOCS + 1;
+    mutex_unlock(&f->store->ordered);
+    put(f, "W", "w", "4=w;");
+}
+
+/* Its checksum was right, and half of it is read: no other sum will tell. */
+static void a_block_that_vanishes_while_it_is_walked_is_not_answered_with(void **state)
+{
+    struct fixture *f = *state;
+    static ask *const asks[] = { by_search, by_search_back, by_count, by_measure };
+    os_faults_catch();
+    fill(f);
+    merge_all(f);
+    begin_next_block(f);
+    for (size_t i = 0; i < ARRAY_COUNT(asks); i++) {
+        struct cutter cutter = { f->store, 5 };
+        struct plan third = term_plan(3, "m1"), *children[] = { &third };
+        struct plan plan = { .kind = PLAN_TEST, .children = children, .child_count = 1 };
+        plan.test = cut_when_tested;
+        plan.test_context = &cutter;
+        struct store_reader *reader = reader_at(f, 0);
+        uint64_t count = 0;
+        enum err err = asks[i](reader, &plan, &f->arena, &count);
+        store_read_end(reader);
+        assert_int_equal(err, ERR_NOT_READY);
+        await_repair(f);
+        check_answers(f);
+    }
+}
+
 static void what_was_opened_before_its_pages_vanish_is_not_answered_with(void **state)
 {
     struct fixture *f = *state;
@@ -454,6 +503,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         TEST(a_page_that_cannot_be_read_is_refused_named_and_written_again),
         TEST(bytes_that_vanish_while_a_search_reads_them_are_not_answered_with),
+        TEST(a_block_that_vanishes_while_it_is_walked_is_not_answered_with),
         TEST(what_was_opened_before_its_pages_vanish_is_not_answered_with),
         TEST(a_merge_of_pages_that_vanish_makes_nothing),
         TEST(answers_are_right_or_refused_while_pages_vanish_under_everything),
