@@ -578,8 +578,10 @@ function compared(world, type, path, op, value) {
 function referenceKey(world, p, r, down) {
   const keys = world.values(r, p).flatMap((v) => {
     const x = world.reference(v);
-    if (typeof plain(v) === 'string' || x.version) throw new Unknown(p.code);
-    return x.type ? [x.id] : x.url !== undefined && !x.url.startsWith('#') ? [x.url] : [];
+    const local = x.type ? [x.id, ...(x.version ? [`${x.type}/${x.id}/_history/${x.version}`] : [])] : [];
+    if (typeof plain(v) === 'string') return [plain(v), ...local];
+    if (x.url?.includes('/_history/')) throw new Unknown(p.code);
+    return x.type ? local : x.url !== undefined && !x.url.startsWith('#') ? [x.url] : [];
   }).map((k) => Buffer.from(k)).sort(Buffer.compare);
   return down ? keys.at(-1) : keys[0];
 }
