@@ -36,6 +36,12 @@ static char *buf_fail(struct buf *b, enum err failure)
     return NULL;
 }
 
+void buf_spoil(struct buf *b, enum err failure)
+{
+    if (failure && !b->failure)
+        b->failure = failure;
+}
+
 char *buf_reserve(struct buf *b, size_t length)
 {
     if (b->failure)

@@ -33,6 +33,8 @@ void buf_clear(struct buf *b);
 
 /* ERR_NONE while every append so far succeeded. */
 MUST_USE enum err buf_status(const struct buf *b);
+/* What is appended rests on something that failed: as if appending it had. */
+void buf_spoil(struct buf *b, enum err failure);
 
 /* `length` writable bytes behind the content, already counted in; NULL (and
  * failed) when refused. */

@@ -46,8 +46,11 @@ enum err bundle_failure(struct bundle *b)
             continue;
         struct issues none;
         issues_init(&none, b->r->arena);
-        outcome_merge(&b->r->issues, e->issues ? e->issues : &none, i, e->err);
-        first = first ? first : e->err;
+        /* A limit of ours, not of the client's: as in request_run(). */
+        bool is_ours = e->err == ERR_LIMIT && !(e->issues && e->issues->first);
+        enum err err = is_ours ? ERR_NO_MEMORY : e->err;
+        outcome_merge(&b->r->issues, e->issues ? e->issues : &none, i, err);
+        first = first ? first : err;
     }
     return first;
 }
@@ -127,10 +130,9 @@ enum err bundle_round_try(struct bundle *b, uint32_t number, bool *ret_again)
     struct store_mark mark = b->r->mark;
     if (mark.key.length)
         TRY(bundle_mark_make(b, &mark.text));
-    enum err err = store_apply_marked(b->r->rest->settings.store, b->condition,
-                                      mark.key.length ? &mark : NULL, round.writes, round.count,
-                                      b->is_transaction, b->r->arena, round.results, &b->time,
-                                      &refused);
+    enum err err = store_apply_marked(
+        b->r->rest->settings.store, b->condition, mark.key.length ? &mark : NULL, round.writes,
+        round.count, b->is_transaction, b->r->arena, round.results, &b->time, &refused);
     *ret_again = b->condition && err == ERR_PRECONDITION;
     if (*ret_again)
         return ERR_NONE;

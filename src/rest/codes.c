@@ -63,12 +63,15 @@ static enum err find_stored(struct rest *rest, const char *type_name, struct sli
     struct search_query query;
     struct issues issues;
     issues_init(&issues, arena);
+    if (!url.length || 2 * (url.length + version.length) > ESCAPED_BYTES)
+        return ERR_NONE; /* nobody has stored that */
     if (!pairs[0].value.length || (version.length && !pairs[1].value.length))
-        return ERR_NONE;
+        return ERR_NO_MEMORY;
     enum err err =
         search_parse(&settings, type, pairs, version.length ? 2 : 1, arena, &issues, &query);
     if (err) /* what cannot be searched for is not here */
-        return err == ERR_NO_MEMORY ? err : ERR_NONE;
+        return err == ERR_NO_MEMORY || (err == ERR_LIMIT && !issues.first) ? ERR_NO_MEMORY
+                                                                           : ERR_NONE;
     return newest(rest, &query, arena, ret_text);
 }
 

@@ -240,6 +240,8 @@ void link_append(struct buf *out, const char *relation, struct slice base_url, s
         buf_append_cstr(&url, query.length ? "&page=" : "?page=");
         buf_append(&url, token);
     }
+    /* A page without its link would be the last one. */
+    buf_spoil(out, path.bytes ? buf_status(&url) : ERR_NO_MEMORY);
     buf_printf(out, "{\"relation\":\"%s\",\"url\":", relation);
     json_write_string(out, buf_slice(&url));
     buf_append_byte(out, '}');

@@ -34,6 +34,7 @@ struct terminology {
     pthread_mutex_t lock;
     struct terminology_source source;
     struct shelf *shelf;
+    bool is_stale; /* what is on the shelf may not be what is there; under the lock */
 };
 
 /* ---- one resource ---- */
@@ -56,16 +57,17 @@ static int core_compare(const void *key, const void *row)
     return strcmp(a->url, b->url);
 }
 
-static struct slice core_find(enum terminology_kind kind, struct slice url, struct slice version,
-                              struct arena *arena)
+static enum err core_find(enum terminology_kind kind, struct slice url, struct slice version,
+                          struct arena *arena, struct slice *ret)
 {
     struct core_row key = { .url = arena_copy(arena, url), .kind = (uint8_t)kind };
-    const struct core_row *row = key.url ? bsearch(&key, terminology_core, terminology_core_count,
-                                                   sizeof key, core_compare)
-                                         : NULL;
-    if (!row || (version.length && !slice_is(version, row->version)))
-        return SLICE_NONE;
-    return slice_of(row->text, row->length);
+    if (!key.url)
+        return ERR_NO_MEMORY;
+    const struct core_row *row =
+        bsearch(&key, terminology_core, terminology_core_count, sizeof key, core_compare);
+    if (row && (!version.length || slice_is(version, row->version)))
+        *ret = slice_of(row->text, row->length);
+    return ERR_NONE;
 }
 
 /* The resource's text: the source's, else R4's own. */
@@ -75,9 +77,7 @@ static enum err text_find(struct terminology *t, enum terminology_kind kind, str
     *ret = SLICE_NONE;
     if (t->source.find)
         TRY(t->source.find(t->source.context, kind, url, version, arena, ret));
-    if (!ret->bytes)
-        *ret = core_find(kind, url, version, arena);
-    return ERR_NONE;
+    return ret->bytes ? ERR_NONE : core_find(kind, url, version, arena, ret);
 }
 
 /* A text that is no such resource is as good as none. */
@@ -86,14 +86,15 @@ static enum err kept_compile(struct kept *k)
     static const char *const types[] = { "CodeSystem", "ValueSet" };
     enum err err = json_parse(k->text, NULL, &k->arena, &k->doc, NULL);
     struct json root = json_root(&k->doc);
-    if (!err &&
-        !json_string_is(json_member(root, "resourceType"), slice_cstr(types[k->kind])))
+    if (!err && !json_string_is(json_member(root, "resourceType"), slice_cstr(types[k->kind])))
         err = ERR_INVALID;
     if (!err)
         err = k->kind == TERMINOLOGY_CODE_SYSTEM ? system_compile(root, &k->arena, &k->system)
                                                  : set_compile(root, &k->arena, &k->set);
     k->is_here = !err;
-    return err == ERR_NO_MEMORY ? err : ERR_NONE;
+    /* What the memory of today refuses is not kept as absent; what is too large is. */
+    bool is_short = err == ERR_LIMIT && k->arena.total_bytes < KEPT_BYTES / 2;
+    return err == ERR_NO_MEMORY || is_short ? ERR_NO_MEMORY : ERR_NONE;
 }
 
 static struct kept *kept_new(enum terminology_kind kind)
@@ -165,26 +166,32 @@ void terminology_close(struct terminology *t)
     free(t);
 }
 
-/* Without memory for a new shelf the old one stays: stale, not wrong of itself. */
+/* Whoever asks next finds a new shelf, or that there is no memory for one. */
 void terminology_forget(struct terminology *t)
 {
-    struct shelf *shelf = malloc(sizeof *shelf);
-    if (!shelf)
-        return;
-    shelf_init(shelf);
     mutex_lock(&t->lock);
-    struct shelf *old = t->shelf;
-    t->shelf = shelf;
+    t->is_stale = true;
     mutex_unlock(&t->lock);
-    shelf_unref(t, old);
 }
 
 enum err ask_begin(struct ask *ask, struct terminology *t, struct arena *arena)
 {
+    struct shelf *old = NULL;
     mutex_lock(&t->lock);
-    struct shelf *shelf = t->shelf;
-    shelf->refs++;
+    struct shelf *shelf = t->is_stale ? malloc(sizeof *shelf) : t->shelf;
+    if (shelf && t->is_stale) {
+        shelf_init(shelf);
+        old = t->shelf;
+        t->shelf = shelf;
+        t->is_stale = false;
+    }
+    if (shelf)
+        shelf->refs++;
     mutex_unlock(&t->lock);
+    if (old)
+        shelf_unref(t, old);
+    if (!shelf)
+        return ERR_NO_MEMORY;
     *ask = (struct ask){ .t = t, .shelf = shelf, .arena = arena, .steps_left = ASK_STEPS };
     return ERR_NONE;
 }
@@ -227,8 +234,8 @@ static enum err shelf_read(struct ask *ask, enum terminology_kind kind, struct s
     if (!k)
         return ERR_NO_MEMORY;
     char *copy = arena_copy(&k->arena, key);
-    enum err err = copy ? text_find(ask->t, kind, url, version, &k->arena, &k->text)
-                        : ERR_NO_MEMORY;
+    enum err err =
+        copy ? text_find(ask->t, kind, url, version, &k->arena, &k->text) : ERR_NO_MEMORY;
     if (!err && k->text.bytes)
         err = kept_compile(k);
     if (err) {
