@@ -155,6 +155,7 @@ static const struct result_param result_params[] = {
     { SLICE_INIT("_explain"), parse_explain },
     { SLICE_INIT("_format"), parse_nothing },
     { SLICE_INIT("_pretty"), parse_nothing },
+    { SLICE_INIT("_totalMethod"), parse_nothing }, /* Aidbox's, beside a _count=0: fhirpy */
     { SLICE_INIT("page"), parse_page },
     { SLICE_INIT("_sort"), parse_sort },
     { SLICE_INIT("_contained"), parse_contained },

@@ -73,13 +73,14 @@ function expectations(paramsOf, resources) {
   const links = [], simples = new Map();
   let pairs = 0;
   const byType = Map.groupBy(resources.values(), (r) => r.resourceType);
+  const byUrl = Map.groupBy([...resources.values()].filter((r) => paramsOf(r.resourceType).some((p) => p.code === 'url' && p.type === 'uri')), (r) => r.url);
   for (const [type, list] of byType) {
     const simple = [];
     for (const param of paramsOf(type)) {
       const values = list.map((r) => param.run(r));
       if (values.every((v) => v.length === 0)) continue;
       pairs++;
-      if (param.type === 'reference') links.push(...linksOf(type, param.code, list, values));
+      if (param.type === 'reference') links.push(...linksOf(type, param, list, values, byUrl));
       for (const q of queriesOf(param, values.flat(), base)) {
         const found = list.map((r, i) => q.test(values[i]));
         asked.push({ text: `${type}?${q.text}`, ids: list.filter((r, i) => found[i]).map((r) => r.id).sort() });
@@ -96,8 +97,14 @@ function expectations(paramsOf, resources) {
 
 /** [{ type, code, target, pairs: [[source id, target id]], within: [[source id, contained]] }] of one
  *  reference parameter. */
-function linksOf(type, code, list, values) {
-  const all = list.flatMap((r, i) => values[i].map((v) => ({ from: r.id, to: reference(v, base) })).filter(({ to }) => to.type));
+function linksOf(type, { code, target: mayBe }, list, values, byUrl) {
+  const byId = list.flatMap((r, i) => values[i].map((v) => ({ from: r.id, to: reference(v, base) })).filter(({ to }) => to.type));
+  // A canonical leads to what has its url, and its version if it says one.
+  const byCanonical = list.flatMap((r, i) => values[i].map(plain).filter((v) => typeof v === 'string').flatMap((v) => {
+    const [url, version] = v.split('|');
+    return (byUrl.get(url) ?? []).filter((t) => mayBe?.includes(t.resourceType) && (!version || t.version === version)).map((t) => ({ from: r.id, to: { type: t.resourceType, id: t.id } }));
+  }));
+  const all = [...byId, ...byCanonical];
   const within = list.flatMap((r, i) => values[i].flatMap((v) => {
     const text = plain(v).reference;
     const inner = text?.startsWith?.('#') ? (r.contained ?? []).find((c) => c.id === text.slice(1)) : undefined;
@@ -108,12 +115,13 @@ function linksOf(type, code, list, values) {
     type, code, target,
     pairs: all.filter(({ to }) => to.type === target).map(({ from, to }) => [from, to.id]),
     within: within.filter(([, c]) => c.resourceType === target),
+    byUrl: byCanonical.some(({ to }) => to.type === target),
   }));
 }
 
 /** Chains and _has through every link that stays inside, one and two steps deep. */
 function* joins(links, simples, byType) {
-  for (const [n, { type, code, target, pairs, within }] of links.entries()) {
+  for (const [n, { type, code, target, pairs, within, byUrl }] of links.entries()) {
     const there = byType.get(target) ?? [], here = byType.get(type);
     const known = new Set(there.map((r) => r.id));
     const inside = pairs.filter(([, to]) => known.has(to));
@@ -122,15 +130,15 @@ function* joins(links, simples, byType) {
     for (const q of sample(simples.get(target) ?? [])) {
       const found = new Set(there.filter((r, i) => q.found[i]).map((r) => r.id));
       const direct = inside.filter(([, to]) => found.has(to)), contained = within.filter(([, c]) => q.holds(c));
-      yield { text: `${type}?${code}:${target}.${q.text}`, within: contained.length > 0, ids: [...new Set([...direct, ...contained].map(([from]) => from))].sort() };
+      yield { text: `${type}?${code}:${target}.${q.text}`, within: byUrl || contained.length > 0, ids: [...new Set([...direct, ...contained].map(([from]) => from))].sort() };
     }
     for (const q of sample(simples.get(type) ?? [])) {
       const found = new Set(here.filter((r, i) => q.found[i]).map((r) => r.id));
       const ids = new Set(inside.filter(([from]) => found.has(from)).map(([, to]) => to));
-      yield { text: `${target}?_has:${type}:${code}:${q.text}`, ids: [...ids].sort() };
+      yield { text: `${target}?_has:${type}:${code}:${q.text}`, within: byUrl, ids: [...ids].sort() };
       // and from there to what has the same link: siblings
       const siblings = inside.filter(([, to]) => ids.has(to)).map(([from]) => from);
-      yield { text: `${type}?${code}:${target}._has:${type}:${code}:${q.text}`, ids: [...new Set(siblings)].sort() };
+      yield { text: `${type}?${code}:${target}._has:${type}:${code}:${q.text}`, within: byUrl, ids: [...new Set(siblings)].sort() };
     }
   }
 }
