@@ -31,7 +31,7 @@ static struct criteria *criteria_new(struct bundle *b, const struct fhir_type *t
     if (!c || !issues)
         return NULL;
     *c = (struct criteria){ .rest = b->r->rest, .issues = issues, .type = type };
-    *ret_err = criteria_read(c, text, b->r->arena);
+    *ret_err = criteria_read(c, b->r->base_url, text, b->r->arena);
     return *ret_err ? NULL : c;
 }
 

@@ -120,7 +120,7 @@ enum err conditional_create(struct request *r, struct slice criteria)
     struct json_doc doc;
     struct search_pair *pairs = NULL;
     size_t count = 0;
-    TRY(criteria_text(r->route.type, &r->issues, &criteria));
+    TRY(criteria_text(r->route.type, r->base_url, &r->issues, &criteria));
     TRY(search_pairs_parse(criteria, r->arena, &pairs, &count, &r->issues));
     struct conditional c = { .r = r, .scratch = &scratch };
     TRY(idempotency_id(r));

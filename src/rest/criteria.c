@@ -102,13 +102,17 @@ enum err criteria_search(struct criteria *c, struct arena *arena)
     return err;
 }
 
-enum err criteria_text(const struct fhir_type *type, struct issues *issues, struct slice *text)
+enum err criteria_text(const struct fhir_type *type, struct slice base_url, struct issues *issues,
+                       struct slice *text)
 {
     ptrdiff_t mark = slice_find_byte(*text, '?');
     struct slice before = mark >= 0 ? slice_head(*text, (size_t)mark) : SLICE_NONE;
     /* A '?' behind a '=' belongs to a value: identifier=http://a?b|1. */
     if (mark < 0 || slice_find_byte(before, '=') >= 0)
         return ERR_NONE;
+    if (base_url.length && slice_starts_with(before, base_url) &&
+        slice_starts_with(slice_from(before, base_url.length), SLICE("/")))
+        before = slice_from(before, base_url.length + 1);
     if (before.length && !slice_equal(before, type->name))
         return issues_fail(issues, ERR_INVALID, "value",
                            "The criteria of a %.*s cannot ask for '%.*s'",
@@ -117,11 +121,12 @@ enum err criteria_text(const struct fhir_type *type, struct issues *issues, stru
     return ERR_NONE;
 }
 
-enum err criteria_read(struct criteria *c, struct slice text, struct arena *arena)
+enum err criteria_read(struct criteria *c, struct slice base_url, struct slice text,
+                       struct arena *arena)
 {
     struct search_pair *pairs = NULL;
     size_t count = 0;
-    TRY(criteria_text(c->type, c->issues, &text));
+    TRY(criteria_text(c->type, base_url, c->issues, &text));
     TRY(search_pairs_parse(text, arena, &pairs, &count, c->issues));
     return criteria_parse(c, pairs, count, arena);
 }

@@ -36,11 +36,13 @@ MUST_USE enum err criteria_search_at(struct criteria *c, struct store_reader *re
                                      size_t gone_count, struct arena *arena);
 /* As of now. */
 MUST_USE enum err criteria_search(struct criteria *c, struct arena *arena);
-/* Of "Type?a=b", met as criteria too, take the type off, which must be `type`. */
-MUST_USE enum err criteria_text(const struct fhir_type *type, struct issues *issues,
-                                struct slice *text);
+/* Of "Type?a=b", met as criteria too, take the type off, which must be `type`.
+ * HAPI's client writes the server's address before it: ours is taken off. */
+MUST_USE enum err criteria_text(const struct fhir_type *type, struct slice base_url,
+                                struct issues *issues, struct slice *text);
 /* The search of the criteria text "a=b&c=d", or "Type?a=b" of the same type. */
-MUST_USE enum err criteria_read(struct criteria *c, struct slice text, struct arena *arena);
+MUST_USE enum err criteria_read(struct criteria *c, struct slice base_url, struct slice text,
+                                struct arena *arena);
 /* The parsed criteria's need of a resource with these terms, as far as it can be
  * told without the store: a join is never met. */
 bool criteria_meets(const struct criteria *c, const struct store_write *write);

@@ -35,6 +35,24 @@ static void if_none_exist_creates_once_then_answers_what_is_there(void **state)
     assert_int_equal(found(w, "Patient"), 2);
 }
 
+static void criteria_may_have_our_address_before_them(void **state)
+{
+    struct world *w = *state;
+    expect_status(put(w, "Patient/p1", PATIENT(",\"id\":\"p1\"" IDENTIFIER("1"))), 201);
+    struct answer a = expect_status(
+        ask(w, "POST", "Patient", JSON "\nIf-None-Exist: " BASE "/Patient?identifier=1",
+            PATIENT("")),
+        200);
+    assert_at(w, &a, "id", "p1");
+    static const char *const OTHERS[] = { BASE "/Observation?identifier=1",
+                                          BASE "?identifier=1x", BASE "Patient?identifier=1",
+                                          "http://elsewhere.example/r4/Patient?identifier=1" };
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+        struct slice headers = arena_printf(&w->arena, JSON "\nIf-None-Exist: %s", OTHERS[i]);
+        expect_status(ask(w, "POST", "Patient", headers.bytes, PATIENT("")), 400);
+    }
+}
+
 static void a_question_mark_in_a_value_does_not_cut_the_criteria(void **state)
 {
     struct world *w = *state;
@@ -304,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(if_none_exist_creates_once_then_answers_what_is_there),
         WORLD_TEST(criteria_that_say_nothing_are_a_400),
+        WORLD_TEST(criteria_may_have_our_address_before_them),
         WORLD_TEST(a_question_mark_in_a_value_does_not_cut_the_criteria),
         WORLD_TEST(a_header_on_two_lines_is_one_list_or_refused),
         WORLD_TEST(conditional_update_follows_the_table),
