@@ -113,12 +113,30 @@ static void made_release(struct segment *s, enum err err, enum segment_kind kind
     segment_unref(s);
 }
 
-/* `gone`: what was dead then is not in what was made. */
+/* One that was found damaged since is written again from the bodies, and whoever repairs
+ * another does not count on what it holds: so nothing that was made of it is shown. */
+static bool is_spoilt(const struct job *job, const struct merged *made)
+{
+    bool is_damaged = false;
+    for (uint32_t i = job->first; i < job->first + job->count; i++)
+        is_damaged = is_damaged || atomic_load(&job->set->list[i]->is_damaged);
+    return is_damaged && (made->segment || made->past);
+}
+
+/* `gone`: what was dead then is not in what was made. ERR_BUSY: nothing has changed. */
 static enum err job_show(struct postings *p, const struct job *job, uint64_t gone,
                          struct merged *made)
 {
     struct segment *const *list = job->set->list + job->first;
     mutex_lock(&p->change_lock);
+    if (is_spoilt(job, made)) {
+        mutex_unlock(&p->change_lock);
+        segment_doom(made->segment);
+        segment_doom(made->past);
+        segment_unref(made->segment);
+        segment_unref(made->past);
+        return ERR_BUSY;
+    }
     uint64_t dead = 0;
     for (uint32_t i = 0; i < job->count; i++)
         dead += atomic_load(&list[i]->dead);
@@ -188,7 +206,7 @@ static enum err job_run(struct postings *p, const struct job *job)
     const struct merge m = job_merge(p, job, fields);
     enum err err = merge_write(&m, &made);
     fields_unref(fields);
-    if (!err && (err = job_show(p, job, m.gone, &made)))
+    if (!err && (err = job_show(p, job, m.gone, &made)) && err != ERR_BUSY)
         p->settings.failed(p->settings.context, err);
     job_end(p, job, err);
     return err;
@@ -321,8 +339,10 @@ enum err postings_rewrite(struct postings *p, const uint64_t *docs, size_t count
             os_sleep_us(REWRITE_WAIT_US);
             continue;
         }
-        TRY(job_run(p, &job));
-        waits = -1;
+        enum err err = job_run(p, &job);
+        if (err && err != ERR_BUSY) /* busy: it was found damaged, or we are to stop */
+            return err;
+        waits = err ? waits : -1;
     }
     return ERR_BUSY;
 }

@@ -374,6 +374,25 @@ static enum err mark_living(struct store *store, const struct segment *s, uint64
     return err;
 }
 
+/* Is each that was left out for its damage still there? A merge that was under way may
+ * have taken it away, and what it made holds the same documents. */
+static bool is_current(struct store *store, const struct segment_set *set,
+                       const struct segment *s)
+{
+    struct postings_view *view = postings_view_take(&store->postings);
+    const struct segment_set *now = view->segments;
+    bool all = true;
+    for (uint32_t i = 0; all && i < set->from[SEGMENT_SIDE]; i++) {
+        const struct segment *other = set->list[i];
+        bool is_there = other == s || !atomic_load(&other->is_damaged);
+        for (uint32_t k = 0; !is_there && k < segment_set_seen(now); k++)
+            is_there = now->list[k] == other;
+        all = is_there;
+    }
+    postings_view_give(view);
+    return all;
+}
+
 static enum err begin(struct store *store, const struct segment_set *set,
                       const struct segment *s)
 {
@@ -383,6 +402,8 @@ static enum err begin(struct store *store, const struct segment_set *set,
     if (!store->repair.taken)
         return ERR_NO_MEMORY;
     TRY(mark_others(store, set, s, store->repair.taken));
+    if (!is_current(store, set, s))
+        return ERR_BUSY;
     if (s->footer.until)
         TRY(mark_living(store, s, words, store->repair.taken));
     tell(store, s,
