@@ -4,7 +4,7 @@
 
 const struct cli_verb cli_verbs[] = {
     { "serve", "serve a record store", cli_serve },
-    { "check", "look whether everything in a stopped store agrees", cli_check },
+    { "check", "look whether everything in a store agrees, and repair its index", cli_check },
     { "presign", "sign a URL for curl or a browser", cli_presign },
     { "sandbox", "play Flexpa: made-up or recorded members over plain HTTP", cli_sandbox },
     { "sync", "bring records from Flexpa into a store", cli_sync },
