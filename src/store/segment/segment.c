@@ -9,6 +9,9 @@
 
 static const char HEADER[SEGMENT_HEADER_BYTES] = { 'T', 'A', 'R', 'N', 'S', 'E', 'G', 0,
                                                    SEGMENT_FORMAT };
+/* Format 1 had no filter, and a footer that ended with the checksum after the height. It is
+ * read, so that a store of before answers at once; merges write the newest format. */
+static const char HEADER_OF_1[SEGMENT_HEADER_BYTES] = { 'T', 'A', 'R', 'N', 'S', 'E', 'G', 0, 1 };
 
 void segment_path(char out[SEGMENT_PATH_MAX], const char *folder, uint64_t number)
 {
@@ -25,26 +28,47 @@ size_t key_render(uint8_t *out, uint32_t field, struct slice value)
     return 4 + value.length;
 }
 
-static uint64_t footer_checksum(const struct segment_footer *footer)
+/* Of the header and the first `size` bytes of the footer. */
+static uint64_t footer_checksum(const char *header, const struct segment_footer *footer,
+                                size_t size)
 {
     char bytes[SEGMENT_HEADER_BYTES + sizeof *footer];
-    memcpy(bytes, HEADER, sizeof HEADER);
-    memcpy(bytes + sizeof HEADER, footer, offsetof(struct segment_footer, checksum));
-    return XXH3_64bits(bytes, sizeof HEADER + offsetof(struct segment_footer, checksum));
+    memcpy(bytes, header, SEGMENT_HEADER_BYTES);
+    memcpy(bytes + SEGMENT_HEADER_BYTES, footer, size);
+    return XXH3_64bits(bytes, SEGMENT_HEADER_BYTES + size);
 }
 
 /* ---- opening ---- */
 
+/* Whole as its checksum says; *ret_end: where it begins. */
+static enum err footer_take(const struct segment *s, struct segment_footer *f, size_t *ret_end)
+{
+    const char *header = HEADER;
+    size_t summed = offsetof(struct segment_footer, checksum);
+    if (s->size < SEGMENT_HEADER_BYTES)
+        return ERR_CORRUPT;
+    if (memcmp(s->bytes, HEADER_OF_1, sizeof HEADER_OF_1) == 0) {
+        header = HEADER_OF_1;
+        summed = offsetof(struct segment_footer, filter_at);
+    }
+    size_t size = summed + sizeof f->checksum;
+    if (s->size < SEGMENT_HEADER_BYTES + size ||
+        memcmp(s->bytes, header, SEGMENT_HEADER_BYTES) != 0)
+        return ERR_CORRUPT;
+    *ret_end = s->size - size;
+    *f = (struct segment_footer){ 0 };
+    memcpy(f, s->bytes + *ret_end, summed);
+    memcpy(&f->checksum, s->bytes + *ret_end + summed, sizeof f->checksum);
+    return f->checksum == footer_checksum(header, f, summed) ? ERR_NONE : ERR_CORRUPT;
+}
+
 static enum err footer_read(struct segment *s, uint64_t number)
 {
     struct segment_footer *f = &s->footer;
-    if (s->size < sizeof HEADER + sizeof *f ||
-        memcmp(s->bytes, HEADER, sizeof HEADER) != 0)
-        return ERR_CORRUPT;
-    size_t end = s->size - sizeof *f;
-    memcpy(f, s->bytes + end, sizeof *f);
-    if (f->checksum != footer_checksum(f) || f->number != number || f->first > f->last ||
-        f->height > SEGMENT_LEVELS_MAX || (f->height == 0) != (f->key_count == 0))
+    size_t end = 0;
+    TRY(footer_take(s, f, &end));
+    if (f->number != number || f->first > f->last || f->height > SEGMENT_LEVELS_MAX ||
+        (f->height == 0) != (f->key_count == 0))
         return ERR_CORRUPT;
     if (f->height && (f->root_at > end || f->root_size > end - f->root_at))
         return ERR_CORRUPT;
@@ -435,7 +459,8 @@ enum err segment_writer_finish(struct segment_writer *w)
 {
     close_levels(w);
     write_filter(w);
-    w->footer.checksum = footer_checksum(&w->footer);
+    w->footer.checksum =
+        footer_checksum(HEADER, &w->footer, offsetof(struct segment_footer, checksum));
     os_output_append(&w->file, &w->footer, sizeof w->footer);
     enum err err = w->failure;
     if (!err)

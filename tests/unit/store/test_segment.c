@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "os/random.h"
 #include "store/segment/manifest.h"
@@ -392,6 +393,68 @@ static void a_changed_byte_is_refused_or_changes_nothing(void **state)
     fclose(file);
 }
 
+/* As those wrote it that knew of no filter. */
+static void make_format_1(const char *path, const struct segment *s)
+{
+    char header[SEGMENT_HEADER_BYTES] = { 'T', 'A', 'R', 'N', 'S', 'E', 'G', 0, 1 };
+    enum { KEPT = offsetof(struct segment_footer, filter_at) };
+    char bytes[SEGMENT_HEADER_BYTES + KEPT];
+    memcpy(bytes, header, sizeof header);
+    memcpy(bytes + sizeof header, &s->footer, KEPT);
+    uint64_t sum = XXH3_64bits(bytes, sizeof bytes);
+    size_t end = s->footer.filter_at;
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fwrite(header, sizeof header, 1, file), 1);
+    assert_int_equal(fseek(file, (long)end, SEEK_SET), 0);
+    assert_int_equal(fwrite(bytes + sizeof header, KEPT, 1, file), 1);
+    assert_int_equal(fwrite(&sum, sizeof sum, 1, file), 1);
+    assert_int_equal(fflush(file), 0);
+    assert_int_equal(ftruncate(fileno(file), (off_t)(end + KEPT + sizeof sum)), 0);
+    fclose(file);
+}
+
+static void a_segment_without_a_filter_of_format_1_is_read_and_merged(void **state)
+{
+    struct world *w = *state;
+    w->all.first = 60000;
+    struct run *run = make_run(w, 20000);
+    struct merged made = merge(w, &run, NULL, 1, 1);
+    run_unref(run);
+    char path[SEGMENT_PATH_MAX];
+    uint64_t number = made.segment->footer.number, right = read_all(w, number);
+    segment_path(path, w->folder, number);
+    assert_true(made.segment->footer.filter_lines > 0);
+    make_format_1(path, made.segment);
+    segment_unref(made.segment);
+    assert_int_equal(read_all(w, number), right);
+    struct segment *old = NULL;
+    assert_int_equal(segment_open(w->folder, number, &old), ERR_NONE);
+    assert_int_equal(old->footer.filter_lines, 0);
+    assert_int_equal(segment_verify(old, NULL, NULL), ERR_NONE);
+    check_values(w, &old, 1, 1, 0);
+    struct merged all = merge(w, NULL, &old, 1, 1);
+    assert_true(all.segment->footer.filter_lines > 0);
+    check_values(w, &all.segment, 1, 1, 0);
+    segment_unref(all.segment);
+    size_t size = old->size;
+    segment_unref(old);
+    FILE *file = fopen(path, "r+b");
+    for (long at = (long)size - 80; at < (long)size; at++) { /* its footer's sum is looked at */
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        int byte = fgetc(file);
+        fseek(file, at, SEEK_SET);
+        fputc(byte ^ 4, file);
+        fflush(file);
+        assert_int_equal(read_all(w, number), 0);
+        fseek(file, at, SEEK_SET);
+        fputc(byte, file);
+        fflush(file);
+    }
+    fclose(file);
+    assert_int_equal(read_all(w, number), right);
+}
+
 static void a_manifest_is_whole_or_refused(void **state)
 {
     struct world *w = *state;
@@ -538,6 +601,7 @@ int main(void)
         RANDOM(a_segment_holds_what_its_runs_held),
         RANDOM(merging_moves_the_dead_to_a_past_segment),
         RANDOM(a_changed_byte_is_refused_or_changes_nothing),
+        RANDOM(a_segment_without_a_filter_of_format_1_is_read_and_merged),
         RANDOM(a_manifest_is_whole_or_refused),
         cmocka_unit_test(merges_write_little_and_leave_few),
         cmocka_unit_test(what_dies_is_written_out),
