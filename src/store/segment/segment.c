@@ -40,9 +40,10 @@ static uint64_t footer_checksum(const char *header, const struct segment_footer 
 
 /* ---- opening ---- */
 
-/* Whole as its checksum says; *ret_end: where it begins. */
-static enum err footer_take(const struct segment *s, struct segment_footer *f, size_t *ret_end)
+/* Whole as its checksum says. */
+static enum err footer_take(struct segment *s)
 {
+    struct segment_footer *f = &s->footer;
     const char *header = HEADER;
     size_t summed = offsetof(struct segment_footer, checksum);
     if (s->size < SEGMENT_HEADER_BYTES)
@@ -55,18 +56,18 @@ static enum err footer_take(const struct segment *s, struct segment_footer *f, s
     if (s->size < SEGMENT_HEADER_BYTES + size ||
         memcmp(s->bytes, header, SEGMENT_HEADER_BYTES) != 0)
         return ERR_CORRUPT;
-    *ret_end = s->size - size;
+    s->end = s->size - size;
     *f = (struct segment_footer){ 0 };
-    memcpy(f, s->bytes + *ret_end, summed);
-    memcpy(&f->checksum, s->bytes + *ret_end + summed, sizeof f->checksum);
+    memcpy(f, s->bytes + s->end, summed);
+    memcpy(&f->checksum, s->bytes + s->end + summed, sizeof f->checksum);
     return f->checksum == footer_checksum(header, f, summed) ? ERR_NONE : ERR_CORRUPT;
 }
 
 static enum err footer_read(struct segment *s, uint64_t number)
 {
     struct segment_footer *f = &s->footer;
-    size_t end = 0;
-    TRY(footer_take(s, f, &end));
+    TRY(footer_take(s));
+    size_t end = s->end;
     if (f->number != number || f->first > f->last || f->height > SEGMENT_LEVELS_MAX ||
         (f->height == 0) != (f->key_count == 0))
         return ERR_CORRUPT;
@@ -147,11 +148,10 @@ void segment_unref(struct segment *s)
 static enum err list_open(const struct segment *s, const struct keys_value *v,
                           struct posting *ret)
 {
-    size_t end = s->size - sizeof(struct segment_footer);
     if (v->shape == LIST_NEAR_SPARSE)
         return posting_open_sparse(ret, slice_of((const char *)v->near, (size_t)v->length),
                                    v->count, s->footer.first);
-    if (v->offset > end || v->length > end - v->offset)
+    if (v->offset > s->end || v->length > s->end - v->offset)
         return ERR_CORRUPT;
     const uint8_t *bytes = s->bytes + v->offset;
     struct slice list = slice_of((const char *)bytes, (size_t)v->length);
@@ -172,8 +172,7 @@ static enum err list_open(const struct segment *s, const struct keys_value *v,
 static enum err block_open(const struct segment *s, struct keys_reader *r, uint64_t at,
                            uint64_t size, uint32_t level)
 {
-    size_t end = s->size - sizeof(struct segment_footer);
-    if (at > end || size > end - at)
+    if (at > s->end || size > s->end - at)
         return ERR_CORRUPT;
     TRY(keys_open(r, s->bytes + at, (size_t)size, at));
     return r->level == level ? ERR_NONE : ERR_CORRUPT;

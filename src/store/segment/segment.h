@@ -62,7 +62,7 @@ struct segment {
     uint64_t of;           /* of a pending one: the number of the segment it is to replace */
     struct os_mapping mapping; /* of the whole file, which is: */
     const uint8_t *bytes;
-    size_t size;
+    size_t size, end; /* end: where the footer begins */
     struct segment_footer footer;
     char *path; /* owned */
 };

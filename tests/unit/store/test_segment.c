@@ -402,7 +402,7 @@ static void make_format_1(const char *path, const struct segment *s)
     memcpy(bytes, header, sizeof header);
     memcpy(bytes + sizeof header, &s->footer, KEPT);
     uint64_t sum = XXH3_64bits(bytes, sizeof bytes);
-    size_t end = s->footer.filter_at;
+    size_t end = s->footer.root_at + s->footer.root_size; /* where it was */
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     assert_int_equal(fwrite(header, sizeof header, 1, file), 1);
