@@ -656,13 +656,21 @@ static enum err found_again(void *context, const struct store_finding *f)
 {
     struct store *store = context;
     struct checker *k = &store->checker;
-    mutex_lock(&k->lock);
-    for (size_t i = 0; i < k->count; i++)
-        if (k->findings[i].state == STORE_FINDING_REPAIRING && k->findings[i].doc == f->doc &&
-            (!k->findings[i].has_field || k->findings[i].field == f->field))
-            k->findings[i].state = STORE_FINDING_STANDS;
-    mutex_unlock(&k->lock);
-    return ERR_NONE;
+    for (size_t i = 0;; i++) {
+        mutex_lock(&k->lock);
+        bool is_end = i >= k->count;
+        struct store_finding own = is_end ? (struct store_finding){ 0 } : k->findings[i];
+        bool is_it = !is_end && own.state == STORE_FINDING_REPAIRING && own.doc == f->doc &&
+                     (!own.has_field || own.field == f->field);
+        own.state = STORE_FINDING_STANDS;
+        if (is_it)
+            k->findings[i].state = own.state;
+        mutex_unlock(&k->lock);
+        if (is_end)
+            return ERR_NONE;
+        if (is_it)
+            TRY(finding_save(store, i, &own)); /* else it is said to be repaired for ever */
+    }
 }
 
 static enum err run_repairs(struct check *c)

@@ -363,6 +363,46 @@ static void faults_of_the_truth_are_named_and_stay(void **state)
     }
 }
 
+/* Something else each time. */
+static enum err extract_by_chance(void *context, struct slice type, struct slice id,
+                                  struct slice body, struct arena *arena, struct term **ret,
+                                  size_t *ret_count)
+{
+    _Atomic int *calls = context;
+    TRY(fixture_extract(NULL, type, id, body, arena, ret, ret_count));
+    for (size_t i = 0; slice_is(id, "odd") && i < *ret_count; i++)
+        if ((*ret)[i].field == 2)
+            (*ret)[i].value = arena_printf(arena, "odd%d", atomic_fetch_add(calls, 1));
+    return ERR_NONE;
+}
+
+static void what_is_wrong_still_after_its_repair_stands_also_when_opened_again(void **state)
+{
+    struct fixture *f = *state;
+    _Atomic int calls = 0;
+    f->extract = extract_by_chance;
+    f->extract_context = &calls;
+    set_rules(f);
+    fill(f, 0, 20);
+    struct term terms[] = { { 1, SLICE_INIT("all") }, { 2, SLICE_INIT("odd") },
+                            { 3, SLICE_INIT("m1") } };
+    plant(f, terms, 3);
+    settle(f);
+    start(f, true, 0);
+    struct store_check_state s = await(f);
+    assert_true(s.stage == STORE_CHECK_DONE && s.findings == 2 && s.repaired == 0);
+    for (int round = 0; round < 2; round++) {
+        size_t count = 0;
+        struct store_finding *list = findings(f, &count);
+        assert_int_equal(count, 2);
+        assert_int_equal(list[0].state, STORE_FINDING_STANDS);
+        assert_int_equal(list[1].state, STORE_FINDING_STANDS);
+        fixture_reopen(f);
+    }
+    f->extract = NULL;
+    fixture_reopen(f);
+}
+
 /* ---- going on ---- */
 
 static void a_check_goes_on_where_it_was_when_the_store_is_opened_again(void **state)
@@ -564,6 +604,7 @@ int main(void)
         TEST(a_check_is_cancelled),
         TEST(a_field_with_a_rule_is_derived_again_by_itself),
         TEST(what_has_no_rule_is_repaired_by_segments),
+        TEST(what_is_wrong_still_after_its_repair_stands_also_when_opened_again),
         TEST(what_is_in_memory_only_is_repaired_too),
         TEST(a_byte_changed_while_the_store_is_open_is_found_and_repaired),
         TEST(faults_of_the_truth_are_named_and_stay),
