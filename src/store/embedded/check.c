@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "os/clock.h"
+#include "os/file.h"
 #include "os/thread.h"
 #include "store/embedded/cursor.h"
 
@@ -105,6 +106,15 @@ static struct segment *segment_above(const struct segment_set *set, uint64_t num
     return best;
 }
 
+/* What is mapped may be whole while the next opening would find nothing, or another file. */
+static enum err look_for_file(const struct segment *s)
+{
+    struct os_file_stamp stamp;
+    enum err err = os_file_stamp(s->path, &stamp);
+    bool is_lost = err == ERR_NOT_FOUND || (!err && stamp.size_bytes != s->size);
+    return is_lost && !atomic_load(&s->is_doomed) ? ERR_CORRUPT : ERR_NONE;
+}
+
 static enum err segment_read(struct check *c, struct segment *s, check_step *step)
 {
     struct reading r = { .c = c, .s = s, .step = step };
@@ -114,6 +124,7 @@ static enum err segment_read(struct check *c, struct segment *s, check_step *ste
                                      .last = s->footer.last };
     bool was_damaged = atomic_load(&s->is_damaged);
     enum err err = was_damaged ? ERR_CORRUPT : segment_verify(s, read_step, &r);
+    err = err ? err : look_for_file(s);
     if (err != ERR_CORRUPT)
         return err;
     segments_report_damage(&c->store->segments, s);

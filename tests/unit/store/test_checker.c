@@ -232,9 +232,26 @@ static void flip(const char *path, long at)
     fclose(file);
 }
 
-static void a_byte_changed_while_the_store_is_open_is_found_and_repaired(void **state)
+static void remove_file(const char *path)
 {
-    struct fixture *f = *state;
+    assert_int_equal(unlink(path), 0);
+}
+
+static void flip_one(const char *path)
+{
+    flip(path, 2000);
+}
+
+static void lengthen(const char *path)
+{
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    fputc('x', file);
+    fclose(file);
+}
+
+static void damage_is_found_and_repaired(struct fixture *f, void (*damage)(const char *path))
+{
     char path[SEGMENT_PATH_MAX];
     fill(f, 0, DOCS);
     settle(f);
@@ -242,7 +259,7 @@ static void a_byte_changed_while_the_store_is_open_is_found_and_repaired(void **
     uint64_t number = view->segments->list[0]->footer.number;
     snprintf(path, sizeof path, "%s", view->segments->list[0]->path);
     postings_view_give(view);
-    flip(path, 2000);
+    damage(path);
     start(f, false, 0);
     struct store_check_state s = await(f);
     struct store_finding found = only(f);
@@ -252,6 +269,21 @@ static void a_byte_changed_while_the_store_is_open_is_found_and_repaired(void **
     assert_int_equal(count_of(f, 1, "all"), DOCS);
     start(f, false, 0);
     assert_int_equal(await(f).findings, 0);
+}
+
+static void a_byte_changed_while_the_store_is_open_is_found_and_repaired(void **state)
+{
+    damage_is_found_and_repaired(*state, flip_one);
+}
+
+static void a_file_removed_while_the_store_is_open_is_found_and_repaired(void **state)
+{
+    damage_is_found_and_repaired(*state, remove_file);
+}
+
+static void a_file_lengthened_while_the_store_is_open_is_found_and_repaired(void **state)
+{
+    damage_is_found_and_repaired(*state, lengthen);
 }
 
 /* ---- the truth ---- */
@@ -607,6 +639,8 @@ int main(void)
         TEST(what_is_wrong_still_after_its_repair_stands_also_when_opened_again),
         TEST(what_is_in_memory_only_is_repaired_too),
         TEST(a_byte_changed_while_the_store_is_open_is_found_and_repaired),
+        TEST(a_file_removed_while_the_store_is_open_is_found_and_repaired),
+        TEST(a_file_lengthened_while_the_store_is_open_is_found_and_repaired),
         TEST(faults_of_the_truth_are_named_and_stay),
         TEST(a_check_goes_on_where_it_was_when_the_store_is_opened_again),
         TEST(a_check_goes_on_after_a_kill),
