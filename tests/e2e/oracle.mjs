@@ -45,11 +45,36 @@ class Definitions {
     this.systemsByUrl ??= new Map(ndjson(join(this.folder, 'codesystem.ndjson.zst')).map((s) => [s.url, s]));
     return this.systemsByUrl;
   }
-  /** As HL7 published them, expanded. */
+  /** As HL7 published them, expanded; with what only a property says to be below. */
   get valueSets() {
-    this.setsByUrl ??= new Map(ndjson(join(this.folder, 'valueset-expansions.ndjson.zst'))
-      .map((v) => [v.url, new Set(codesOf(v.expansion?.contains))]));
+    this.setsByUrl ??= this.expanded(ndjson(join(this.folder, 'valueset-expansions.ndjson.zst')));
     return this.setsByUrl;
+  }
+  /** HL7's expansions follow the nesting of concepts alone: DUPTHPY of v3-ActCode, which its own
+   *  example of a DetectedIssue has, is a `child` of a concept in which it does not lie. Those
+   *  cut at 1,000 codes say nothing of the rest. */
+  expanded(sets) {
+    const whole = sets.filter((v) => !list(v.expansion?.extension).some((x) => /valueset-toocostly$/.test(x.url) && x.valueBoolean));
+    const below = ({ system, filter: filters, valueSet }) => {
+      const [filter, more] = list(filters);
+      if (valueSet || !filter || more || filter.op !== 'is-a' || filter.property !== 'concept') return [];
+      return [...this.ancestors(system)].filter(([code, above]) => above.has(filter.value) && !this.isAbstract(system, code)).map(([code]) => `${system}|${code}`);
+    };
+    return new Map(whole.map(({ url, compose, expansion }) => {
+      const codes = new Set(codesOf(expansion?.contains));
+      const without = list(compose?.exclude), gone = new Set(without.flatMap((x) => list(x.concept).map((c) => `${x.system}|${c.code}`)));
+      if (codes.size && without.every((x) => x.concept && !x.valueSet))
+        for (const c of list(compose?.include).flatMap(below)) if (!gone.has(c)) codes.add(c);
+      return [url, codes];
+    }));
+  }
+  isAbstract(system, code) {
+    this.abstract ??= new Map();
+    if (!this.abstract.has(system)) {
+      const visit = (concepts) => list(concepts).flatMap((c) => [...(list(c.property).some((x) => x.code === 'notSelectable' && x.valueBoolean) ? [c.code] : []), ...visit(c.concept)]);
+      this.abstract.set(system, new Set(visit(this.systems.get(system)?.concept)));
+    }
+    return this.abstract.get(system).has(code);
   }
   /** Expansions leave out what is no longer to be used; the set's definition does not say so. */
   isRetired(system, code) {
@@ -76,17 +101,22 @@ class Definitions {
 const codesOf = (contains) => list(contains).flatMap((c) => [...(c.abstract ? [] : [`${c.system}|${c.code}`]), ...codesOf(c.contains)]);
 
 function ancestorsIn(system) {
-  const all = new Map();
+  const all = new Map(), children = [];
   const parentOf = (system?.property ?? []).find((p) => p.uri === 'http://hl7.org/fhir/concept-properties#parent' || p.code === 'subsumedBy')?.code;
+  const childOf = (system?.property ?? []).find((p) => p.uri === 'http://hl7.org/fhir/concept-properties#child')?.code;
   const visit = (concepts, path) => {
     for (const c of list(concepts)) {
       const own = new Set([c.code, ...path]);
       all.set(c.code, own);
-      for (const p of list(c.property)) if (p.code === parentOf && p.valueCode) own.add(p.valueCode);
+      for (const p of list(c.property)) {
+        if (p.code === parentOf && p.valueCode) own.add(p.valueCode);
+        if (p.code === childOf) children.push([p.valueCode, c.code]);
+      }
       visit(c.concept, [...own]);
     }
   };
   visit(system?.concept, []);
+  for (const [child, parent] of children) all.get(child)?.add(parent);
   for (let grows = true; grows;) { // parents by property may stand anywhere
     grows = false;
     for (const own of all.values())
