@@ -264,6 +264,10 @@ bool fhir_param_implies_system(const struct fhir_param *param, const struct fhir
  * definitions; never of a parameter of a store's own. */
 bool fhir_param_selects(const struct fhir_param *param, const struct fhir_type *resource,
                         uint16_t type);
+/* The same of resources that stand in the resource (`Bundle.entry[0].resource`). */
+bool fhir_param_selects_resources(const struct fhir_param *param, const struct fhir_type *resource);
+/* May a reference parameter name the type? One without targets names any. */
+bool fhir_param_has_target(const struct fhir_param *param, const struct fhir_type *type);
 
 /* ---- FHIRPath (N1, as R4 uses it) ---- */
 

@@ -69,19 +69,45 @@ bool fhir_param_implies_system(const struct fhir_param *param, const struct fhir
     return false;
 }
 
+/* The last step of a branch, which selects; NULL of one that is not the resource type's. */
+static const struct path_step *selecting_step(const struct path_branch *branch,
+                                              const struct fhir_type *resource)
+{
+    return branch->step_count > 0 && type_derives(resource->id, branch->root)
+               ? &branch->steps[branch->step_count - 1]
+               : NULL;
+}
+
 bool fhir_param_selects(const struct fhir_param *param, const struct fhir_type *resource,
                         uint16_t type)
 {
     for (uint16_t i = 0; param->path && i < param->path->branch_count; i++) {
-        const struct path_branch *branch = &param->path->branches[i];
-        if (branch->step_count == 0 || !type_derives(resource->id, branch->root))
-            continue;
-        const struct path_step *last = &branch->steps[branch->step_count - 1];
-        for (uint16_t k = 0; k < last->row_count; k++)
+        const struct path_step *last = selecting_step(&param->path->branches[i], resource);
+        for (uint16_t k = 0; last && k < last->row_count; k++)
             if (last->rows[k].type == type)
                 return true;
     }
     return false;
+}
+
+bool fhir_param_selects_resources(const struct fhir_param *param, const struct fhir_type *resource)
+{
+    for (uint16_t i = 0; param->path && i < param->path->branch_count; i++) {
+        const struct path_step *last = selecting_step(&param->path->branches[i], resource);
+        for (uint16_t k = 0; last && k < last->row_count; k++)
+            if (fhir_type_at(last->rows[k].type)->kind == FHIR_RESOURCE)
+                return true;
+    }
+    return false;
+}
+
+bool fhir_param_has_target(const struct fhir_param *param, const struct fhir_type *type)
+{
+    bool is_any = param->target_count == 0;
+    for (size_t i = 0; i < param->target_count; i++)
+        is_any |= param->targets[i] == type->id ||
+                  fhir_type_at(param->targets[i])->is_abstract;
+    return is_any;
 }
 
 const struct fhir_type *fhir_compartment_owner(enum fhir_compartment c)

@@ -11,7 +11,7 @@ static const size_t SCRATCH_MUCH_BYTES = (size_t)32 << 20;
 static enum err visit(void *context, struct fhir_item item)
 {
     struct extractor *x = context;
-    if (!extract_has_value(item.value))
+    if (!extract_has_value(item.value) || !extract_is_target(x->param, item))
         return ERR_NONE;
     TRY(extract_item(x, item));
     /* R4's own parameters know the binding when they are asked; an expression's elements

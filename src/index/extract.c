@@ -132,7 +132,8 @@ static bool is_wanted(const struct extractor *x)
 static enum err visit(void *context, const struct fhir_param *param, struct fhir_item item)
 {
     struct extractor *x = context;
-    if (!index_param_has_terms(param) || !extract_has_value(item.value))
+    if (!index_param_has_terms(param) || !extract_has_value(item.value) ||
+        !extract_is_target(param, item))
         return ERR_NONE;
     x->param = param;
     x->field = index_field(x->type, param->id) | (x->is_contained ? INDEX_FIELD_CONTAINED : 0);

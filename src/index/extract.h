@@ -27,6 +27,12 @@ struct extractor {
     const struct fhir_type *type;
     struct json container; /* in which "#id" lies; absent: such references are passed over */
     bool is_contained;     /* `resource` is one that the document contains */
+    /* Resources in it that reference parameters select; in the arena. */
+    struct extractor_part {
+        struct json resource;
+        const struct fhir_type *type;
+    } *parts;
+    size_t part_count, part_room;
     struct slice base_url;
     int64_t zone_us;
     struct slice id; /* of the resource; empty without one */
@@ -75,10 +81,17 @@ MUST_USE enum err extract_implied(struct extractor *x, struct fhir_item item);
 
 /* All of R4's parameters of x->resource. */
 MUST_USE enum err extract_params(struct extractor *x);
-/* What the resource contains. */
+/* What the resource contains, and x->parts with what they contain. */
 MUST_USE enum err extract_contained(struct extractor *x);
 /* "#id". */
 MUST_USE enum err extract_contained_reference(struct extractor *x, struct slice id);
+
+/* A resource that the current parameter, a reference, selects. */
+MUST_USE enum err extract_selected(struct extractor *x, struct fhir_item item);
+/* Can it be meant by that? */
+bool extract_is_target(const struct fhir_param *param, struct fhir_item item);
+/* Reference.reference, or what stands for it. */
+MUST_USE enum err extract_reference_text(struct extractor *x, struct slice text);
 
 /* The visits of one parameter type each: add the terms of one item. */
 MUST_USE enum err extract_token(struct extractor *x, struct fhir_item item);

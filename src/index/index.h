@@ -70,12 +70,12 @@ enum term_kind {
     TERM_MEASURE_WIDE = 'M',
     TERM_POSITION = 'g',
     TERM_WORD = 'k',
-    TERM_REFERENCE_CONTAINED = '#', /* of index_extract_contained() alone, as 'r' */
+    TERM_REFERENCE_CONTAINED = '#', /* of index_extract_contained() alone: node(4) */
 };
 
 /* Raise it when extraction or a value's bytes change: a store then derives its
  * index again at its next start. */
-enum { INDEX_RULES = 6 };
+enum { INDEX_RULES = 7 };
 
 /* Reserved parameters (above every generated id). */
 enum {
@@ -88,8 +88,10 @@ static inline uint32_t index_field(const struct fhir_type *resource, uint16_t pa
     return (uint32_t)resource->resource << 16 | param;
 }
 #define INDEX_FIELD_COMPARTMENT ((uint32_t)0xffff << 16 | INDEX_PARAM_COMPARTMENT)
-/* With this bit a field is of resources contained in the document. They have terms of
- * the type and of R4's parameters, but none of presence and none of words. */
+/* With this bit a field is of resources contained in the document, and of those that a
+ * reference parameter selects there (`Bundle.entry[0].resource`) with what they contain.
+ * They have terms of the type and of R4's parameters, but none of presence and none of
+ * words. */
 #define INDEX_FIELD_CONTAINED ((uint32_t)0x4000 << 16)
 
 struct extraction {
@@ -120,11 +122,16 @@ MUST_USE enum err index_extract(struct json resource, const struct fhir_type *ty
 struct json index_contained_next(struct json container, struct json before,
                                  const struct fhir_type **ret_type);
 /* The terms of a container, or of what it contains, as index_extract() makes them, and for
- * references to what `container` contains TERM_REFERENCE_CONTAINED id 0 type. */
+ * references to what `container` contains, and for resources that are selected as a
+ * reference, TERM_REFERENCE_CONTAINED and the node. */
 MUST_USE enum err index_extract_contained(struct json resource, const struct fhir_type *type,
                                           struct json container, struct index_basis basis,
                                           const struct custom_set *customs, struct arena *arena,
                                           struct extraction *ret);
+/* What such a term of the resource in `container` names, and its type; *ret_container is
+ * what "#id" means there. Absent when the value is of another kind. */
+struct json index_contained_named(struct json container, struct slice value,
+                                  const struct fhir_type **ret_type, struct json *ret_container);
 /* Of the terms of these fields those, and maybe others: what a search wants of one
  * resource. Home and appendix are empty. */
 MUST_USE enum err index_extract_some(struct json resource, const struct fhir_type *type,

@@ -107,7 +107,7 @@ static enum err add_local(struct extractor *x, struct fhir_reference r)
     return membership_of_reference(x, r.type, r.id);
 }
 
-static enum err add_reference_text(struct extractor *x, struct slice text)
+enum err extract_reference_text(struct extractor *x, struct slice text)
 {
     struct fhir_reference r = fhir_reference_parse(text);
     if (index_reference_is_local(r, x->base_url))
@@ -130,12 +130,14 @@ enum err extract_reference(struct extractor *x, struct fhir_item item)
         struct fhir_reference r = fhir_reference_parse(text);
         return index_reference_is_local(r, x->base_url) ? add_local(x, r) : ERR_NONE;
     }
+    if (item.type->kind == FHIR_RESOURCE)
+        return extract_selected(x, item);
     if (item.type->id != FHIR_TYPE_REFERENCE)
         return ERR_NONE;
 
     struct slice text = extract_text(json_member(item.value, "reference"), x->arena);
     if (text.length)
-        TRY(add_reference_text(x, text));
+        TRY(extract_reference_text(x, text));
     struct json identifier = json_member(item.value, "identifier");
     return json_is(identifier, JSON_OBJECT) ? extract_identifier(x, identifier) : ERR_NONE;
 }

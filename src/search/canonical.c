@@ -35,7 +35,7 @@ bool canonical_is_followed(const struct fhir_param *param, const struct fhir_typ
 {
     bool selects = custom_is(param) || fhir_param_selects(param, source, FHIR_TYPE_CANONICAL) ||
                    fhir_param_selects(param, source, FHIR_TYPE_URI);
-    return selects && url_param(target) && reference_has_target(param, target);
+    return selects && url_param(target) && fhir_param_has_target(param, target);
 }
 
 /* The types that a canonical in the parameter may lead to: `target`, or without one all of

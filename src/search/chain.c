@@ -186,7 +186,8 @@ static enum err any_target(struct compiler *c, const struct fhir_param *param, s
     return plan_join(c, PLAN_OR, &any, ret_plan);
 }
 
-/* What refers to a match, by its id or its url, or to a contained resource that is one. */
+/* What refers to a match, by its id or its url, or to a contained resource that is one.
+ * What selects a resource means that one, though the store may have it too. */
 static enum err join_both(struct compiler *c, const struct fhir_param *param,
                           const struct fhir_type *target, struct plan *inner,
                           struct plan **ret_plan)
@@ -195,6 +196,10 @@ static enum err join_both(struct compiler *c, const struct fhir_param *param,
     struct plan_list both = { 0 };
     struct plan *within, *by_url;
     TRY(contained_chain(c, field, inner, &within));
+    if (!custom_is(param) && fhir_param_selects_resources(param, c->type)) {
+        *ret_plan = within;
+        return ERR_NONE;
+    }
     TRY(canonical_chain(c, param, target, inner, &by_url));
     if (by_url)
         TRY(plan_either(c, within, by_url, &within));
@@ -220,7 +225,7 @@ static enum err chain_compile(struct compiler *c, struct slice head, struct slic
     TRY(stated_chain_check(c, param, name));
     if (type_name.bytes) {
         target = fhir_resource_find(type_name);
-        if (!target || !reference_has_target(param, target))
+        if (!target || !fhir_param_has_target(param, target))
             return refuse(c, ERR_INVALID, "names a type that its parameter never refers to");
         TRY(inner_compile(c, target, name, values, &inner));
     } else {
@@ -238,7 +243,7 @@ static enum err has_compile(struct compiler *c, struct slice rest, struct slice 
     const struct fhir_param *param = source ? param_find(c, source, code) : NULL;
     if (!param || param->type != FHIR_PARAM_REFERENCE || !param->path || !rest.length)
         return refuse(c, ERR_INVALID, "is not of the form _has:Type:reference:parameter");
-    if (!reference_has_target(param, c->type))
+    if (!fhir_param_has_target(param, c->type))
         return refuse(c, ERR_INVALID, "names a reference that never leads to this type");
     struct plan *inner;
     TRY(inner_compile(c, source, rest, values, &inner));

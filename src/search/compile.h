@@ -186,9 +186,6 @@ MUST_USE enum err stated_repeats_check(struct compiler *c, const struct search_p
 /* "Patient.name": what a plan's field is. In step.c. */
 void field_append(struct buf *out, const struct custom_set *customs, uint32_t field);
 
-/* May a reference parameter refer to the type? */
-bool reference_has_target(const struct fhir_param *param, const struct fhir_type *type);
-
 /* One condition on resources of the type, whose name may be a chain
  * ("subject:Patient.name") or reverse chain ("_has:Observation:patient:code").
  * c->type is as before on return. */

@@ -52,17 +52,19 @@ struct look {
 /* A resource in it, or itself. */
 struct item {
     const struct fhir_type *type;
+    struct json container;    /* what "#id" means in it */
     struct store_write write; /* type, id, terms */
 };
 
 static enum err item_load(const struct look *l, struct json resource, const struct fhir_type *type,
-                          struct item *ret)
+                          struct json container, struct item *ret)
 {
     struct extraction x;
-    TRY(index_extract_contained(resource, type, l->container, l->test->basis,
-                                l->test->customs, l->arena, &x));
+    TRY(index_extract_contained(resource, type, container, l->test->basis, l->test->customs,
+                                l->arena, &x));
     struct json id = json_member(resource, "id");
     *ret = (struct item){ .type = type,
+                          .container = container,
                           .write = { .type = type->name,
                                      .id = json_is(id, JSON_STRING) ? json_string(id, l->arena)
                                                                     : SLICE(""),
@@ -109,7 +111,8 @@ static enum err known_add(const struct look *l, struct known known)
 
 /* A part's terms. */
 static enum err part_load(const struct look *l, struct json part, const struct fhir_type *type,
-                          const struct contained_test *test, struct item **ret)
+                          struct json container, const struct contained_test *test,
+                          struct item **ret)
 {
     TRY(known_reserve(l));
     const struct known *known = known_slot(l->known, NULL, part.at);
@@ -120,7 +123,7 @@ static enum err part_load(const struct look *l, struct json part, const struct f
     if (!*ret)
         return ERR_NO_MEMORY;
     TRY(store_reader_spend(l->reader, test->plan, ITEM_UNITS));
-    TRY(item_load(l, part, type, *ret));
+    TRY(item_load(l, part, type, container, *ret));
     return known_add(l, (struct known){ .at = part.at, .item = *ret });
 }
 
@@ -170,7 +173,8 @@ static enum err refers(const struct look *l, const struct plan *plan, const stru
 
 /* Does the part meet the chain's plan? */
 static enum err part_meets(const struct look *l, const struct contained_test *test,
-                           struct json part, const struct fhir_type *type, int depth, bool *ret)
+                           struct json part, const struct fhir_type *type,
+                           struct json container, int depth, bool *ret)
 {
     struct item *item;
     TRY(known_reserve(l));
@@ -178,30 +182,25 @@ static enum err part_meets(const struct look *l, const struct contained_test *te
     *ret = known->is_met;
     if (known->at)
         return ERR_NONE;
-    TRY(part_load(l, part, type, test, &item));
+    TRY(part_load(l, part, type, container, test, &item));
     TRY(meets(l, test->plan, item, depth + 1, ret));
     return known_add(l, (struct known){ .test = test, .at = part.at, .is_met = *ret });
 }
 
-/* Does it refer to a contained resource that meets the plan? */
+/* Does it refer to a resource in the same body that meets the plan? */
 static enum err chain_meets(const struct look *l, const struct contained_test *test,
                             const struct item *item, int depth, bool *ret)
 {
     *ret = false;
     for (size_t i = 0; !*ret && i < item->write.term_count; i++) {
         const struct term *term = &item->write.terms[i];
-        const struct fhir_type *type = NULL;
-        struct slice type_name;
-        if (term->field != test->field || !term->value.length ||
-            term->value.bytes[0] != TERM_REFERENCE_CONTAINED)
+        const struct fhir_type *type;
+        struct json container;
+        if (term->field != test->field)
             continue;
-        struct slice id = value_id(term->value, &type_name);
-        struct json inner = index_contained_next(l->container, JSON_ABSENT, &type);
-        while (json_exists(inner) && !json_string_is(json_member(inner, "id"), id))
-            inner = index_contained_next(l->container, inner, &type);
-        if (!json_exists(inner))
-            continue;
-        TRY(part_meets(l, test, inner, type, depth, ret));
+        struct json inner = index_contained_named(item->container, term->value, &type, &container);
+        if (json_exists(inner))
+            TRY(part_meets(l, test, inner, type, container, depth, ret));
     }
     return ERR_NONE;
 }
@@ -286,7 +285,7 @@ static enum err test_chain(const struct plan *plan, struct store_reader *reader,
     if (!type)
         return ERR_NONE;
     TRY(look_begin(test, reader, v, scratch, &l));
-    TRY(item_load(&l, l.container, type, &own));
+    TRY(item_load(&l, l.container, type, l.container, &own));
     return chain_meets(&l, test, &own, 0, ret);
 }
 
@@ -303,7 +302,7 @@ static enum err match_next(const struct look *l, struct json before, struct json
             return ERR_NONE;
         if (type != l->test->type)
             continue;
-        TRY(part_load(l, *ret, type, l->test, &item));
+        TRY(part_load(l, *ret, type, l->container, l->test, &item));
         TRY(meets(l, l->test->plan, item, 0, &is_match));
     }
     return ERR_NONE;

@@ -85,7 +85,7 @@ static enum err parse(struct compiler *c, struct slice value, const struct fhir_
     struct fhir_reference r = fhir_reference_parse(text);
     const struct fhir_type *type = NULL;
     if (index_reference_is_local(r, c->settings->base_url)) {
-        type = reference_has_target(c->param, r.type) ? r.type : NULL;
+        type = fhir_param_has_target(c->param, r.type) ? r.type : NULL;
         *ret_id = r.id;
     } else if (fhir_id_is_valid(text) && c->param->target_count == 1) {
         type = fhir_type_at(c->param->targets[0]);

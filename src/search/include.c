@@ -31,7 +31,7 @@ static enum err parse_param(struct compiler *c, struct slice value, struct slice
 
 bool search_refers_to(const struct fhir_param *param, const struct fhir_type *target)
 {
-    return reference_has_target(param, target);
+    return fhir_param_has_target(param, target);
 }
 
 static enum err add(struct compiler *c, struct search_query *q, struct search_include include)

@@ -28,18 +28,9 @@ static const struct modifier_row modifiers[] = {
     { SLICE_INIT("below"), MODIFIER_BELOW, FHIR_PARAM_REFERENCE, false },
 };
 
-bool reference_has_target(const struct fhir_param *param, const struct fhir_type *type)
-{
-    bool is_any = param->target_count == 0;
-    for (size_t i = 0; i < param->target_count; i++)
-        is_any |= param->targets[i] == type->id ||
-                  fhir_type_at(param->targets[i])->is_abstract;
-    return is_any;
-}
-
 static enum err parse_target(struct compiler *c, const struct fhir_type *target)
 {
-    if (!reference_has_target(c->param, target))
+    if (!fhir_param_has_target(c->param, target))
         return issues_fail(c->issues, ERR_INVALID, "invalid",
                            "The parameter '%.*s' never refers to the type %.*s.",
                            SLICE_ARGS(c->param->code), SLICE_ARGS(target->name));

@@ -129,6 +129,10 @@ function ancestorsIn(system) {
 
 const valuesOf = new WeakMap(); // resource: Map of parameter to values
 
+/** Bundle.entry[0].resource is a composition only if it is a Composition. */
+const mayName = (p, v) => p.type !== 'reference' || !v?.resourceType || !p.target?.length
+  || p.target.includes('Resource') || p.target.includes(v.resourceType);
+
 export class World {
   constructor(data, base, resources = new Map(), created = new Map()) {
     Object.assign(this, { data, base, resources, created, definitions: definitionsOf(data) });
@@ -156,7 +160,7 @@ export class World {
   values(r, p) {
     let of = valuesOf.get(r);
     if (!of) valuesOf.set(r, (of = new Map()));
-    if (!of.has(p)) of.set(p, p.run(r));
+    if (!of.has(p)) of.set(p, p.run(r).filter((v) => mayName(p, plain(v))));
     return of.get(p);
   }
   /** Names of the local resources that a reference parameter leads to: by id, or by a canonical. */
@@ -430,11 +434,12 @@ function chain(world, type, head, rest, text) {
 }
 
 const containers = new WeakMap(); // contained resource: what it lies in
-/** What a resource, contained itself or not, refers to by #id. */
+/** What a resource, contained itself or not, refers to by #id; what a parameter selects in it. */
 function containedTargets(world, r, p) {
   const whole = containers.get(r) ?? r;
-  return world.values(r, p).map((v) => plain(v)?.reference).filter((t) => typeof t === 'string' && t[0] === '#')
-    .map((t) => list(whole.contained).find((c) => `#${c.id}` === t)).filter(Boolean).map((c) => { containers.set(c, whole); return c; });
+  const selected = p.type === 'reference' ? world.values(r, p).map(plain).filter((v) => v?.resourceType) : [];
+  return selected.concat(world.values(r, p).map((v) => plain(v)?.reference).filter((t) => typeof t === 'string' && t[0] === '#')
+    .map((t) => list(whole.contained).find((c) => `#${c.id}` === t)).filter(Boolean).map((c) => { containers.set(c, whole); return c; }));
 }
 
 function whenTest(text, modifier, when) {

@@ -36,7 +36,10 @@ static struct custom_param *define(const struct fhir_param *param)
     buf_printf(&text, "{\"code\":\"%.*s\",\"base\":[\"Resource\"],\"type\":\"%s\",\"expression\":",
                SLICE_ARGS(param->code), types[param->type]);
     json_write_string(&text, param->expression);
-    buf_append_byte(&text, '}');
+    for (size_t i = 0; i < param->target_count; i++)
+        buf_printf(&text, "%s\"%.*s\"", i ? "," : ",\"target\":[",
+                   SLICE_ARGS(fhir_type_at(param->targets[i])->name));
+    buf_append_cstr(&text, param->target_count ? "]}" : "}");
     assert_int_equal(json_parse(buf_slice(&text), NULL, &arena, &doc, NULL), ERR_NONE);
     if (custom_param_read(json_root(&doc), &arena, &fault, &p))
         fail_msg("%.*s: %.*s", SLICE_ARGS(param->expression), SLICE_ARGS(fault.text));
