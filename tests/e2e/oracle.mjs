@@ -129,10 +129,6 @@ function ancestorsIn(system) {
 
 const valuesOf = new WeakMap(); // resource: Map of parameter to values
 
-/** Bundle.entry[0].resource is a composition only if it is a Composition. */
-const mayName = (p, v) => p.type !== 'reference' || !v?.resourceType || !p.target?.length
-  || p.target.includes('Resource') || p.target.includes(v.resourceType);
-
 export class World {
   constructor(data, base, resources = new Map(), created = new Map()) {
     Object.assign(this, { data, base, resources, created, definitions: definitionsOf(data) });
@@ -160,7 +156,7 @@ export class World {
   values(r, p) {
     let of = valuesOf.get(r);
     if (!of) valuesOf.set(r, (of = new Map()));
-    if (!of.has(p)) of.set(p, p.run(r).filter((v) => mayName(p, plain(v))));
+    if (!of.has(p)) of.set(p, p.run(r));
     return of.get(p);
   }
   /** Names of the local resources that a reference parameter leads to: by id, or by a canonical. */

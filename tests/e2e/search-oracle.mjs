@@ -45,9 +45,13 @@ export function compile(p) {
   });
   return {
     code: p.code, type: p.type, expression: p.expression, target: p.target,
-    run: (resource) => branches.flatMap((b) => b(resource)).filter(hasValue),
+    run: (resource) => branches.flatMap((b) => b(resource)).filter((v) => hasValue(v) && mayName(p, plain(v))),
   };
 }
+
+/** Bundle.entry[0].resource is a composition only if it is a Composition. */
+const mayName = (p, v) => p.type !== 'reference' || !v?.resourceType || !p.target?.length
+  || p.target.includes('Resource') || p.target.includes(v.resourceType);
 
 /** Its values are lists, one for each component, of that component's values. */
 function compileComposite(p, byUrl) {
