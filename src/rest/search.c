@@ -38,7 +38,11 @@ static enum err form_add(struct request *r)
         return issues_fail(&r->issues, ERR_INVALID, "invalid",
                            "Parameters stand in the URL or in the form, not in both (--behave %s).",
                            r->rest->settings.behaviour.name);
-    return search_pairs_parse(r->http->body, r->arena, &r->pairs, &r->pair_count, &r->issues);
+    TRY(search_pairs_parse(r->http->body, r->arena, &r->pairs, &r->pair_count, &r->issues));
+    for (size_t i = 0; i < r->pair_count; i++)
+        if (slice_is(r->pairs[i].name, "_format"))
+            TRY(media_answer(r, r->pairs[i].value));
+    return ERR_NONE;
 }
 
 /* A stored resource as it stands, for the parser. */

@@ -70,6 +70,7 @@ struct compiler {
     struct arena *arena;
     struct issues *issues;
     size_t value_count; /* so far */
+    size_t bracket_bytes; /* of _filter: read so far, again for each level and type */
     struct search_scores *scores; /* where texts are noted; NULL: nowhere */
     int unscored; /* above 0: within a NOT */
 

@@ -7,7 +7,11 @@
 
 #include "base/buf.h"
 
-enum { FILTER_DEPTH_MAX = LIMIT_CHAIN_DEPTH, FILTER_TURNS_MAX = LIMIT_CHAIN_DEPTH };
+enum {
+    FILTER_DEPTH_MAX = LIMIT_CHAIN_DEPTH,
+    FILTER_TURNS_MAX = LIMIT_CHAIN_DEPTH,
+    BRACKET_BYTES_MAX = 16 << 20,
+};
 
 enum filter_kind {
     FILTER_PLAIN,    /* the modifier that its type has for it */
@@ -262,6 +266,16 @@ struct slice *filter_bracket_behind(struct filter_bracket *b)
     return &b->behind;
 }
 
+/* What stands in brackets is looked through at each level for its end, and compiled for
+ * each type that the reference may have: long texts in many brackets would take minutes. */
+static enum err bracket_spend(struct compiler *c, struct slice text)
+{
+    c->bracket_bytes += text.length;
+    if (c->bracket_bytes <= BRACKET_BYTES_MAX)
+        return ERR_NONE;
+    return refuse(c, text, "has too much text in brackets");
+}
+
 enum err filter_bracket_compile(struct compiler *c, struct plan **ret_plan)
 {
     struct filter_bracket *b = c->bracket;
@@ -269,6 +283,7 @@ enum err filter_bracket_compile(struct compiler *c, struct plan **ret_plan)
     struct filter behind = { .c = c, .type = c->type, .rest = b->rest, .depth = b->depth };
     struct plan_list both = { 0 };
     struct plan *plan;
+    TRY(bracket_spend(c, b->filter));
     c->bracket = NULL;
     enum err err = any(&inner, &plan);
     inner.rest = slice_trim(inner.rest);
@@ -315,6 +330,7 @@ static enum err bracketed(struct filter *f, struct slice path, struct plan **ret
     struct filter_bracket *outer = c->bracket;
     if (b.depth > FILTER_DEPTH_MAX)
         return refuse(c, f->rest, "nests too deep");
+    TRY(bracket_spend(c, b.rest));
     if (!bracket_cut(&b.rest, &b.filter))
         return refuse(c, f->rest, "lacks ']'");
     if (!b.rest.length || b.rest.bytes[0] != '.')

@@ -177,6 +177,17 @@ static void ten_thousand_levels_are_refused_at_once(void **state)
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* Each level looks for its end, and each type that a reference may have compiles it. */
+static void long_texts_in_many_brackets_are_refused_at_once(void **state)
+{
+    struct world *w = *state;
+    const char *text = deep(w, "", "x", 200000, "%22");
+    const char *end = deep(w, text, "].name%20sw%20%22o%22", 300, "");
+    const char *filter = arena_printf(&w->arena, "name%%20sw%%20%%22%s", end).bytes;
+    assert_non_null(filter);
+    assert_refused(w, deep(w, "Organization?_filter=", "partof[", 300, filter), "too much text");
+}
+
 static void *ask_deepest(void *context)
 {
     struct world *w = context;
@@ -215,6 +226,7 @@ int main(void)
         WORLD_TEST(circles_end),
         WORLD_TEST(ways_through_contained_resources_are_gone_once),
         WORLD_TEST(filters_nest_deep),
+        WORLD_TEST(long_texts_in_many_brackets_are_refused_at_once),
         WORLD_TEST(ten_thousand_levels_are_refused_at_once),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         WORLD_TEST(the_deepest_take_a_megabyte_of_stack),

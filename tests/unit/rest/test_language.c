@@ -413,6 +413,10 @@ static void searches_go_over_types_and_compartments(void **state)
     const char *next = link_of(w, &a, "next") ? link_of(w, &a, "next") : "";
     assert_contains(header(w, &a, "Content-Type"), "json");
     (void)next;
+    expect_status(ask(w, "POST", "Patient/_search",
+                      "Content-Type: application/x-www-form-urlencoded", "_format=xml"), 406);
+    expect_status(ask(w, "POST", "Patient/_search",
+                      "Content-Type: application/x-www-form-urlencoded", "_format=json"), 200);
     a = ask(w, "POST", "Patient/p1/Observation/_search",
             "Content-Type: application/x-www-form-urlencoded", "status=final");
     assert_int_equal(count_at(&a, "entry"), 1);
