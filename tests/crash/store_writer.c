@@ -519,8 +519,10 @@ int main(int argc, char **argv)
         fflush(stdout);
         _exit(1); /* with readers open: closing would only hide the complaint */
     }
-    if (store_close(store) && !status)
+    if (store_close(store) && !status) {
+        fprintf(stderr, "writer: not closed clean\n");
         status = 3;
+    }
     arena_release(&a);
     return status;
 }

@@ -148,7 +148,9 @@ static inline void refuse_tell(const char *call, enum err err)
 
 static inline bool refuse_is_want(enum err err)
 {
-    return atomic_load(&refuse.is_on) && (err == ERR_NO_MEMORY || err == ERR_LIMIT);
+    /* BUSY: what was refused in another thread is tried again there, later than this waits. */
+    return atomic_load(&refuse.is_on) &&
+           (err == ERR_NO_MEMORY || err == ERR_LIMIT || err == ERR_BUSY);
 }
 
 /* ---- what stands in front ---- */

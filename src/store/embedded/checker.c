@@ -151,8 +151,8 @@ static enum err save(struct store *store)
         return ERR_READ_ONLY;
     mutex_lock(&k->lock);
     row_encode(k, &row);
-    mutex_unlock(&k->lock);
     k->saved_us = os_monotonic_us();
+    mutex_unlock(&k->lock);
     return meta_put(store, META_CHECK, SLICE_NONE, slice_of((char *)&row, sizeof row));
 }
 
@@ -365,8 +365,9 @@ static enum err advance(struct store *store, uint64_t position, uint64_t done, u
     if (k->state.phase == STORE_CHECK_RESOURCES)
         k->state.resources = done;
     rate_look(k);
+    bool is_due = os_monotonic_us() - k->saved_us >= SAVE_EVERY_US;
     mutex_unlock(&k->lock);
-    return os_monotonic_us() - k->saved_us < SAVE_EVERY_US ? ERR_NONE : save(store);
+    return is_due ? save(store) : ERR_NONE;
 }
 
 static enum err phase_begin(struct store *store, enum store_check_phase phase)

@@ -109,7 +109,7 @@ struct checker {
     struct store_finding *findings; /* owned, STORE_FINDINGS_MAX at most; persisted */
     size_t count, room;
     bool is_cancelled;
-    int64_t saved_us;      /* monotonic; of its thread */
+    int64_t saved_us;      /* monotonic */
     uint64_t rate_done;    /* `done` at rate_us */
     int64_t rate_us;
 };
