@@ -489,6 +489,9 @@ static void child(struct fixture *f, int out)
 static void a_check_goes_on_after_a_kill(void **state)
 {
     struct fixture *f = *state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* ThreadSanitizer knows no threads in a process that was forked */
+#endif
     struct term wrong[] = { { 1, SLICE_INIT("all") }, { 3, SLICE_INIT("false") } };
     fill(f, 0, 300);
     plant(f, wrong, 2);
