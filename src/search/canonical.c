@@ -461,7 +461,6 @@ static enum err test_make(struct compiler *c, store_test *test, uint32_t field,
 {
     static const char uri_kind = TERM_URI;
     struct canonical_test *context = arena_alloc(c->arena, sizeof *context);
-    struct plan_list one = { 0 };
     struct plan *child;
     if (!context)
         return ERR_NO_MEMORY;
@@ -474,13 +473,7 @@ static enum err test_make(struct compiler *c, store_test *test, uint32_t field,
     context->customs = c->settings->customs;
     TRY(plan_leaf(c, PLAN_PREFIX, slice_of(&uri_kind, 1), &child));
     child->field = field;
-    TRY(plan_list_add(c, &one, child));
-    TRY(plan_bare(c, PLAN_TEST, ret_plan));
-    (*ret_plan)->children = one.items;
-    (*ret_plan)->child_count = 1;
-    (*ret_plan)->test = test;
-    (*ret_plan)->test_context = context;
-    return ERR_NONE;
+    return plan_tested(c, child, test, context, ret_plan);
 }
 
 enum err canonical_chain(struct compiler *c, const struct fhir_param *param,

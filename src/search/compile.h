@@ -294,6 +294,9 @@ MUST_USE enum err plan_leaf(struct compiler *c, enum plan_kind kind, struct slic
                             struct plan **ret_plan);
 /* Without children and bytes: PLAN_ALL, PLAN_NONE, PLAN_INSTANT. */
 MUST_USE enum err plan_bare(struct compiler *c, enum plan_kind kind, struct plan **ret_plan);
+/* Of the documents of `child` those that pass the test. `context` lives as long as the plan. */
+MUST_USE enum err plan_tested(struct compiler *c, struct plan *child, store_test *test,
+                              void *context, struct plan **ret_plan);
 MUST_USE enum err plan_not(struct compiler *c, struct plan *child, struct plan **ret_plan);
 
 MUST_USE enum err plan_list_add(struct compiler *c, struct plan_list *list, struct plan *plan);

@@ -397,20 +397,13 @@ static enum err candidates(struct compiler *c, const struct plan *plan, struct p
 static enum err test_make(struct compiler *c, store_test *test, const struct contained_test *about,
                           struct plan *child, struct plan **ret_plan)
 {
-    struct plan_list one = { 0 };
     struct contained_test *context = arena_alloc(c->arena, sizeof *context);
     if (!context)
         return ERR_NO_MEMORY;
     *context = *about;
     context->basis = (struct index_basis){ c->settings->base_url, c->settings->zone_us };
     context->customs = c->settings->customs;
-    TRY(plan_list_add(c, &one, child));
-    TRY(plan_bare(c, PLAN_TEST, ret_plan));
-    (*ret_plan)->children = one.items;
-    (*ret_plan)->child_count = 1;
-    (*ret_plan)->test = test;
-    (*ret_plan)->test_context = context;
-    return ERR_NONE;
+    return plan_tested(c, child, test, context, ret_plan);
 }
 
 enum err contained_chain(struct compiler *c, uint32_t field, const struct plan *inner,

@@ -13,6 +13,19 @@ enum err plan_bare(struct compiler *c, enum plan_kind kind, struct plan **ret_pl
     return ERR_NONE;
 }
 
+enum err plan_tested(struct compiler *c, struct plan *child, store_test *test, void *context,
+                     struct plan **ret_plan)
+{
+    struct plan_list one = { 0 };
+    TRY(plan_list_add(c, &one, child));
+    TRY(plan_bare(c, PLAN_TEST, ret_plan));
+    (*ret_plan)->children = one.items;
+    (*ret_plan)->child_count = 1;
+    (*ret_plan)->test = test;
+    (*ret_plan)->test_context = context;
+    return ERR_NONE;
+}
+
 enum err plan_leaf(struct compiler *c, enum plan_kind kind, struct slice from,
                    struct plan **ret_plan)
 {
