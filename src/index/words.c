@@ -24,6 +24,8 @@ struct slice index_word_cut(struct slice *rest)
 {
     size_t from = 0, to;
     unsigned bytes = 0;
+    if (!rest->length)
+        return SLICE_NONE;
     while (from < rest->length && !letter_bytes(slice_from(*rest, from)))
         from++;
     /* A word too long is cut, between letters. */

@@ -176,7 +176,6 @@ static void ten_thousand_levels_are_refused_at_once(void **state)
     assert_true(os_monotonic_us() - begin < INT64_C(20) * 1000000);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 /* Each level looks for its end, and each type that a reference may have compiles it. */
 static void long_texts_in_many_brackets_are_refused_at_once(void **state)
 {
@@ -188,6 +187,7 @@ static void long_texts_in_many_brackets_are_refused_at_once(void **state)
     assert_refused(w, deep(w, "Organization?_filter=", "partof[", 300, filter), "too much text");
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static void *ask_deepest(void *context)
 {
     struct world *w = context;
